@@ -1,0 +1,43 @@
+# make reproduce: set-up, then the whole experiment of params.yaml; make test: every check. VENV names another environment folder.
+VENV ?= .venv
+PYTHON ?= python3.11
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+READY := $(VENV)/.ganflow-$(shell cksum < requirements.lock | cut -d' ' -f1)
+
+.PHONY: reproduce test lint ui environment lock
+
+reproduce: environment
+	@dvc repro
+	@python -m ganflow publish
+	@echo "Report: $$(python -m ganflow where report)"
+
+test: lint
+	pytest -n 2
+
+lint: environment
+	ruff check
+	ruff format --check
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	lint-imports
+
+ui: environment
+	python -m ganflow publish
+	mlflow server --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri sqlite:///mlflow.db --artifacts-destination mlartifacts
+
+environment: $(READY)
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+	  { echo "make: ganflow runs on Python 3.11; install it, or say where it is: make PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "Installing the locked requirements into $(VENV) (7 GB, some minutes) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(VENV)/bin/pip check
+	@rm -f $(VENV)/.ganflow-* && touch $@
+
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.lock
+	sed -i "s/^# requirements.lock sha256 .*/# requirements.lock sha256 $$(sha256sum requirements.lock | cut -d' ' -f1)/" envs/ganflow.yaml

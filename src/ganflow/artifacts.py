@@ -1,0 +1,121 @@
+"""Artifacts: files and folders that appear whole or not at all, with digests and a manifest that say what they are.
+
+A folder is finished when it holds manifest.json, which is written last. What a killed stage needs in order to go on lies in
+a scratch folder named by a fingerprint, outside every output: both engines delete outputs before they run a stage.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ganflow.errors import UserError
+
+MANIFEST = "manifest.json"
+SCRATCH = Path("build/scratch")
+BLOCK = 1 << 20
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_bytes(content: bytes) -> str:
+    """sha256 of some bytes, in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def canonical_json(value: Any) -> str:
+    """One text for equal values: sorted keys, no spaces, ASCII; NaN and infinities are refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest_value(value: Any) -> str:
+    """sha256 of a JSON value, in hex."""
+    return digest_bytes(canonical_json(value).encode())
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions without local parts such as +cpu: the device is recorded apart."""
+    return {package: version(package).partition("+")[0] for package in packages}
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, content: bytes | str) -> None:
+    """Writes a file whole or not at all: beside its place, synced, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    _sync(partial)
+    partial.replace(path)
+    _sync(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON value, indented and sorted, whole or not at all."""
+    write_file(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+@contextmanager
+def whole_directory(path: Path) -> Iterator[Path]:
+    """A folder to fill; it takes its place at `path` when the block ends well, and leaves what was there if it does not."""
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    for file in partial.rglob("*"):
+        _sync(file)
+    if path.exists():
+        shutil.rmtree(path)
+    partial.replace(path)
+    _sync(path.parent)
+
+
+def scratch(stage: str, fingerprint: str) -> Path:
+    """The folder in which a stage keeps what it needs to go on after a kill; the fingerprint names parameters, inputs and code."""
+    folder = SCRATCH / stage / fingerprint[:32]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def input_digests(folders: tuple[Path, ...]) -> dict[str, str]:
+    """{folder: digest of its manifest}, which names every byte in it; raises UserError if one is not finished."""
+    for folder in folders:
+        if not (folder / MANIFEST).is_file():
+            raise UserError(f"{folder}: not there or not finished (no {MANIFEST}); run `dvc repro` to make it")
+    return {folder.as_posix(): digest_file(folder / MANIFEST) for folder in folders}
+
+
+def write_manifest(folder: Path, about: Mapping[str, Any]) -> None:
+    """Writes manifest.json: what is said `about` the folder, and size and sha256 of every file in it."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / MANIFEST)
+    outputs = {f.relative_to(folder).as_posix(): {"bytes": f.stat().st_size, "sha256": digest_file(f)} for f in files}
+    write_json(folder / MANIFEST, {**about, "outputs": outputs})
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in a file; raises UserError if it is absent or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: not there; run `dvc repro` to make it") from None
+    except ValueError:
+        raise UserError(f"{path}: damaged (not JSON); delete its folder and run `dvc repro` again") from None

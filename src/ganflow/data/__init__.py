@@ -1,0 +1,1 @@
+"""Data: formats of the official archives, sources that deliver them, deterministic shards and their reader."""

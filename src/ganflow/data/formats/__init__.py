@@ -1,0 +1,1 @@
+"""Formats: how official archives are laid out; one file each."""

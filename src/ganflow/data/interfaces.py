@@ -1,0 +1,69 @@
+"""What a format and a source are: a format knows and reads the official archives, a source puts them into a folder."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from PIL import Image
+
+from ganflow.components import Component
+
+SPLITS = ("train", "validation")
+
+
+class Archive(NamedTuple):
+    """An official archive: its name in data/raw, where it is served, its size and its digest."""
+
+    name: str
+    url: str
+    bytes: int
+    sha256: str
+
+
+class Sample(NamedTuple):
+    """One image of a split: a key that is unique in it, what makes the picture, and its class or None.
+
+    `picture` can be pickled: what is costly to decode is decoded by whichever process calls it; it raises UserError for
+    an image that can't be read.
+    """
+
+    key: str
+    picture: Callable[[], Image.Image]
+    label: int | None
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture in RGB, made anew."""
+        return self.picture()
+
+
+class Format(Component):
+    """The layout of a dataset's official archives."""
+
+    archives: ClassVar[tuple[Archive, ...]]
+    scene: ClassVar[str]  # the module of data/scenes whose drawings stand in for the photographs
+
+    @abstractmethod
+    def classes(self, folder: Path) -> tuple[str, ...]:
+        """The names of the classes; empty when the images have no labels."""
+
+    @abstractmethod
+    def samples(self, folder: Path, split: str) -> Iterator[Sample]:
+        """The images of "train" or "validation" in the archives' order; raises UserError for a damaged archive."""
+
+    @abstractmethod
+    def write(self, folder: Path, draw: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
+        """Writes genuine archives from `draw(split)`, byte-identical for equal images."""
+
+
+class Source(Component):
+    """Where the archives of a dataset come from."""
+
+    @abstractmethod
+    def deliver(self, form: Format, folder: Path) -> None:
+        """Puts every archive of the format into `folder`, verified; raises UserError if one can't be had or is wrong."""
+
+    def modules(self, form: Format) -> tuple[str, ...]:
+        """Modules that this source runs for a format beyond those it imports, named so that a change of one is seen."""
+        return ()

@@ -1,0 +1,1 @@
+"""Sources: where a dataset's archives come from; one file each."""

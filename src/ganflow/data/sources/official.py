@@ -1,0 +1,15 @@
+"""The official archives, from the addresses where their authors serve them, with the digests known since long ago."""
+
+from pathlib import Path
+
+from ganflow.data.fetching import fetch
+from ganflow.data.interfaces import Format, Source
+
+
+class Official(Source):
+    """Downloads what the format names."""
+
+    def deliver(self, form: Format, folder: Path) -> None:
+        """Downloads every archive of the format, verified by size and sha256."""
+        for archive in form.archives:
+            fetch(archive.url, folder / archive.name, archive.sha256, archive.bytes)

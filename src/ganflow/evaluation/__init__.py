@@ -1,0 +1,1 @@
+"""Evaluation: scores of generated images, offline and named for what they are."""

@@ -1,0 +1,1 @@
+"""Methods: objectives, constraints and optimisers, and the updates they make."""

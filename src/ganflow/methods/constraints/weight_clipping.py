@@ -1,0 +1,36 @@
+"""Weight clipping (WGAN, arXiv 1701.07875, Algorithm 1): every critic parameter in [-limit, limit], normalisation included."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from ganflow.methods.interfaces import Constraint, Objective
+from ganflow.methods.objectives.non_saturating import NonSaturating
+from ganflow.networks.interfaces import Network
+
+
+class WeightClipping(Constraint):
+    """`after` the critic's step, as the paper writes it, or `before` it, as the authors' code does it."""
+
+    limit: float = Field(0.01, gt=0, description="largest absolute value of a parameter")
+    when: Literal["before", "after"] = Field("after", description="around the critic's step")
+
+    def before_step(self, critic: nn.Module) -> None:
+        if self.when == "before":
+            self._clip(critic)
+
+    def after_step(self, critic: nn.Module) -> None:
+        if self.when == "after":
+            self._clip(critic)
+
+    @torch.no_grad()
+    def _clip(self, critic: nn.Module) -> None:
+        for parameter in critic.parameters():
+            parameter.clamp_(-self.limit, self.limit)
+
+    def refusal(self, network: Network, objective: Objective) -> str | None:
+        if isinstance(objective, NonSaturating):
+            return "weight clipping bounds a Wasserstein critic; with a sigmoid loss it only starves the discriminator"
+        return None

@@ -1,0 +1,1 @@
+"""Objectives: what generator and critic minimise; one file each."""

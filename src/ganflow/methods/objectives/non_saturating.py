@@ -1,0 +1,25 @@
+"""The non-saturating objective (GAN, arXiv 1406.2661, section 3), on logits: D = sigmoid(score)."""
+
+import math
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ganflow.methods.interfaces import Objective
+
+
+class NonSaturating(Objective):
+    """Critic: -E log D(x_real) - E log(1 - D(x_fake)); generator: -E log D(x_fake)."""
+
+    estimate_name: ClassVar = "Jensen-Shannon estimate"
+
+    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        return softplus(-real).mean() + softplus(fake).mean()
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        return softplus(-fake).mean()
+
+    def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
+        """log 2 - loss / 2: a lower bound of JS, with the half (log 2 when disjoint); GAN paper, equation 4 ff."""
+        return math.log(2) - self.critic_loss(real, fake) / 2

@@ -1,0 +1,23 @@
+"""The Wasserstein objective (WGAN, arXiv 1701.07875, equation 3 and Algorithm 1); the critic must be constrained."""
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from ganflow.methods.interfaces import Objective
+
+
+class Wasserstein(Objective):
+    """Critic: E f(x_fake) - E f(x_real); generator: -E f(x_fake)."""
+
+    estimate_name: ClassVar = "Wasserstein estimate"
+
+    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        return fake.mean() - real.mean()
+
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        return -fake.mean()
+
+    def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
+        """E f(x_real) - E f(x_fake): the Wasserstein-1 distance times the critic's Lipschitz constant, at the optimum."""
+        return real.mean() - fake.mean()

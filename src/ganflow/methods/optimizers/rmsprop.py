@@ -1,0 +1,17 @@
+"""RMSProp as in torch: decay 0.99, epsilon 1e-8 outside the root, accumulator from 0 (what the WGAN authors' code runs)."""
+
+from collections.abc import Iterable
+
+from pydantic import Field
+from torch import nn, optim
+
+from ganflow.methods.interfaces import Optimizer
+
+
+class RMSProp(Optimizer):
+    """Learning rate; the rest as torch has it."""
+
+    lr: float = Field(5e-5, gt=0, description="learning rate")
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+        return optim.RMSprop(parameters, lr=self.lr, foreach=True)

@@ -1,0 +1,1 @@
+"""Networks: one family a file, each giving a generator and a critic."""

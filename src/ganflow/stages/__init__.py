@@ -1,0 +1,1 @@
+"""Stages: one function a stage, and the command line."""

@@ -1,0 +1,18 @@
+"""download: puts the official archives of a dataset, or its drawn stand-in in the same formats, into data/raw."""
+
+from ganflow.components import component
+from ganflow.config import Choice, Experiment
+from ganflow.data import formats, sources
+from ganflow.data.interfaces import Format, Source
+from ganflow.stages.execution import RAW, device_of, outputs
+from ganflow.stages.units import unit_of
+
+
+def run(experiment: Experiment, dataset: str) -> None:
+    """Writes data/raw/<dataset>: the format's archives, verified, and a manifest."""
+    unit = unit_of(experiment, device_of(experiment), "download", dataset)
+    chosen = experiment.datasets[dataset]
+    form = component(formats, Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
+    source = component(sources, Source, chosen.source, f"datasets.{dataset}.source")
+    with outputs(unit, RAW / dataset, ()) as folder:
+        source.deliver(form, folder)

@@ -1,0 +1,43 @@
+"""plan: checks params.yaml against every component that it names, and writes one digest for each unit of work.
+
+build/plan.yaml is what every other stage depends on: DVC and Snakemake run again exactly the units whose digest changed.
+"""
+
+import torch
+
+from ganflow.artifacts import write_file
+from ganflow.config import Experiment
+from ganflow.errors import UserError
+from ganflow.evaluation.interfaces import metrics_of
+from ganflow.methods.adversarial import parts
+from ganflow.stages.execution import PLAN
+from ganflow.stages.units import Unit, units
+
+
+def run(experiment: Experiment) -> None:
+    """Writes build/plan.yaml; raises UserError for a component, setting or pair that makes no sense."""
+    device = experiment.compute.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("params.yaml: compute.device = 'cuda': torch finds no CUDA device here; set cpu or auto")
+    resolutions = {dataset.resolution for dataset in experiment.datasets.values()}
+    for name, variant in experiment.variants.items():
+        for resolution in resolutions:
+            parts(name, variant, resolution)
+    metrics_of(experiment.evaluation)
+    write_file(PLAN, as_yaml(device, list(units(experiment, device))))
+
+
+def as_yaml(device: str, planned: list[Unit]) -> str:
+    """The plan as YAML that every reader reads alike: quoted keys, one digest a unit."""
+    lines = [f'device: "{device}"', "units:"]
+    shown: tuple[str, ...] = ()
+    for unit in sorted(planned, key=lambda unit: (unit.stage, unit.axes)):
+        path = (unit.stage, *unit.axes)
+        for depth, key in enumerate(path[:-1]):
+            if path[: depth + 1] != shown[: depth + 1]:
+                lines.append(f'{"  " * (depth + 1)}"{key}":')
+        lines.append(f'{"  " * len(path)}"{path[-1]}": "{unit.digest}"')
+        shown = path
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,28 @@
+"""shard: cuts a dataset's images to size and writes them as WebDataset tars with an index, one folder a split."""
+
+from ganflow.components import component
+from ganflow.config import Choice, Experiment
+from ganflow.data import formats
+from ganflow.data.interfaces import SPLITS, Format
+from ganflow.data.shards import write_shards
+from ganflow.stages.execution import RAW, SHARDS, device_of, outputs
+from ganflow.stages.units import unit_of
+
+
+def run(experiment: Experiment, dataset: str) -> None:
+    """Writes data/shards/<dataset>/{train,validation}: <dataset>-<split>-000000.tar, ... and index.json."""
+    unit = unit_of(experiment, device_of(experiment), "shard", dataset)
+    chosen = experiment.datasets[dataset]
+    form = component(formats, Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
+    raw = RAW / dataset
+    with outputs(unit, SHARDS / dataset, (raw,)) as folder:
+        for split in SPLITS:
+            write_shards(
+                form.samples(raw, split),
+                folder / split,
+                dataset=dataset,
+                split=split,
+                resolution=chosen.resolution,
+                shard_size=chosen.shard_size,
+                classes=form.classes(raw),
+            )

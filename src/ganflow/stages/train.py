@@ -1,0 +1,65 @@
+"""train: one variant on one dataset with one seed, from the newest checkpoint if it was interrupted."""
+
+import csv
+import io
+import shutil
+import time
+from pathlib import Path
+
+import torch
+
+from ganflow.artifacts import input_digests, read_json, scratch, write_file
+from ganflow.config import Experiment
+from ganflow.data.reader import Shards
+from ganflow.methods.adversarial import Adversarial
+from ganflow.stages.execution import SHARDS, device_of, fingerprint, outputs, run_folder, write_log
+from ganflow.stages.units import unit_of
+from ganflow.training.loop import Run
+from ganflow.training.state import State, save_tensors
+
+
+def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
+    """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights, journal.csv, samples and a manifest."""
+    device = device_of(experiment)
+    unit = unit_of(experiment, device, "train", dataset, variant, seed)
+    shards = SHARDS / dataset
+    name = fingerprint(unit, input_digests((shards,)))
+    training = experiment.training_of(variant)
+    train, held_out = Shards(shards / "train"), Shards(shards / "validation")
+    torch.use_deterministic_algorithms(True)
+    method = Adversarial(variant, experiment.variants[variant], training, train.shape[0], int(seed), device)
+    work = Run(method, training, int(seed), device, train, held_out)
+    folder = scratch("train", name)
+    began = time.monotonic()
+    state = work.to_the_end(folder, f"train {dataset} {variant} {seed}")
+    rate = work.images_used / (time.monotonic() - began)
+    about = {"estimate_name": method.objective.estimate_name, "constraint": experiment.variants[variant].constraint.name}
+    with outputs(unit, run_folder(experiment, dataset, variant, seed), (shards,), about) as partial:
+        _write_journal(partial / "journal.csv", state)
+        shutil.copytree(folder / "samples", partial / "samples")
+        header = {
+            "dataset": dataset,
+            "variant": variant,
+            "seed": int(seed),
+            "iteration": state.iteration,
+            "resolution": train.shape[0],
+            "latent": training.latent,
+            "network": unit.parameters["network"],
+            "data": read_json(shards / "manifest.json")["fingerprint"],
+            "fingerprint": name,
+        }
+        weights = {key: module.state_dict() for key, module in method.modules.items()}
+        if work.averaged:
+            weights["generator_ema"] = work.averaged.state_dict()
+        for key, tensors in weights.items():
+            save_tensors(partial / f"{key}.safetensors", tensors, header | {"module": key})
+    write_log("train", unit.axes, device=device, images_per_second=round(rate, 1))
+    shutil.rmtree(folder)
+
+
+def _write_journal(path: Path, state: State) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(state.journal[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(state.journal)
+    write_file(path, text.getvalue())

@@ -1,0 +1,157 @@
+"""Units of work: every stage applied to every dataset, variant and seed of params.yaml, and the digest that says when one
+must be done again: over its resolved parameters, the source of every module that it runs, and the versions that decide bytes.
+
+The modules are the import closure of the stage and of the components its parameters name (grimp, import-linter's own
+library, reads it from the source), so a new network or an edited figure changes no training run.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import grimp
+
+import ganflow
+from ganflow.artifacts import digest_file, digest_value, versions
+from ganflow.components import component
+from ganflow.config import Choice, Experiment
+from ganflow.data import formats, sources
+from ganflow.data.interfaces import Format, Source
+from ganflow.errors import UserError
+
+PACKAGE = Path(ganflow.__file__).parent
+PICTURES = ("numpy", "pillow", "lmdb")
+SCIENCE = ("numpy", "pillow", "safetensors", "torch")
+FIGURES = ("numpy", "pillow", "matplotlib", "jinja2")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One stage for one dataset, variant and seed, with all that params.yaml and the source say about it."""
+
+    stage: str
+    axes: tuple[str, ...]
+    parameters: dict[str, Any]
+    components: tuple[str, ...]
+    packages: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join([self.stage, *self.axes])
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that decide the bytes of this unit's outputs."""
+        return versions(*self.packages)
+
+    @property
+    def code(self) -> dict[str, str]:
+        """{module: sha256 of its source} for everything of this package that the unit runs."""
+        roots = [f"ganflow.stages.{self.stage}", *self.components]
+        modules = set(roots).union(*(_imports().find_upstream_modules(root) for root in roots))
+        parents = {module.rsplit(".", level)[0] for module in modules for level in range(1, module.count(".") + 1)}
+        return {module: _source_digest(module) for module in sorted(modules | parents)}
+
+    @property
+    def digest(self) -> str:
+        """Changes when, and only when, the unit would have to be done again on the same inputs."""
+        about = {"parameters": self.parameters, "code": self.code, "versions": self.versions}
+        return digest_value({"unit": [self.stage, *self.axes], **about})
+
+
+def units(experiment: Experiment, device: str) -> Iterator[Unit]:
+    """All units of an experiment on a kind of device, in an order in which they can be done."""
+    for dataset in experiment.datasets:
+        yield from (_download(experiment, dataset), _shard(experiment, dataset), _reference(experiment, dataset, device))
+    for dataset in experiment.datasets:
+        for variant in experiment.variants:
+            for seed in experiment.seeds:
+                yield _train(experiment, dataset, variant, seed, device)
+                yield _evaluate(experiment, dataset, variant, seed, device)
+    yield _report(experiment)
+
+
+def unit_of(experiment: Experiment, device: str, stage: str, *axes: str) -> Unit:
+    """One unit by its stage and axes; raises UserError if params.yaml names no such unit."""
+    found = {unit.axes: unit for unit in units(experiment, device) if unit.stage == stage}
+    if axes not in found:
+        known = "; ".join(" ".join(known) for known in found)
+        raise UserError(f"params.yaml: there is no {stage} {' '.join(axes)}; there is: {known}")
+    return found[axes]
+
+
+def _download(experiment: Experiment, name: str) -> Unit:
+    dataset = experiment.datasets[name]
+    form = component(formats, Format, Choice(name=dataset.format), f"datasets.{name}.format")
+    source = component(sources, Source, dataset.source, f"datasets.{name}.source")
+    parameters = dataset.model_dump(mode="json", include={"format", "source"})
+    used = (_module("data.formats", dataset.format), _module("data.sources", dataset.source.name), *source.modules(form))
+    return Unit("download", (name,), parameters, used, PICTURES)
+
+
+def _shard(experiment: Experiment, name: str) -> Unit:
+    dataset = experiment.datasets[name]
+    parameters = dataset.model_dump(mode="json", include={"format", "resolution", "shard_size"})
+    return Unit("shard", (name,), parameters, (_module("data.formats", dataset.format),), PICTURES)
+
+
+def _reference(experiment: Experiment, dataset: str, device: str) -> Unit:
+    evaluation = experiment.evaluation
+    parameters = evaluation.model_dump(mode="json", include={"images", "metrics"}) | _compute(experiment, device)
+    return Unit("reference", (dataset,), parameters, _metrics(experiment), SCIENCE)
+
+
+def _train(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
+    chosen = experiment.variants[variant]
+    parameters = chosen.model_dump(mode="json", exclude={"training"}) | _compute(experiment, device)
+    parameters |= {"training": experiment.training_of(variant).model_dump(mode="json"), "seed": seed}
+    used = (
+        _module("networks.families", chosen.network.name),
+        _module("methods.objectives", chosen.objective.name),
+        _module("methods.constraints", chosen.constraint.name),
+        _module("methods.optimizers", chosen.optimizer.name),
+    )
+    return Unit("train", (dataset, variant, str(seed)), parameters, used, SCIENCE)
+
+
+def _evaluate(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
+    parameters = experiment.evaluation.model_dump(mode="json") | _compute(experiment, device)
+    used = (_module("networks.families", experiment.variants[variant].network.name), *_metrics(experiment))
+    return Unit("evaluate", (dataset, variant, str(seed)), parameters, used, SCIENCE)
+
+
+def _report(experiment: Experiment) -> Unit:
+    parameters = {
+        "experiment": experiment.experiment,
+        "datasets": list(experiment.datasets),
+        "variants": list(experiment.variants),
+        "seeds": list(experiment.seeds),
+    }
+    return Unit("report", (), parameters, (), FIGURES)
+
+
+def _compute(experiment: Experiment, device: str) -> dict[str, Any]:
+    return {"compute": {"threads": experiment.compute.threads, "device": device}}
+
+
+def _metrics(experiment: Experiment) -> tuple[str, ...]:
+    return tuple(_module("evaluation.metrics", metric.name) for metric in experiment.evaluation.metrics)
+
+
+def _module(package: str, name: str) -> str:
+    module = f"ganflow.{package}.{name}"
+    if module not in _imports().modules:
+        raise UserError(f"params.yaml: {name!r}: there is no src/{module.replace('.', '/')}.py")
+    return module
+
+
+@cache
+def _imports() -> grimp.ImportGraph:
+    return grimp.build_graph("ganflow", cache_dir=None)
+
+
+@cache
+def _source_digest(module: str) -> str:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return digest_file(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))

@@ -1,0 +1,1 @@
+"""Training: the loop over declared updates, its state and its journal."""

@@ -1,0 +1,170 @@
+"""The training loop: runs any list of declared updates, and has no branch on the variant.
+
+Every draw is a function of (seed, update, iteration, repetition), every batch of the position in the stream, so a run that
+was killed and resumed, as often as it may be, makes the same bytes as one that was not.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganflow.config import Training
+from ganflow.data.reader import Shards, batch_indices
+from ganflow.methods.adversarial import Adversarial
+from ganflow.methods.interfaces import Draws, Update
+from ganflow.progress import Progress
+from ganflow.randomness import generator
+from ganflow.training.samples import write_grid
+from ganflow.training.state import Checkpoints, State
+
+
+def latent_vectors(count: int, dimension: int, device: str, seed: int, purpose: str, *step: int) -> Tensor:
+    """Standard normal latent vectors, (count, dimension) float32, the same on every device."""
+    values = generator(seed, f"latent/{purpose}", *step).standard_normal((count, dimension), dtype=np.float32)
+    return torch.from_numpy(values).to(device)
+
+
+def images_to_device(images: np.ndarray, device: str) -> Tensor:
+    """uint8 (n, H, W, 3) to float32 (n, 3, H, W), channels last in memory, in [-1, 1]: 2 (x / 255 - 0.5)."""
+    pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
+    return pixels.float().div_(127.5).sub_(1)
+
+
+class StepDraws(Draws):
+    """The draws of one repetition of an update in one iteration."""
+
+    def __init__(self, run: "Run", update: Update, step: tuple[int, int], real: Tensor | None):
+        self.run, self.purpose, self.step, self.real = run, update.name, step, real
+
+    def latent(self) -> Tensor:
+        size, dimension = self.run.training.batch_size, self.run.training.latent
+        return latent_vectors(size, dimension, self.run.device, self.run.seed, self.purpose, *self.step)
+
+    def uniform(self) -> Tensor:
+        draw = generator(self.run.seed, f"uniform/{self.purpose}", *self.step)
+        return torch.from_numpy(draw.random(self.run.training.batch_size, dtype=np.float32)).to(self.run.device)
+
+
+class Run:
+    """One training run: a method on the shards of one dataset with one seed."""
+
+    def __init__(self, method: Adversarial, training: Training, seed: int, device: str, train: Shards, held_out: Shards):
+        self.method, self.training, self.seed, self.device = method, training, seed, device
+        self.train, self.held_out = train, held_out
+        self.images_used = 0
+        self.averaged = deepcopy(method.modules["generator"]).requires_grad_(False) if training.ema else None
+
+    def to_the_end(self, scratch: Path, what: str) -> State:
+        """Trains from the newest checkpoint in `scratch` to the last iteration; sample grids appear in `scratch`/samples."""
+        averaged = {"averaged": self.averaged} if self.averaged else {}
+        checkpoints = Checkpoints(scratch, self.method.modules | averaged, self.method.optimizers)
+        state = checkpoints.load()
+        sums: dict[str, list[Tensor]] = defaultdict(list)
+        if state.iteration == 0:
+            self._grid(scratch, 0)
+        with Progress(what, self.training.iterations, "iterations", state.iteration) as progress:
+            while state.iteration < self.training.iterations:
+                self._iterate(state, sums)
+                state.iteration += 1
+                last = state.iteration == self.training.iterations
+                if last or state.iteration % self.training.journal_every == 0:
+                    state.journal.append(self._row(state.iteration, sums))
+                    sums.clear()
+                if last or state.iteration % self.training.sample_every == 0:
+                    self._grid(scratch, state.iteration)
+                if last or state.iteration % self.training.checkpoint_every == 0:
+                    checkpoints.save(state)
+                note = f"critic loss {state.journal[-1]['critic_loss']:.4g}" if state.journal else ""
+                progress.advance(1, note)
+        return state
+
+    def _iterate(self, state: State, sums: dict[str, list[Tensor]]) -> None:
+        for update in self.method.updates:
+            for repetition in range(update.repeat(state.iteration)):
+                real = None
+                if update.uses_real:
+                    real = self._real(state.position)
+                    state.position += 1
+                draws = StepDraws(self, update, (state.iteration, repetition), real)
+                for name, value in self._step(update, draws).items():
+                    sums[name].append(value)
+        if self.averaged:
+            self._average()
+
+    def _step(self, update: Update, draws: Draws) -> dict[str, Tensor]:
+        for key, module in self.method.modules.items():
+            module.train().requires_grad_(key == update.trains)
+        update.before()
+        optimizer = self.method.optimizers[update.trains]
+        optimizer.zero_grad(set_to_none=True)
+        with self.autocast():
+            loss, values = update.loss(draws)
+        loss.backward()
+        optimizer.step()
+        update.after()
+        return values
+
+    def autocast(self) -> object:
+        """The context in which the networks run at the precision of params.yaml."""
+        if self.training.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device, dtype=torch.bfloat16)
+
+    def _real(self, position: int) -> Tensor:
+        size = self.training.batch_size
+        self.images_used += size
+        chosen = batch_indices(self.train.count, self.seed, position * size, size)
+        return images_to_device(self.train.images(chosen), self.device)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        current = self.method.modules["generator"]
+        for mean, value in zip(self.averaged.parameters(), current.parameters(), strict=True):
+            mean.lerp_(value, 1 - self.training.ema)
+        for mean, value in zip(self.averaged.buffers(), current.buffers(), strict=True):
+            mean.copy_(value)
+
+    def _row(self, iteration: int, sums: dict[str, list[Tensor]]) -> dict[str, float]:
+        """Means over the updates since the last row, and the losses on held-out images."""
+        means = {name: float(torch.stack(values).double().mean()) for name, values in sums.items()}
+        return {"iteration": iteration} | means | self._validate()
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        count = min(self.training.validation_images, self.held_out.count)
+        totals: dict[str, float] = defaultdict(float)
+        with evaluating(*self.method.modules.values()):
+            for part, start in enumerate(range(0, count, self.training.batch_size)):
+                chosen = np.arange(start, min(start + self.training.batch_size, count))
+                real = images_to_device(self.held_out.images(chosen), self.device)
+                latent = latent_vectors(
+                    len(chosen), self.training.latent, self.device, self.seed, "validation", part
+                )
+                with self.autocast():
+                    values = self.method.validation(real, latent)
+                for name, value in values.items():
+                    totals[name] += float(value) * len(chosen) / count
+        return dict(totals)
+
+    @torch.no_grad()
+    def _grid(self, scratch: Path, iteration: int) -> None:
+        module = self.averaged or self.method.modules["generator"]
+        side = self.training.grid
+        latent = latent_vectors(side * side, self.training.latent, self.device, self.seed, "grid")
+        with evaluating(module), self.autocast():
+            images = module(latent).float()
+        write_grid(scratch / "samples" / f"{iteration:09d}.png", images, side)
+
+
+@contextmanager
+def evaluating(*modules: nn.Module) -> Iterator[None]:
+    """Networks in evaluation mode: batch normalisation uses its running statistics."""
+    for module in modules:
+        module.eval()
+    yield

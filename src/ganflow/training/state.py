@@ -1,0 +1,93 @@
+"""The state of a run that survives a kill: checkpoints written beside, synced and renamed, named by their own digest.
+
+A checkpoint is one safetensors file, `<iteration>-<sha256>.safetensors`; the last two are kept, and a damaged one is passed
+over with a word for the one before. Nothing is pickled.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn, optim
+
+from ganflow.artifacts import canonical_json, digest_bytes, write_file
+
+KEPT = 2
+
+
+@dataclass
+class State:
+    """Where a run is: generator updates done, batches of real images used, and the journal so far."""
+
+    iteration: int = 0
+    position: int = 0
+    journal: list[dict[str, float]] = field(default_factory=list)
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Writes weights as safetensors with one metadata key of sorted JSON, so that equal contents are equal bytes."""
+    write_file(path, packed(tensors, about))
+
+
+def packed(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
+    """The bytes of a safetensors file with metadata {"ganflow": sorted JSON}."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+    return save(plain, {"ganflow": canonical_json(about)})
+
+
+class Checkpoints:
+    """The checkpoints of one run in its scratch folder."""
+
+    def __init__(self, folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, optim.Optimizer]):
+        self.folder, self.modules, self.optimizers = folder, modules, optimizers
+
+    def save(self, state: State) -> None:
+        """Writes the state of modules and optimisers; keeps this checkpoint and the one before."""
+        tensors = {f"module/{k}/{name}": t for k, m in self.modules.items() for name, t in m.state_dict().items()}
+        for key, optimizer in self.optimizers.items():
+            for index, values in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer/{key}/{index}/{name}": torch.as_tensor(v) for name, v in values.items()}
+        content = packed(tensors, vars(state))
+        write_file(self.folder / f"{state.iteration:09d}-{digest_bytes(content)}.safetensors", content)
+        for old in self._files()[KEPT:]:
+            old.unlink()
+
+    def load(self) -> State:
+        """Restores the newest undamaged checkpoint into modules and optimisers; a fresh state if there is none."""
+        for file in self._files():
+            content = file.read_bytes()
+            if digest_bytes(content) != file.stem.partition("-")[2]:
+                print(f"{file}: damaged; going on from the checkpoint before", file=sys.stderr)
+                continue
+            return self._restore(content)
+        return State()
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("*-*.safetensors"), reverse=True)
+
+    def _restore(self, content: bytes) -> State:
+        tensors = load(content)
+        for key, module in self.modules.items():
+            prefix = f"module/{key}/"
+            module.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+        for key, optimizer in self.optimizers.items():
+            saved: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in tensors.items():
+                if name.startswith(f"optimizer/{key}/"):
+                    _, _, index, entry = name.split("/")
+                    saved.setdefault(int(index), {})[entry] = tensor
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": saved})
+        return State(**metadata(content))
+
+
+def metadata(content: bytes) -> dict[str, Any]:
+    """What a safetensors file says about itself under the key "ganflow"; raises SafetensorError if it is not one."""
+    length = int.from_bytes(content[:8], "little")
+    if length > len(content) - 8:
+        raise SafetensorError("the header is longer than the file")
+    return json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["ganflow"])

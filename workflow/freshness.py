@@ -1,0 +1,26 @@
+"""Snakemake judges by dates, DVC by content: before Snakemake plans, outputs get the dates that DVC's verdict implies."""
+
+import os
+from pathlib import Path
+
+import networkx as nx
+from dvc.repo import Repo
+
+BASE = 10**9  # seconds since the epoch, before any real file; Snakemake ignores dates near zero
+
+
+def align() -> None:
+    """Dates the outputs of stages that DVC finds changed before their inputs, and all others after theirs."""
+    with Repo() as repo:
+        stale, graph = set(repo.status()), repo.index.graph  # edges point from a stage to those it depends on
+        _date(Path("params.yaml"), BASE)
+        for rank, stage in enumerate(reversed(list(nx.topological_sort(graph))), start=1):
+            for out in stage.outs:
+                _date(Path(str(out)), BASE - 1 if stage.addressing in stale else BASE + rank)
+
+
+def _date(path: Path, when: int) -> None:
+    """Dates a file, or a folder as Snakemake sees it; files inside keep theirs, so that DVC need not hash them again."""
+    for entry in (path, path / ".snakemake_timestamp"):
+        if entry.exists() and entry.stat().st_mtime != when:
+            os.utime(entry, (when, when))

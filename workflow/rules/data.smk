@@ -1,0 +1,41 @@
+rule download:
+    input:
+        "params.yaml",
+    output:
+        directory("data/raw/{dataset}"),
+    log:
+        "logs/snakemake/download/{dataset}.log",
+    conda:
+        "../../envs/ganflow.yaml"
+    shell:
+        "dvc --wait-for-lock repro --quiet --single-item download@{wildcards.dataset} > {log} 2>&1"
+
+
+rule shard:
+    input:
+        "data/raw/{dataset}",
+    output:
+        directory("data/shards/{dataset}"),
+    log:
+        "logs/snakemake/shard/{dataset}.log",
+    conda:
+        "../../envs/ganflow.yaml"
+    threads: THREADS
+    shell:
+        "dvc --wait-for-lock repro --quiet --single-item shard@{wildcards.dataset} > {log} 2>&1"
+
+
+rule reference:
+    input:
+        "data/shards/{dataset}",
+    output:
+        directory("data/reference/{dataset}"),
+    log:
+        "logs/snakemake/reference/{dataset}.log",
+    conda:
+        "../../envs/ganflow.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+    shell:
+        "dvc --wait-for-lock repro --quiet --single-item reference@{wildcards.dataset} > {log} 2>&1"

@@ -1,0 +1,31 @@
+rule train:
+    input:
+        "data/shards/{dataset}",
+    output:
+        directory(f"{RESULTS}/runs/{{dataset}}/{{variant}}/{{seed}}"),
+    log:
+        "logs/snakemake/train/{dataset}-{variant}-{seed}.log",
+    conda:
+        "../../envs/ganflow.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+    shell:
+        "dvc --wait-for-lock repro --quiet --single-item train@{wildcards.dataset}-{wildcards.variant}-{wildcards.seed} > {log} 2>&1"
+
+
+rule evaluate:
+    input:
+        "data/reference/{dataset}",
+        f"{RESULTS}/runs/{{dataset}}/{{variant}}/{{seed}}",
+    output:
+        directory(f"{RESULTS}/scores/{{dataset}}/{{variant}}/{{seed}}"),
+    log:
+        "logs/snakemake/evaluate/{dataset}-{variant}-{seed}.log",
+    conda:
+        "../../envs/ganflow.yaml"
+    threads: THREADS
+    resources:
+        gpu=1,
+    shell:
+        "dvc --wait-for-lock repro --quiet --single-item evaluate@{wildcards.dataset}-{wildcards.variant}-{wildcards.seed} > {log} 2>&1"
