@@ -11,7 +11,7 @@ READY := $(VENV)/.ganflow-$(shell cksum < requirements.lock | cut -d' ' -f1)
 reproduce: environment
 	@dvc repro
 	@python -m ganflow publish
-	@echo "Report: $$(python -m ganflow where report)"
+	@echo "Report: results/$$(sed -n 's/^experiment: *//p' params.yaml)/report/index.html; 'make ui' compares the runs in MLflow"
 
 test: lint
 	pytest -n 2

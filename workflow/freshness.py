@@ -1,4 +1,4 @@
-"""Snakemake judges by dates, DVC by content: before Snakemake plans, outputs get the dates that DVC's verdict implies."""
+"""Snakemake judges by dates, DVC by content: before Snakemake plans, outputs get dates by DVC's verdict."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ def align() -> None:
 
 
 def _date(path: Path, when: int) -> None:
-    """Dates a file, or a folder as Snakemake sees it; files inside keep theirs, so that DVC need not hash them again."""
+    """Dates a file, or a folder as Snakemake sees it; files inside keep theirs, so DVC need not hash them again."""
     for entry in (path, path / ".snakemake_timestamp"):
         if entry.exists() and entry.stat().st_mtime != when:
             os.utime(entry, (when, when))

@@ -95,6 +95,15 @@ class Training(Model):
     grid: int = Field(8, ge=1, le=32, description="images a side of a sample grid")
     validation_images: int = Field(1000, ge=1, description="at most so many held-out images in the validation loss")
 
+    @model_validator(mode="after")
+    def _rows_are_whole(self) -> "Training":
+        if self.checkpoint_every % self.journal_every:
+            raise ValueError(
+                f"checkpoint_every = {self.checkpoint_every} must be a multiple of journal_every = {self.journal_every}, "
+                "so that a resumed run writes the same journal"
+            )
+        return self
+
 
 class Variant(Model):
     """One method: networks, objective, constraint and optimiser, with what it changes in the training section."""

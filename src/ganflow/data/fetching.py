@@ -237,7 +237,8 @@ def _progress(name: str, total: int | None, have: int) -> Iterator[Callable[[int
             bar.update(size)
             if bar.disable and time.monotonic() - spoken > REPORT_EVERY:
                 spoken = time.monotonic()
-                print(f"{name}: {have / 1e6:.0f} of {total / 1e6 if total else 0:.0f} MB", file=sys.stderr, flush=True)
+                whole = f" of {total / 1e6:.1f}" if total else ""
+                print(f"{name}: {have / 1e6:.1f}{whole} MB", file=sys.stderr, flush=True)
 
         yield advance
 

@@ -62,7 +62,7 @@ class Source(Component):
 
     @abstractmethod
     def deliver(self, form: Format, folder: Path) -> None:
-        """Puts every archive of the format into `folder`, verified; raises UserError if one can't be had or is wrong."""
+        """Puts every archive of the format into `folder`, verified; raises UserError if one can't be had."""
 
     def modules(self, form: Format) -> tuple[str, ...]:
         """Modules that this source runs for a format beyond those it imports, named so that a change of one is seen."""

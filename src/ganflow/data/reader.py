@@ -116,8 +116,6 @@ def _read_index(path: Path) -> Index:
         for key, value in expected.items():
             if (found := getattr(shard, key)) != value:
                 raise UserError(f"{path}: shards.{number}.{key} = {found!r}, expected {value!r}; {CURE}")
-        if Path(shard.name).name != shard.name:
-            raise UserError(f"{path}: shards.{number}.name = {shard.name!r}: must be a plain file name; {CURE}")
     if (found := sum(shard.count for shard in index.shards)) != index.count:
         raise UserError(f"{path}: count = {index.count}, but its shards hold {found} images; {CURE}")
     return index

@@ -22,7 +22,7 @@ from PIL import Image
 from pydantic import Field, StringConstraints
 
 from ganflow import artifacts
-from ganflow.config import Model
+from ganflow.config import Model, Name
 from ganflow.data.interfaces import Sample
 from ganflow.errors import UserError
 
@@ -51,8 +51,8 @@ class Shard(Model):
 class Index(Model):
     """index.json: what the shards of a split hold."""
 
-    dataset: Text
-    split: Text
+    dataset: Name
+    split: Name
     encoding: Literal["npy"]
     shape: tuple[
         Annotated[int, Field(ge=1, le=LARGEST_SIDE)], Annotated[int, Field(ge=1, le=LARGEST_SIDE)], Literal[3]

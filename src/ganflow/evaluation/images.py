@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from ganflow.data.reader import Shards
 from ganflow.randomness import generator
-from ganflow.training.loop import evaluating, latent_vectors
-from ganflow.training.samples import to_pixels
+from ganflow.training.images import evaluating, latent_vectors, to_pixels
 
 
 def real_images(shards: Shards, most: int) -> Tensor:

@@ -54,21 +54,27 @@ class Adversarial:
         with torch.no_grad():
             fake = self.modules["generator"](draws.latent())
         critic = self.modules["critic"]
-        scores = critic(draws.real).float(), critic(fake).float()
+        scores = _scores(critic, draws.real), _scores(critic, fake)
         loss = self.objective.critic_loss(*scores)
         penalty, values = self.constraint.penalty(critic, draws.real, fake, draws.uniform())
         return loss + penalty, {"critic_loss": loss.detach(), "estimate": self.objective.estimate(*scores).detach()} | values
 
     def _generator_loss(self, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
-        scores = self.modules["critic"](self.modules["generator"](draws.latent())).float()
+        scores = _scores(self.modules["critic"], self.modules["generator"](draws.latent()))
         loss = self.objective.generator_loss(scores)
         return loss, {"generator_loss": loss.detach()}
 
     def validation(self, real: Tensor, latent: Tensor) -> dict[str, Tensor]:
         """Critic loss (without penalty) and estimate on held-out images, networks in evaluation mode."""
-        fake = self.modules["generator"](latent)
-        scores = self.modules["critic"](real).float(), self.modules["critic"](fake).float()
+        critic, fake = self.modules["critic"], self.modules["generator"](latent)
+        scores = _scores(critic, real), _scores(critic, fake)
         return {
             "validation_critic_loss": self.objective.critic_loss(*scores),
             "validation_estimate": self.objective.estimate(*scores),
         }
+
+
+def _scores(critic: nn.Module, images: Tensor) -> Tensor:
+    """The critic's scores in float32 or better, at whatever precision it runs."""
+    scores = critic(images)
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))

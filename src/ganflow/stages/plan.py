@@ -3,6 +3,8 @@
 build/plan.yaml is what every other stage depends on: DVC and Snakemake run again exactly the units whose digest changed.
 """
 
+import shutil
+
 import torch
 
 from ganflow.artifacts import write_file
@@ -10,7 +12,7 @@ from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import metrics_of
 from ganflow.methods.adversarial import parts
-from ganflow.stages.execution import PLAN
+from ganflow.stages.execution import PLAN, RESULTS
 from ganflow.stages.units import Unit, units
 
 
@@ -26,7 +28,9 @@ def run(experiment: Experiment) -> None:
         for resolution in resolutions:
             parts(name, variant, resolution)
     metrics_of(experiment.evaluation)
-    write_file(PLAN, as_yaml(device, list(units(experiment, device))))
+    planned = list(units(experiment, device))
+    write_file(PLAN, as_yaml(device, planned))
+    set_aside(experiment, {unit.axes for unit in planned})
 
 
 def as_yaml(device: str, planned: list[Unit]) -> str:
@@ -41,3 +45,19 @@ def as_yaml(device: str, planned: list[Unit]) -> str:
         lines.append(f'{"  " * len(path)}"{path[-1]}": "{unit.digest}"')
         shown = path
     return "\n".join(lines) + "\n"
+
+
+def set_aside(experiment: Experiment, named: set[tuple[str, ...]]) -> None:
+    """Moves runs and scores that params.yaml no longer names to results/<experiment>/retired.
+
+    The report depends on the folders of runs and scores, which must hold the same in every clone.
+    """
+    top = RESULTS / experiment.experiment
+    for kind in ("runs", "scores"):
+        for folder in sorted((top / kind).glob("*/*/*")):
+            axes = folder.relative_to(top / kind).parts
+            if axes not in named:
+                retired = top.joinpath("retired", kind, *axes)
+                shutil.rmtree(retired, ignore_errors=True)
+                retired.parent.mkdir(parents=True, exist_ok=True)
+                folder.replace(retired)

@@ -9,7 +9,7 @@ from ganflow.evaluation.images import real_images
 from ganflow.evaluation.interfaces import metrics_of
 from ganflow.stages.execution import REFERENCE, SHARDS, device_of, outputs
 from ganflow.stages.units import unit_of
-from ganflow.training.state import save_tensors
+from ganflow.training.weights import save_tensors
 
 
 def run(experiment: Experiment, dataset: str) -> None:

@@ -15,7 +15,8 @@ from ganflow.methods.adversarial import Adversarial
 from ganflow.stages.execution import SHARDS, device_of, fingerprint, outputs, run_folder, write_log
 from ganflow.stages.units import unit_of
 from ganflow.training.loop import Run
-from ganflow.training.state import State, save_tensors
+from ganflow.training.state import State
+from ganflow.training.weights import save_tensors
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
@@ -59,7 +60,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
 
 def _write_journal(path: Path, state: State) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(state.journal[0]), lineterminator="\n")
+    columns = ["iteration", *sorted(set(state.journal[0]) - {"iteration"})]  # a restored row has an order of its own
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(state.journal)
     write_file(path, text.getvalue())

@@ -5,14 +5,13 @@ was killed and resumed, as often as it may be, makes the same bytes as one that 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganflow.config import Training
 from ganflow.data.reader import Shards, batch_indices
@@ -20,20 +19,8 @@ from ganflow.methods.adversarial import Adversarial
 from ganflow.methods.interfaces import Draws, Update
 from ganflow.progress import Progress
 from ganflow.randomness import generator
-from ganflow.training.samples import write_grid
+from ganflow.training.images import evaluating, images_to_device, latent_vectors, write_grid
 from ganflow.training.state import Checkpoints, State
-
-
-def latent_vectors(count: int, dimension: int, device: str, seed: int, purpose: str, *step: int) -> Tensor:
-    """Standard normal latent vectors, (count, dimension) float32, the same on every device."""
-    values = generator(seed, f"latent/{purpose}", *step).standard_normal((count, dimension), dtype=np.float32)
-    return torch.from_numpy(values).to(device)
-
-
-def images_to_device(images: np.ndarray, device: str) -> Tensor:
-    """uint8 (n, H, W, 3) to float32 (n, 3, H, W), channels last in memory, in [-1, 1]: 2 (x / 255 - 0.5)."""
-    pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
-    return pixels.float().div_(127.5).sub_(1)
 
 
 class StepDraws(Draws):
@@ -160,11 +147,3 @@ class Run:
         with evaluating(module), self.autocast():
             images = module(latent).float()
         write_grid(scratch / "samples" / f"{iteration:09d}.png", images, side)
-
-
-@contextmanager
-def evaluating(*modules: nn.Module) -> Iterator[None]:
-    """Networks in evaluation mode: batch normalisation uses its running statistics."""
-    for module in modules:
-        module.eval()
-    yield

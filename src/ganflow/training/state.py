@@ -4,18 +4,16 @@ A checkpoint is one safetensors file, `<iteration>-<sha256>.safetensors`; the la
 over with a word for the one before. Nothing is pickled.
 """
 
-import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor, nn, optim
 
-from ganflow.artifacts import canonical_json, digest_bytes, write_file
+from ganflow.artifacts import digest_bytes, write_file
+from ganflow.training.weights import metadata, packed
 
 KEPT = 2
 
@@ -27,17 +25,6 @@ class State:
     iteration: int = 0
     position: int = 0
     journal: list[dict[str, float]] = field(default_factory=list)
-
-
-def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Writes weights as safetensors with one metadata key of sorted JSON, so that equal contents are equal bytes."""
-    write_file(path, packed(tensors, about))
-
-
-def packed(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
-    """The bytes of a safetensors file with metadata {"ganflow": sorted JSON}."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
-    return save(plain, {"ganflow": canonical_json(about)})
 
 
 class Checkpoints:
@@ -83,11 +70,3 @@ class Checkpoints:
                     saved.setdefault(int(index), {})[entry] = tensor
             optimizer.load_state_dict({**optimizer.state_dict(), "state": saved})
         return State(**metadata(content))
-
-
-def metadata(content: bytes) -> dict[str, Any]:
-    """What a safetensors file says about itself under the key "ganflow"; raises SafetensorError if it is not one."""
-    length = int.from_bytes(content[:8], "little")
-    if length > len(content) - 8:
-        raise SafetensorError("the header is longer than the file")
-    return json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["ganflow"])

@@ -1,16 +1,36 @@
 """Weights as files: safetensors whose header holds, as sorted JSON, what the network is and where it came from."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from ganflow.artifacts import canonical_json, write_file
 from ganflow.config import Choice
 from ganflow.errors import UserError
 from ganflow.networks.interfaces import network_of
-from ganflow.training.state import metadata
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Writes weights as safetensors with one metadata key of sorted JSON, so that equal contents are equal bytes."""
+    write_file(path, packed(tensors, about))
+
+
+def packed(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
+    """The bytes of a safetensors file with metadata {"ganflow": sorted JSON}."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+    return save(plain, {"ganflow": canonical_json(about)})
+
+
+def metadata(content: bytes) -> dict[str, Any]:
+    """What a safetensors file says about itself under the key "ganflow"; raises SafetensorError if it is not one."""
+    length = int.from_bytes(content[:8], "little")
+    if length > len(content) - 8:
+        raise SafetensorError("the header is longer than the file")
+    return json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["ganflow"])
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

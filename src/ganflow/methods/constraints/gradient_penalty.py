@@ -19,8 +19,9 @@ class GradientPenalty(Constraint):
 
     def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, epsilon: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.autocast(real.device.type, enabled=False):
+            precise = torch.promote_types(real.dtype, torch.float32)
             epsilon = epsilon.view(-1, *[1] * (real.dim() - 1))
-            mixed = (epsilon * real.float() + (1 - epsilon) * fake.float()).requires_grad_()
+            mixed = (epsilon * real.to(precise) + (1 - epsilon) * fake.to(precise)).requires_grad_()
             [gradient] = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
             square = gradient.flatten(1).square().sum(1)
             norm = square.clamp_min(torch.finfo(square.dtype).tiny).sqrt()  # the clamp's gradient at zero is zero

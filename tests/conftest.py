@@ -1,0 +1,87 @@
+"""What several tests share: the tiny experiment, and copies of the repository to run the engines in."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """The environment of a command in a copy: this interpreter's programs first, no settings of the user."""
+    programs = Path(sys.executable).parent
+    return {
+        **os.environ,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_AUTHOR_NAME": "test",
+        "GIT_AUTHOR_EMAIL": "test@localhost",
+        "GIT_COMMITTER_NAME": "test",
+        "GIT_COMMITTER_EMAIL": "test@localhost",
+    }
+
+
+class Clone:
+    """A copy of the repository's files, as a git repository of its own, with the tiny experiment."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]):
+        self.folder, self.environment = folder, environment
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            cwd=TOP,
+            capture_output=True,
+            check=True,
+        )
+        for name in filter(None, listed.stdout.decode().split("\0")):
+            if name != "dvc.lock" and (TOP / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(TOP / name, folder / name, follow_symlinks=False)
+        shutil.copy(folder / "profiles/tiny.yaml", folder / "params.yaml")
+        self.run("git init --quiet && git add --all && git commit --quiet --message start")
+
+    def run(self, command: str, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Runs a shell command at the top of the copy."""
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=self.folder,
+            env=self.environment | settings,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert not check or done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def digests(self) -> dict[str, str]:
+        """{path: md5} of every output in dvc.lock."""
+        from ruamel.yaml import YAML
+
+        lock = YAML(typ="safe").load((self.folder / "dvc.lock").read_text())
+        return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+
+    def edit(self, name: str, before: str, after: str) -> None:
+        """Replaces a text that stands once or more in a file."""
+        text = (self.folder / name).read_text()
+        assert before in text, f"{name} does not hold {before!r}"
+        (self.folder / name).write_text(text.replace(before, after))
+
+
+@pytest.fixture
+def clone(tmp_path: Path, environment: dict[str, str]) -> Clone:
+    """A fresh copy of the repository."""
+    return Clone(tmp_path / "clone", environment)
+
+
+@pytest.fixture
+def clones(tmp_path: Path, environment: dict[str, str]):
+    """Makes fresh copies of the repository by name."""
+    return lambda name: Clone(tmp_path / name, environment)

@@ -1,0 +1,335 @@
+"""Fetching: whatever a server does, the target holds the right bytes or is absent, and the message says what came."""
+
+import hashlib
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ganflow import artifacts
+from ganflow.config import checked
+from ganflow.data import fetching
+from ganflow.data.fetching import fetch
+from ganflow.data.formats.cifar10 import ARCHIVE, Cifar10
+from ganflow.data.formats.lsun_bedroom import LsunBedroom
+from ganflow.data.sources.files import Files
+from ganflow.data.sources.official import Official
+from ganflow.errors import UserError
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+OTHER = np.random.default_rng(1).bytes(300_000)
+PAGE = b"<!DOCTYPE html><html><body>We are busy</body></html>"
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+CUT = 200_000  # bytes after which a connection breaks
+
+
+@pytest.fixture(autouse=True)
+def quick(tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "SCRATCH", tmp_path / "scratch")
+    monkeypatch.setattr(fetching, "PAUSE", 0.001)
+    monkeypatch.setattr(fetching, "TIMEOUT", (2.0, 0.4))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+class Answer(SimpleNamespace):
+    """How a server answers one request; `cut`: bytes after which it breaks off, `stall`: where it falls silent."""
+
+    content, status, ranges, etag, cut, stall, length, total, shift = (
+        CONTENT,
+        200,
+        True,
+        None,
+        None,
+        False,
+        True,
+        None,
+        0,
+    )
+
+
+@contextmanager
+def serving(*answers):
+    """A server that gives each answer once and the last for ever; yields (url, the ranges asked for)."""
+    asked, turns = [], itertools.chain(answers, itertools.repeat(answers[-1]))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            answer = next(turns)
+            wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+            asked.append(wanted and int(wanted[1]))
+            if answer.status != 200:
+                self.send_response(answer.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            start, content = 0, answer.content
+            condition = self.headers.get("If-Range")
+            if wanted and answer.ranges and (condition is None or condition == answer.etag):
+                start = int(wanted[1]) + answer.shift
+                self.send_response(206)
+                end, total = len(content) - 1, answer.total or len(content)
+                self.send_header("Content-Range", f"bytes {start}-{end}/{total}")
+            else:
+                self.send_response(200)
+            if answer.length:
+                self.send_header("Content-Length", str(len(content) - start))
+            else:
+                self.close_connection = True
+            if answer.etag:
+                self.send_header("ETag", answer.etag)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(content[start : answer.cut])
+            if answer.stall:
+                self.wfile.flush()
+                time.sleep(0.8)
+            self.close_connection = True
+
+        def log_message(self, *args):
+            pass
+
+    class Quiet(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request, client_address):
+            pass
+
+    with Quiet(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/archive.tar.gz", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_downloads_and_leaves_nothing_behind(tmp_path):
+    target = tmp_path / "raw" / "archive"
+    with serving(Answer()) as (url, asked):
+        fetch(url, target, DIGEST, len(CONTENT))
+    assert target.read_bytes() == CONTENT
+    assert asked == [None]
+    assert list(target.parent.iterdir()) == [target]
+    assert not list(artifacts.SCRATCH.rglob("part"))
+
+
+@pytest.mark.parametrize("etag", [None, '"one"'])
+def test_goes_on_after_resets(tmp_path, etag):
+    cuts = [Answer(cut=cut, etag=etag) for cut in (100_000, CUT)]
+    with serving(*cuts, Answer(etag=etag)) as (url, asked):
+        fetch(url, tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert asked[0] is None and 0 < asked[1] <= 100_000 < asked[2] <= CUT
+
+
+def test_goes_on_after_a_stall(tmp_path):
+    with serving(Answer(cut=CUT, stall=True), Answer()) as (url, asked):
+        fetch(url, tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert len(asked) == 2 and asked[1] > 0
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_tries_again_when_the_server_is_busy(tmp_path, status):
+    with serving(Answer(status=status), Answer(status=status), Answer()) as (url, asked):
+        fetch(url, tmp_path / "archive", DIGEST)
+    assert len(asked) == 3
+
+
+def test_starts_again_where_there_are_no_ranges(tmp_path):
+    with serving(Answer(cut=CUT, ranges=False), Answer(ranges=False)) as (url, asked):
+        fetch(url, tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert asked[1]
+
+
+@pytest.mark.parametrize("wrong", [{"shift": 7}, {"total": 400_000}, {"status": 416}])
+def test_never_joins_a_wrong_range(tmp_path, wrong):
+    with serving(Answer(cut=CUT), Answer(**wrong), Answer()) as (url, asked):
+        fetch(url, tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert asked[2] is None
+
+
+@pytest.mark.parametrize("etags", [('"one"', '"two"'), (None, None)])
+def test_file_that_changed_between_parts(tmp_path, etags):
+    with serving(Answer(content=OTHER, cut=CUT, etag=etags[0]), Answer(etag=etags[1])) as (url, asked):
+        fetch(url, tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert len(asked) == (2 if etags[0] else 3)
+
+
+def refused(location, target, *words, digest=DIGEST, size=None):
+    with pytest.raises(UserError) as caught:
+        fetch(location, target, digest, size)
+    for word in (location, *words):
+        assert str(word) in str(caught.value)
+    assert not list(target.parent.glob("*archive*")), "nothing wrong may lie at the target or beside it"
+
+
+def test_gives_up_with_what_it_has(tmp_path):
+    with serving(Answer(cut=CUT, ranges=False)) as (url, asked):
+        refused(url, tmp_path / "archive", "gave up", "bytes are kept", "run again")
+        assert len(asked) <= fetching.TRIES + 2
+    with serving(Answer(status=503)) as (url, asked):
+        refused(url, tmp_path / "archive", "HTTP 503")
+        assert len(asked) == fetching.TRIES
+
+
+def test_nobody_answers(tmp_path):
+    refused("http://127.0.0.1:9/archive", tmp_path / "archive", "gave up")
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_what_is_not_there_is_not_asked_for_twice(tmp_path, status):
+    with serving(Answer(status=status)) as (url, asked):
+        refused(url, tmp_path / "archive", f"HTTP {status}", "check the address")
+    assert len(asked) == 1
+
+
+def test_wrong_digest_names_the_one_found(tmp_path):
+    with serving(Answer(content=OTHER)) as (url, _):
+        refused(url, tmp_path / "archive", hashlib.sha256(OTHER).hexdigest(), DIGEST, len(OTHER))
+        refused(url, tmp_path / "archive", hashlib.sha256(OTHER).hexdigest(), size=len(OTHER))
+    with serving(Answer()) as (url, asked):
+        fetch(url, tmp_path / "archive", DIGEST)
+    assert asked == [None], "wrong bytes are never built upon"
+
+
+def test_page_instead_of_the_file(tmp_path):
+    with serving(Answer(content=PAGE)) as (url, _):
+        refused(url, tmp_path / "archive", "web page", "We are busy")
+        refused(url, tmp_path / "archive", len(PAGE), len(CONTENT), size=len(CONTENT))
+
+
+@pytest.mark.parametrize("length", [True, False])
+@pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT + b"x"], ids=["short", "long"])
+def test_wrong_length(tmp_path, content, length):
+    with serving(Answer(content=content, length=length)) as (url, _):
+        refused(url, tmp_path / "archive", len(CONTENT), size=len(CONTENT))
+
+
+def test_answer_without_length(tmp_path):
+    with serving(Answer(length=False, ranges=False)) as (url, _):
+        fetch(url, tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+
+
+def test_without_a_digest_it_is_told_and_the_download_kept(tmp_path):
+    with serving(Answer()) as (url, asked):
+        for missing in (None, ""):
+            refused(url, tmp_path / "archive", f"sha256: {DIGEST}", digest=missing)
+        fetch(url, tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert len(asked) == 1
+
+
+def test_full_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with serving(Answer()) as (url, _):
+        refused(url, tmp_path / "archive", "1000 bytes free", "make room")
+    (tmp_path / "source").write_bytes(CONTENT)
+    refused(str(tmp_path / "source"), tmp_path / "archive", "1000 bytes free", "make room")
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from ganflow import artifacts
+from ganflow.data import fetching
+artifacts.SCRATCH = Path(sys.argv[3])
+fetching.fetch(sys.argv[1], Path(sys.argv[2]), sys.argv[4])
+"""
+
+
+def test_goes_on_after_a_killed_process(tmp_path):
+    target = tmp_path / "archive"
+    with serving(Answer(cut=CUT, stall=True), Answer()) as (url, asked):
+        environment = os.environ | {"PYTHONPATH": str(Path(fetching.__file__).parents[2])}
+        killed = subprocess.Popen(
+            [sys.executable, "-c", FETCH, url, target, artifacts.SCRATCH, DIGEST], env=environment
+        )
+        deadline = time.monotonic() + 20
+        while not any(part.stat().st_size > 100_000 for part in artifacts.SCRATCH.rglob("part")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        assert not target.exists()
+        fetch(url, target, DIGEST)
+    assert target.read_bytes() == CONTENT
+    assert asked[1] > 100_000
+
+
+def test_lines_instead_of_a_bar_where_there_is_no_terminal(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(fetching, "REPORT_EVERY", 0.0)
+    with serving(Answer()) as (url, _):
+        fetch(url, tmp_path / "archive", DIGEST)
+    printed = capfd.readouterr()
+    assert "archive: 0.1 of 0.3 MB" in printed.err and "\r" not in printed.err and not printed.out
+
+
+# ---- local files and the sources
+
+
+@pytest.mark.parametrize("as_url", [False, True])
+def test_local_file(tmp_path, as_url):
+    source = tmp_path / "a file ü%"
+    source.write_bytes(CONTENT)
+    location = source.as_uri() if as_url else str(source)
+    fetch(location, tmp_path / "raw" / "archive", DIGEST, len(CONTENT))
+    assert (tmp_path / "raw" / "archive").read_bytes() == CONTENT
+    refused(location, tmp_path / "archive", DIGEST, "0" * 64, digest="0" * 64)
+    refused(location, tmp_path / "archive", f"sha256: {DIGEST}", digest=None)
+    refused(location, tmp_path / "archive", len(CONTENT), 5, size=5)
+
+
+@pytest.mark.parametrize("location", ["/nowhere/archive", "file:///nowhere/archive", "ftp://host/x", "s3://b/k", "."])
+def test_places_that_cannot_be_read(tmp_path, location):
+    refused(location, tmp_path / "archive")
+
+
+def test_official_source_checks_the_official_digest(tmp_path, monkeypatch):
+    with serving(Answer()) as (url, _):
+        small = ARCHIVE._replace(url=url, bytes=len(CONTENT), sha256=DIGEST)
+        monkeypatch.setattr(Cifar10, "archives", (small,))
+        Official().deliver(Cifar10(), tmp_path)
+        assert (tmp_path / ARCHIVE.name).read_bytes() == CONTENT
+        monkeypatch.setattr(Cifar10, "archives", (small._replace(bytes=ARCHIVE.bytes),))
+        with pytest.raises(UserError, match=str(ARCHIVE.bytes)):
+            Official().deliver(Cifar10(), tmp_path / "again")
+
+
+def test_files_source(tmp_path):
+    (tmp_path / "mine").write_bytes(CONTENT)
+
+    def source(**places):
+        return checked(Files, {"archives": places}, "datasets.d.source.files")
+
+    place = {"location": str(tmp_path / "mine"), "sha256": DIGEST}
+    source(**{ARCHIVE.name: place}).deliver(Cifar10(), tmp_path / "raw")
+    assert (tmp_path / "raw" / ARCHIVE.name).read_bytes() == CONTENT
+    with pytest.raises(UserError, match=f"sha256: {DIGEST}"):
+        source(**{ARCHIVE.name: {"location": place["location"]}}).deliver(Cifar10(), tmp_path / "other")
+    with pytest.raises(UserError, match="did you mean `cifar-10-binary.tar.gz`"):
+        source(**{"cifar-10-binary.tgz": place}).deliver(Cifar10(), tmp_path / "other")
+    with pytest.raises(UserError, match=r"bedroom_val_lmdb.zip` is missing"):
+        source(**{"bedroom_train_lmdb.zip": place}).deliver(LsunBedroom(), tmp_path / "other")
+    for wrong in ("abc", DIGEST.upper(), 5):
+        with pytest.raises(UserError, match="sha256"):
+            source(**{ARCHIVE.name: place | {"sha256": wrong}})

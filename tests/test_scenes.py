@@ -1,0 +1,131 @@
+"""The drawn image sets: pure functions of (seed, index), of the promised sizes, balanced, varied, and told apart."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
+
+from ganflow.data.scenes import bedrooms, objects
+
+SEEDS = st.integers(0, 2**63)
+INDICES = st.integers(0, 2**40)
+
+DIGEST_IN_FRESH_PROCESS = """
+import hashlib
+from ganflow.data.scenes import bedrooms, objects
+digest = hashlib.sha256()
+for index in range(30):
+    label, picture = objects.draw(5, index)
+    digest.update(bedrooms.draw(5, index).tobytes() + bytes([label]) + picture.tobytes())
+print(digest.hexdigest())
+"""
+
+
+def pixels_of_bedroom(seed, index):
+    return bedrooms.draw(seed, index).tobytes()
+
+
+def pixels_of_object(seed, index):
+    label, picture = objects.draw(seed, index)
+    return bytes([label]) + picture.tobytes()
+
+
+BOTH = pytest.mark.parametrize("pixels", [pixels_of_bedroom, pixels_of_object])
+
+
+@pytest.fixture(scope="module")
+def thousand_bedrooms():
+    return np.stack([np.asarray(bedrooms.draw(3, index)) for index in range(1000)])
+
+
+@settings(deadline=None)
+@given(seed=SEEDS, index=INDICES)
+def test_a_bedroom_is_an_rgb_picture_of_the_promised_size(seed, index):
+    picture = bedrooms.draw(seed, index)
+    assert (picture.mode, picture.size) == ("RGB", bedrooms.SIZE) == ("RGB", (80, 64))
+
+
+@settings(deadline=None)
+@given(seed=SEEDS, index=INDICES)
+def test_an_object_is_a_label_and_an_rgb_picture_of_the_promised_size(seed, index):
+    label, picture = objects.draw(seed, index)
+    assert 0 <= label < len(objects.CLASSES) == 10
+    assert (picture.mode, picture.size) == ("RGB", objects.SIZE) == ("RGB", (32, 32))
+
+
+@BOTH
+def test_the_order_of_drawing_changes_nothing(pixels):
+    forwards = {index: pixels(1, index) for index in range(40)}
+    backwards = {index: pixels(1, index) for index in reversed(range(40))}
+    assert forwards == backwards
+
+
+@BOTH
+def test_another_seed_draws_another_set(pixels):
+    assert not {pixels(1, index) for index in range(40)} & {pixels(2, index) for index in range(40)}
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "4242"])
+def test_a_fresh_process_with_another_hash_seed_draws_the_same(hash_seed):
+    here = hashlib.sha256()
+    for index in range(30):
+        here.update(pixels_of_bedroom(5, index) + pixels_of_object(5, index))
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+    there = subprocess.run(
+        [sys.executable, "-c", DIGEST_IN_FRESH_PROCESS], env=environment, capture_output=True, text=True, check=True
+    )
+    assert there.stdout.strip() == here.hexdigest()
+
+
+def test_no_two_of_a_thousand_bedrooms_are_equal(thousand_bedrooms):
+    assert len({picture.tobytes() for picture in thousand_bedrooms}) == 1000
+
+
+def test_bedrooms_vary_in_every_part_of_the_picture(thousand_bedrooms):
+    spread = thousand_bedrooms.std(axis=0).mean(axis=2)  # (64, 80), in levels of 0..255
+    assert spread.mean() > 35
+    assert spread.min() > 8
+
+
+def test_half_of_the_bedrooms_are_mirrored_so_their_mean_is_symmetric(thousand_bedrooms):
+    mean = thousand_bedrooms.mean(axis=0)
+    assert np.abs(mean - mean[:, ::-1]).mean() < 4
+
+
+@settings(deadline=None)
+@given(seed=SEEDS, block=st.integers(0, 2**36))
+def test_every_block_of_ten_holds_each_class_once(seed, block):
+    labels = [objects.draw(seed, index)[0] for index in range(10 * block, 10 * block + 10)]
+    assert sorted(labels) == list(range(10))
+
+
+def test_the_order_of_labels_depends_on_seed_and_block():
+    orders = {
+        tuple(objects.label_of(seed, 10 * block + i) for i in range(10)) for seed in range(5) for block in range(5)
+    }
+    assert len(orders) == 25
+
+
+def test_no_two_of_a_thousand_objects_are_equal():
+    assert len({pixels_of_object(3, index) for index in range(1000)}) == 1000
+
+
+def labelled_objects(seed, count):
+    labels, pictures = zip(*(objects.draw(seed, index) for index in range(count)), strict=True)
+    return np.stack([np.asarray(picture).ravel() for picture in pictures]) / 255, np.array(labels)
+
+
+def test_a_small_classifier_tells_the_classes_apart():
+    train_pictures, train_labels = labelled_objects(seed=0, count=2000)
+    test_pictures, test_labels = labelled_objects(seed=1, count=500)
+    classifier = make_pipeline(PCA(50, svd_solver="randomized", random_state=0), SVC())
+    accuracy = classifier.fit(train_pictures, train_labels).score(test_pictures, test_labels)
+    assert accuracy >= 0.95

@@ -1,0 +1,354 @@
+"""Shards: any WebDataset reader sees what was written, always the same bytes; a lying index ends in one sentence."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ganflow.data import reader, shards
+from ganflow.data.interfaces import Sample
+from ganflow.data.reader import Shards, batch_indices, order
+from ganflow.data.shards import square, tar_header, write_shards
+from ganflow.errors import UserError
+
+CLASSES = tuple(f"class {number}" for number in range(12))
+
+
+def arrays(count, side=8):
+    return np.random.default_rng(count).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def samples(images, labels=None):
+    for index, image in enumerate(images):
+        label = None if labels is None else int(labels[index])
+        yield Sample(f"{index:08d}", partial(Image.fromarray, image), label)
+
+
+def make(folder, count=7, side=8, shard_size=3, labelled=True, **options):
+    """Shards of random images; returns (images, labels)."""
+    images, labels = arrays(count, side), np.arange(count) * 5 % len(CLASSES)
+    given = samples(images, labels if labelled else None)
+    about = {"dataset": "toys", "split": "train", "resolution": side, "classes": CLASSES if labelled else ()}
+    write_shards(given, folder, shard_size=shard_size, **about, **options)
+    return images, labels
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(count=st.integers(1, 20), side=st.integers(1, 40), shard_size=st.integers(1, 25), labelled=st.booleans())
+def test_round_trip(tmp_path_factory, count, side, shard_size, labelled):
+    folder = tmp_path_factory.mktemp("shards")
+    images, labels = make(folder, count, side, shard_size, labelled)
+    found = Shards(folder)
+    found.verify()
+    assert (found.count, found.shape, found.labelled) == (count, (side, side, 3), labelled)
+    assert found.classes == (CLASSES if labelled else ())
+    assert sorted(file.name for file in folder.glob("*.tar")) == [
+        f"toys-train-{number:06d}.tar" for number in range(-(-count // shard_size))
+    ]
+    indices = np.random.default_rng(0).integers(0, count, 30)
+    assert np.array_equal(found.images(indices), images[indices])
+    assert found.images(indices[:0]).shape == (0, side, side, 3)
+    if labelled:
+        assert np.array_equal(found.labels(indices), labels[indices])
+        assert found.labels(indices).dtype == np.int64
+
+
+def test_tarfile_reads_them_and_writes_the_same_bytes(tmp_path):
+    images, labels = make(tmp_path, shard_size=4)
+    index = json.loads((tmp_path / "index.json").read_text())
+    position = 0
+    for shard in index["shards"]:
+        path = tmp_path / shard["name"]
+        again = io.BytesIO()
+        with tarfile.open(path) as archive, tarfile.open(fileobj=again, mode="w", format=tarfile.USTAR_FORMAT) as copy:
+            members = archive.getmembers()
+            assert [member.name for member in members] == sorted(member.name for member in members)
+            for label, picture in zip(members[::2], members[1::2], strict=True):
+                assert label.name == f"{position:08d}.cls" and picture.name == f"{position:08d}.npy"
+                assert label.offset == (position % 4) * shard["stride"]
+                assert archive.extractfile(label).read() == str(labels[position]).encode()
+                assert np.array_equal(np.load(io.BytesIO(archive.extractfile(picture).read())), images[position])
+                position += 1
+            for member in members:
+                assert (member.mtime, member.uid, member.gid, member.mode) == (0, 0, 0, 0o644)
+                assert (member.uname, member.gname, member.type) == ("", "", tarfile.REGTYPE)
+                copy.addfile(member, archive.extractfile(member))
+        assert path.read_bytes() == again.getvalue()
+        assert shard["bytes"] == path.stat().st_size
+        assert shard["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert position == index["count"] == len(images)
+
+
+@given(name=st.text("abc0-_.", min_size=1, max_size=100), size=st.integers(0, 8**11 - 1))
+def test_header_is_that_of_tarfile(name, size):
+    member = tarfile.TarInfo(name)
+    member.size = size
+    assert tar_header(name, size) == member.tobuf(tarfile.USTAR_FORMAT)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("labelled", [True, False])
+def test_webdataset_reads_them(tmp_path, labelled):
+    wds = pytest.importorskip("webdataset")
+    images, labels = make(tmp_path, labelled=labelled)
+    urls = [str(path) for path in sorted(tmp_path.glob("*.tar"))]
+    found = list(wds.WebDataset(urls, shardshuffle=False).decode())
+    assert [sample["__key__"] for sample in found] == [f"{index:08d}" for index in range(len(images))]
+    for index, sample in enumerate(found):
+        assert np.array_equal(sample["npy"], images[index])
+        assert sample.get("cls") == (labels[index] if labelled else None)
+
+
+WRITE = """
+import os, sys
+from pathlib import Path
+os.umask(int(sys.argv[2], 8))
+sys.path.insert(0, sys.argv[3])
+import test_shards
+if __name__ == "__main__":
+    test_shards.make(Path(sys.argv[1]), 20, processes=int(sys.argv[4]))
+"""
+
+
+def test_bytes_depend_on_nothing_but_the_images(tmp_path):
+    expected = tmp_path / "here"
+    make(expected, 20)
+    (tmp_path / "write.py").write_text(WRITE)
+    for name, umask, processes, changes in (
+        ("a", "022", "1", {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo"}),
+        ("b", "077", "2", {"PYTHONHASHSEED": "2", "TZ": "UTC", "LC_ALL": "C"}),
+    ):
+        environment = os.environ | changes | {"PYTHONPATH": str(Path(shards.__file__).parents[2])}
+        command = [sys.executable, tmp_path / "write.py", tmp_path / name, umask, Path(__file__).parent, processes]
+        subprocess.run(command, env=environment, check=True)
+        files = sorted(expected.iterdir())
+        assert [file.name for file in sorted((tmp_path / name).iterdir())] == [file.name for file in files]
+        assert all((tmp_path / name / file.name).read_bytes() == file.read_bytes() for file in files)
+
+
+def unreadable():
+    raise UserError("archive.zip: key 'k': broken")
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_broken_image_stops_the_writing_with_its_sentence(tmp_path, processes):
+    broken = [*samples(arrays(3)), Sample("x", unreadable, None)]
+    with pytest.raises(UserError, match="archive.zip: key 'k': broken"):
+        about = {"dataset": "toys", "split": "train", "resolution": 8, "shard_size": 2, "classes": ()}
+        write_shards(broken, tmp_path, **about, processes=processes)
+    assert not (tmp_path / "index.json").exists()
+
+
+def test_an_empty_split_is_refused(tmp_path):
+    with pytest.raises(UserError, match="'train' of toys holds no image"):
+        make(tmp_path, 0)
+
+
+def test_square():
+    image = Image.new("RGB", (30, 10), "red")
+    image.paste("blue", (10, 0, 20, 10))
+    assert np.array_equal(square(image, 10), np.full((10, 10, 3), (0, 0, 255)))
+    assert np.array_equal(square(image, 5), np.full((5, 5, 3), (0, 0, 255)))
+    assert np.array_equal(square(image.rotate(90, expand=True), 40), np.full((40, 40, 3), (0, 0, 255)))
+    exact = arrays(1, 16)[0]
+    assert np.array_equal(square(Image.fromarray(exact), 16), exact)
+
+
+# ---- what is not as it should be
+
+
+def refused(folder, *words):
+    with pytest.raises(UserError) as caught:
+        Shards(folder)
+    for word in (folder, *words):
+        assert str(word) in str(caught.value)
+
+
+def change(folder, edit):
+    index = json.loads((folder / "index.json").read_text())
+    edit(index)
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+LIES = {
+    "count": lambda i: i.update(count=8),
+    "huge count": lambda i: i.update(count=10**30),
+    "negative count": lambda i: i.update(count=-1),
+    "NaN count": lambda i: i.update(count=float("nan")),
+    "float count": lambda i: i.update(count=7.0),
+    "text count": lambda i: i.update(count="7"),
+    "true count": lambda i: i.update(count=True),
+    "shape": lambda i: i.update(shape=[8, 9, 3]),
+    "huge shape": lambda i: i.update(shape=[10**12, 10**12, 3]),
+    "grey": lambda i: i.update(shape=[8, 8, 1]),
+    "flat": lambda i: i.update(shape=[64, 3]),
+    "unlabelled": lambda i: i.update(labelled=False),
+    "no classes": lambda i: i.update(classes=[]),
+    "classes of numbers": lambda i: i.update(classes=[1, 2]),
+    "encoding": lambda i: i.update(encoding="pkl"),
+    "unknown key": lambda i: i.update(colour="red"),
+    "no shards": lambda i: i.update(shards=[]),
+    "shards null": lambda i: i.update(shards=None),
+    "fewer shards": lambda i: i["shards"].pop(),
+    "repeated shard": lambda i: i["shards"].append(i["shards"][0]),
+    "swapped": lambda i: i["shards"].reverse(),
+    "outside": lambda i: i["shards"][0].update(name="../toys-train-000000.tar"),
+    "absolute": lambda i: i["shards"][0].update(name="/etc/passwd"),
+    "outside by dataset": lambda i: (
+        i.update(dataset="../toys"),
+        [shard.update(name="../" + shard["name"]) for shard in i["shards"]],
+    ),
+    "nul": lambda i: (i.update(dataset="\0"), [s.update(name=s["name"].replace("toys", "\0")) for s in i["shards"]]),
+    "stride": lambda i: i["shards"][0].update(stride=512),
+    "huge stride": lambda i: i["shards"][0].update(stride=2**70),
+    "zero stride": lambda i: i["shards"][0].update(stride=0),
+    "first": lambda i: i["shards"][0].update(first=512),
+    "bytes": lambda i: i["shards"][0].update(bytes=20480),
+    "shard count": lambda i: (i["shards"][0].update(count=4), i["shards"][1].update(count=2)),
+    "digest": lambda i: i["shards"][0].update(sha256="../../x"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_an_index_that_lies_is_refused(tmp_path, lie):
+    make(tmp_path, side=64)
+    change(tmp_path, LIES[lie])
+    refused(tmp_path, "index.json")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"7", b"null", b"\xff\xfe", b"[" * 100_000, b'{"count": ' * 50_000, b"1" * 5000]
+)
+def test_an_index_that_is_none_is_refused(tmp_path, content):
+    make(tmp_path)
+    (tmp_path / "index.json").write_bytes(content)
+    refused(tmp_path, "index.json")
+
+
+def test_absent_files(tmp_path):
+    refused(tmp_path, "index.json", "dvc repro")
+    make(tmp_path)
+    (tmp_path / "toys-train-000001.tar").unlink()
+    refused(tmp_path, "toys-train-000001.tar", "not there")
+
+
+@pytest.mark.parametrize("cut", [1, 512, 10_000])
+def test_a_truncated_shard_is_refused_at_once(tmp_path, cut):
+    make(tmp_path)
+    shard = tmp_path / "toys-train-000002.tar"
+    shard.write_bytes(shard.read_bytes()[:-cut])
+    refused(tmp_path, shard, "expected")
+
+
+@pytest.mark.parametrize("position", [0, 130, 300, 512 + 20])  # name, size, owner, npy header
+def test_a_shard_of_something_else_is_refused_at_once(tmp_path, position):
+    make(tmp_path, labelled=False)
+    shard = tmp_path / "toys-train-000001.tar"
+    content = bytearray(shard.read_bytes())
+    content[position] ^= 1
+    shard.write_bytes(content)
+    refused(tmp_path, shard, "does not begin")
+
+
+def test_verify_names_the_altered_shard(tmp_path):
+    make(tmp_path)
+    shard = tmp_path / "toys-train-000001.tar"
+    content = bytearray(shard.read_bytes())
+    content[5000] ^= 1
+    shard.write_bytes(content)
+    opened = Shards(tmp_path)
+    with pytest.raises(UserError) as caught:
+        opened.verify()
+    assert str(shard) in str(caught.value) and hashlib.sha256(content).hexdigest() in str(caught.value)
+
+
+@pytest.mark.parametrize("digits", [b"12", b"-1", b"x", b"\xff", b"1" * 30, b"", b"1e3"])
+def test_a_label_out_of_range_is_refused(tmp_path, digits):
+    make(tmp_path)
+    shard = tmp_path / "toys-train-000000.tar"
+    content = bytearray(shard.read_bytes())
+    content[512:1024] = digits.ljust(512, b"\0")
+    shard.write_bytes(content)
+    with pytest.raises(UserError, match="label"):
+        Shards(tmp_path).labels(np.arange(3))
+
+
+def test_what_is_not_there_cannot_be_read(tmp_path):
+    make(tmp_path, labelled=False)
+    opened = Shards(tmp_path)
+    for wrong in ([7], [-1], [0, 10**12]):
+        with pytest.raises(IndexError):
+            opened.images(np.array(wrong))
+    with pytest.raises(UserError, match="no labels"):
+        opened.labels(np.arange(2))
+
+
+def test_more_shards_than_open_files(tmp_path):
+    make(tmp_path, 400, side=1, shard_size=1)
+    limited = (
+        "import resource, sys, numpy; resource.setrlimit(resource.RLIMIT_NOFILE, (64, %s)); from pathlib import Path;"
+    )
+    limited += (
+        "from ganflow.data.reader import Shards; print(Shards(Path(sys.argv[1])).images(numpy.arange(400)).shape)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(shards.__file__).parents[2])}
+    for hard, expected in ((4096, "(400, 1, 1, 3)"), (100, "ulimit -n")):
+        command = [sys.executable, "-c", limited % hard, tmp_path]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert expected in done.stdout + done.stderr
+
+
+# ---- the order
+
+
+@given(count=st.integers(1, 50), seed=st.integers(0, 99), epoch=st.integers(0, 99))
+def test_an_epoch_holds_every_image_once(count, seed, epoch):
+    assert sorted(order(count, seed, epoch)) == list(range(count))
+
+
+@given(
+    count=st.integers(1, 30), seed=st.integers(0, 9), position=st.integers(0, 200), sizes=st.lists(st.integers(0, 70))
+)
+def test_the_stream_is_one_however_it_is_cut(count, seed, position, sizes):
+    whole = batch_indices(count, seed, position, sum(sizes))
+    parts, here = [np.empty(0, np.int64)], position
+    for size in sizes:
+        parts.append(batch_indices(count, seed, here, size))
+        here += size
+    assert whole.dtype == np.int64 and len(whole) == sum(sizes)
+    assert np.array_equal(whole, np.concatenate(parts))
+    first = -position % count
+    for epoch in range((len(whole) - first) // count):
+        assert sorted(whole[first + epoch * count :][:count]) == list(range(count))
+
+
+def test_orders_differ_by_seed_and_epoch_and_are_for_ever():
+    assert batch_indices(10, 0, 0, 10).tolist() == [0, 4, 8, 6, 1, 5, 9, 7, 3, 2]
+    assert len({tuple(order(100, seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
+    assert order.cache_info().maxsize == 2
+    with pytest.raises(ValueError):
+        order(10, 0, 0)[0] = 1
+    for wrong in ((0, 0, 0, 1), (5, 0, -1, 1), (5, 0, 0, -1)):
+        with pytest.raises(ValueError):
+            batch_indices(*wrong)
+
+
+def test_data_needs_no_torch():
+    program = (
+        "import pkgutil, importlib, sys, ganflow.data as d;"
+        "[importlib.import_module(m.name) for m in pkgutil.walk_packages(d.__path__, 'ganflow.data.')];"
+        "assert 'ganflow.data.scenes.objects' in sys.modules; assert 'torch' not in sys.modules"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(reader.__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
