@@ -117,5 +117,5 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: not there; run `dvc repro` to make it") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{path}: damaged (not JSON); delete its folder and run `dvc repro` again") from None

@@ -7,27 +7,23 @@ by the location. Nothing a server says is believed: length, range and digest are
 import os
 import re
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import requests
 import urllib3
 from filelock import FileLock
-from tqdm import tqdm
 
 from ganflow import artifacts
 from ganflow.errors import UserError
+from ganflow.progress import Progress
 
 TRIES = 5  # in a row that bring no byte more than before
 PAUSE = 1.0  # seconds before the second try, doubled for each further one
 TIMEOUT = (20.0, 60.0)  # seconds to connect, and without a byte
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP answers worth another try
 BLOCK = 64 << 10  # bytes; a slow host fills it in a second
-REPORT_EVERY = 30.0  # seconds between lines where there is no terminal
 
 
 def fetch(location: str, target: Path, sha256: str | None, expected_bytes: int | None = None) -> None:
@@ -166,14 +162,14 @@ class _Download:
         _check_room(self.part.parent, (limit or 0) - have, self.location)
         if target.parent.stat().st_dev != self.part.parent.stat().st_dev:
             _check_room(target.parent, limit or 0, self.location)
-        with self.part.open("ab", buffering=0) as file, _progress(target.name, limit, have) as advance:
+        with self.part.open("ab", buffering=0) as file, Progress(target.name, limit, "B", have) as progress:
             for block in response.raw.stream(BLOCK, decode_content=False):
                 have += len(block)
                 if limit is not None and have > limit:
                     self._forget()
                     raise UserError(f"{self.location}: sent more than the {limit} bytes expected; check the address")
                 file.write(block)
-                advance(len(block))
+                progress.advance(len(block))
         if limit is not None and have < limit:
             raise _Interrupted(f"ended after {have} of {limit} bytes")
         artifacts.write_json(self.state, {**self._known(), "bytes": have})
@@ -223,24 +219,6 @@ def _place(source: Path, target: Path) -> None:
     with beside.open("rb") as file:
         os.fsync(file.fileno())
     beside.replace(target)
-
-
-@contextmanager
-def _progress(name: str, total: int | None, have: int) -> Iterator[Callable[[int], None]]:
-    """Something to call with each block's bytes: a bar on a terminal, now and then a line elsewhere."""
-    spoken = time.monotonic()
-    with tqdm(desc=name, total=total, initial=have, unit="B", unit_scale=True, disable=None) as bar:
-
-        def advance(size: int) -> None:
-            nonlocal have, spoken
-            have += size
-            bar.update(size)
-            if bar.disable and time.monotonic() - spoken > REPORT_EVERY:
-                spoken = time.monotonic()
-                whole = f" of {total / 1e6:.1f}" if total else ""
-                print(f"{name}: {have / 1e6:.1f}{whole} MB", file=sys.stderr, flush=True)
-
-        yield advance
 
 
 def _reason(error: Exception) -> str:

@@ -100,10 +100,7 @@ def batch_indices(count: int, seed: int, position: int, size: int) -> np.ndarray
 
 
 def _read_index(path: Path) -> Index:
-    try:
-        index = checked(Index, artifacts.read_json(path), file=str(path))
-    except RecursionError:
-        raise UserError(f"{path}: damaged (not an index of shards); {CURE}") from None
+    index = checked(Index, artifacts.read_json(path), file=str(path))
     layout = Layout(index.shape, index.labelled)
     if index.labelled != bool(index.classes):
         raise UserError(f"{path}: labelled = {index.labelled} with {len(index.classes)} classes; {CURE}")

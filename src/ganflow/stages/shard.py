@@ -25,4 +25,5 @@ def run(experiment: Experiment, dataset: str) -> None:
                 resolution=chosen.resolution,
                 shard_size=chosen.shard_size,
                 classes=form.classes(raw),
+                processes=experiment.compute.threads,
             )

@@ -49,7 +49,6 @@ DAMAGED = (
     zlib.error,
     EOFError,
     OSError,
-    NotImplementedError,
     ValueError,
     RuntimeError,
     struct.error,

@@ -1,0 +1,70 @@
+"""The command line: exit codes, one sentence for a mistake, and quick help."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[1]
+
+
+def ganflow(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ganflow", *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, env={"PYTHONPATH": str(TOP / "src")}
+    )
+
+
+def test_help_lists_the_stages_without_importing_torch():
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "ganflow", "--help"], cwd=TOP, capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    for stage in ("plan", "download", "shard", "reference", "train", "evaluate", "report", "publish"):
+        assert stage in done.stdout
+    assert "torch" not in done.stderr and "pydantic" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "rendered_bedrooms", "wgan_pg", "0"], "there is no train rendered_bedrooms wgan_pg 0; there is:"),
+        (["shard", "rendered_bedrooms"], "data/raw/rendered_bedrooms: not there or not finished"),
+        (["train", "rendered_bedrooms", "dcgan", "0"], "data/shards/rendered_bedrooms: not there or not finished"),
+        (["report"], "not there"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path, arguments, said):
+    (tmp_path / "params.yaml").write_text((TOP / "profiles/tiny.yaml").read_text())
+    done = ganflow(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr and "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_no_params_file(tmp_path):
+    done = ganflow(tmp_path, "plan")
+    assert (done.returncode, done.stderr) == (
+        2, "ganflow: params.yaml: no such file; run from the top of the repository\n"
+    )  # fmt: skip
+
+
+def test_device_auto_without_a_plan(tmp_path):
+    (tmp_path / "params.yaml").write_text(
+        (TOP / "profiles/tiny.yaml").read_text().replace("device: cpu", "device: auto")
+    )
+    done = ganflow(tmp_path, "download", "rendered_objects")
+    assert done.returncode == 2 and "run `python -m ganflow plan`" in done.stderr
+
+
+def test_a_failed_stage_keeps_the_artifact_that_was_there(tmp_path):
+    (tmp_path / "params.yaml").write_text((TOP / "profiles/tiny.yaml").read_text())
+    assert ganflow(tmp_path, "download", "rendered_objects").returncode == 0
+    before = (tmp_path / "data/raw/rendered_objects/manifest.json").read_bytes()
+    broken = (tmp_path / "params.yaml").read_text().replace("train: 100", "train: 101")  # not a multiple of five
+    (tmp_path / "params.yaml").write_text(broken)
+    done = ganflow(tmp_path, "download", "rendered_objects")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert (tmp_path / "data/raw/rendered_objects/manifest.json").read_bytes() == before
+    assert not list(tmp_path.rglob("*.partial"))
