@@ -1,4 +1,4 @@
-"""Both engines, end to end on the tiny experiment: the same graph, the same bytes, and each finds the other's work done."""
+"""Both engines, end to end on the tiny experiment: the same graph, the same bytes, nothing left to do for the other."""
 
 import csv
 import io
@@ -39,7 +39,6 @@ def test_both_state_the_same_graph(clone):
                 dep.def_path for dep in stage.deps if dep.def_path not in ("build/plan.yaml", "params.yaml")
             }
             inputs = {out for out in outputs for dep in dependencies if out == dep or out.startswith(f"{dep}/")}
-            assert stage.name == "plan" or dependencies <= {i[: len(d)] for i in inputs for d in dependencies}
             of_dvc[stage.addressing] = (inputs, {out.def_path for out in stage.outs})
     del of_dvc["plan"]
 

@@ -16,11 +16,15 @@ class Progress:
         self.what, self.total, self.unit, self.done, self.start = what, total, unit, done, done
         self.terminal = sys.stderr.isatty()
         self.began = self.spoke = time.monotonic()
-        scale = unit == "B"
         self.bar = tqdm(
-            total=total, initial=done, desc=what, unit=unit if scale else f" {unit}", unit_scale=scale, file=sys.stderr,
-            disable=not self.terminal, dynamic_ncols=True,
-        )  # fmt: skip
+            total=total,
+            initial=done,
+            desc=what,
+            unit=unit if unit == "B" else f" {unit}",
+            unit_scale=unit == "B",
+            disable=not self.terminal,
+            dynamic_ncols=True,
+        )
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Counts `count` more; `note` says how it goes (a loss, say)."""
@@ -37,10 +41,13 @@ class Progress:
         rate = (self.done - self.start) / max(self.spoke - self.began, 1e-9)
         of_total, left = "", ""
         if self.total:
-            of_total = f"/{self.total}"
+            of_total = f" of {self._amount(self.total)}"
             left = f", {tqdm.format_interval((self.total - self.done) / max(rate, 1e-9))} left"
-        print(f"{self.what}: {self.done}{of_total} {self.unit}, {rate:.4g} {self.unit}/s{left} {note}".rstrip(),
-              file=sys.stderr, flush=True)  # fmt: skip
+        line = f"{self.what}: {self._amount(self.done)}{of_total}, {self._amount(rate)}/s{left} {note}"
+        print(line.rstrip(), file=sys.stderr, flush=True)
+
+    def _amount(self, count: float) -> str:
+        return f"{tqdm.format_sizeof(count)}B" if self.unit == "B" else f"{count:.4g} {self.unit}"
 
     def __enter__(self) -> "Progress":
         return self
@@ -48,5 +55,5 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.bar.close()
         if not self.terminal and kind is None:
-            seconds = time.monotonic() - self.began
-            print(f"{self.what}: {self.done} {self.unit} in {seconds:.1f} s", file=sys.stderr, flush=True)
+            took = f"in {time.monotonic() - self.began:.1f} s"
+            print(f"{self.what}: {self._amount(self.done - self.start)} {took}", file=sys.stderr, flush=True)

@@ -4,7 +4,7 @@ from ganflow.components import component
 from ganflow.config import Choice, Experiment
 from ganflow.data import formats, sources
 from ganflow.data.interfaces import Format, Source
-from ganflow.stages.execution import RAW, device_of, outputs
+from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
 
 
@@ -14,5 +14,5 @@ def run(experiment: Experiment, dataset: str) -> None:
     chosen = experiment.datasets[dataset]
     form = component(formats, Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
     source = component(sources, Source, chosen.source, f"datasets.{dataset}.source")
-    with outputs(unit, RAW / dataset, ()) as folder:
+    with outputs(unit) as folder:
         source.deliver(form, folder)

@@ -7,7 +7,7 @@ from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.evaluation.images import generated_images
 from ganflow.evaluation.interfaces import metrics_of
-from ganflow.stages.execution import REFERENCE, device_of, outputs, run_folder, score_folder
+from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
 from ganflow.training.weights import load_generator, load_tensors
 
@@ -17,9 +17,9 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     device = device_of(experiment)
     unit = unit_of(experiment, device, "evaluate", dataset, variant, seed)
     asked = experiment.evaluation
-    trained, reference = run_folder(experiment, dataset, variant, seed), REFERENCE / dataset
+    reference, trained = unit.inputs
     averaged = asked.weights == "ema" and (trained / "generator_ema.safetensors").exists()
-    with outputs(unit, score_folder(experiment, dataset, variant, seed), (trained, reference)) as folder:
+    with outputs(unit) as folder:
         module, about = load_generator(trained / f"generator{'_ema' if averaged else ''}.safetensors", device)
         images = generated_images(module, asked.images, about["latent"], asked.batch_size, int(seed), device)
         floor = read_json(reference / "floor.json")

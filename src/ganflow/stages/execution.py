@@ -11,18 +11,7 @@ from ganflow.errors import UserError
 from ganflow.stages.units import Unit
 
 PLAN = Path("build/plan.yaml")
-RAW, SHARDS, REFERENCE = Path("data/raw"), Path("data/shards"), Path("data/reference")
-RESULTS, LOGS = Path("results"), Path("logs")
-
-
-def run_folder(experiment: Experiment, *axes: str) -> Path:
-    """Where the training run of (dataset, variant, seed) is."""
-    return RESULTS.joinpath(experiment.experiment, "runs", *axes)
-
-
-def score_folder(experiment: Experiment, *axes: str) -> Path:
-    """Where the scores of (dataset, variant, seed) are."""
-    return RESULTS.joinpath(experiment.experiment, "scores", *axes)
+LOGS = Path("logs")
 
 
 def device_of(experiment: Experiment) -> str:
@@ -34,27 +23,29 @@ def device_of(experiment: Experiment) -> str:
     return read_yaml(PLAN)["device"]
 
 
-def fingerprint(unit: Unit, inputs: dict[str, str]) -> str:
-    """Names a unit's work on its inputs: equal fingerprints, equal bytes on the same kind of device and CPU."""
-    return digest_value({"unit": unit.digest, "inputs": inputs})
+def fingerprint(unit: Unit) -> str:
+    """Names a unit's work on its inputs: equal fingerprints, equal bytes on the same kind of device and CPU.
+
+    Raises UserError if an input is not there or not finished.
+    """
+    return digest_value({"unit": unit.digest, "inputs": input_digests(unit.inputs)})
 
 
 @contextmanager
-def outputs(unit: Unit, folder: Path, inputs: tuple[Path, ...], about: dict[str, Any] | None = None) -> Iterator[Path]:
-    """A folder to fill with a unit's outputs; it appears at `folder`, with its manifest, when the block ends well."""
-    found = input_digests(inputs)
-    with whole_directory(folder) as partial:
+def outputs(unit: Unit, about: dict[str, Any] | None = None) -> Iterator[Path]:
+    """A folder to fill with a unit's outputs; it takes its place, with its manifest, when the block ends well."""
+    manifest = {
+        "stage": unit.stage,
+        "unit": list(unit.axes),
+        "digest": unit.digest,
+        "fingerprint": fingerprint(unit),
+        "parameters": unit.parameters,
+        "inputs": input_digests(unit.inputs),
+        "versions": unit.versions,
+        **(about or {}),
+    }
+    with whole_directory(unit.output) as partial:
         yield partial
-        manifest = {
-            "stage": unit.stage,
-            "unit": list(unit.axes),
-            "digest": unit.digest,
-            "fingerprint": fingerprint(unit, found),
-            "parameters": unit.parameters,
-            "inputs": found,
-            "versions": unit.versions,
-            **(about or {}),
-        }
         write_manifest(partial, manifest)
 
 

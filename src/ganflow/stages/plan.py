@@ -12,8 +12,8 @@ from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import metrics_of
 from ganflow.methods.adversarial import parts
-from ganflow.stages.execution import PLAN, RESULTS
-from ganflow.stages.units import Unit, units
+from ganflow.stages.execution import PLAN
+from ganflow.stages.units import RESULTS, Unit, units
 
 
 def run(experiment: Experiment) -> None:

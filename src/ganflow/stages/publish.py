@@ -3,7 +3,7 @@
 from ganflow.config import Experiment
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.runs import load_runs
-from ganflow.stages.execution import RESULTS
+from ganflow.stages.units import RESULTS
 
 
 def run(experiment: Experiment) -> None:

@@ -7,7 +7,7 @@ from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.images import real_images
 from ganflow.evaluation.interfaces import metrics_of
-from ganflow.stages.execution import REFERENCE, SHARDS, device_of, outputs
+from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
 from ganflow.training.weights import save_tensors
 
@@ -15,8 +15,8 @@ from ganflow.training.weights import save_tensors
 def run(experiment: Experiment, dataset: str) -> None:
     """Writes data/reference/<dataset>: <metric>.safetensors of the training images, and floor.json."""
     unit = unit_of(experiment, device_of(experiment), "reference", dataset)
-    shards = SHARDS / dataset
-    with outputs(unit, REFERENCE / dataset, (shards,)) as folder:
+    [shards] = unit.inputs
+    with outputs(unit) as folder:
         train, held_out = (real_images(Shards(shards / split), experiment.evaluation.images) for split in SPLITS)
         floor = {}
         for name, metric in metrics_of(experiment.evaluation).items():

@@ -5,7 +5,7 @@ from ganflow.config import Choice, Experiment
 from ganflow.data import formats
 from ganflow.data.interfaces import SPLITS, Format
 from ganflow.data.shards import write_shards
-from ganflow.stages.execution import RAW, SHARDS, device_of, outputs
+from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
 
 
@@ -14,8 +14,8 @@ def run(experiment: Experiment, dataset: str) -> None:
     unit = unit_of(experiment, device_of(experiment), "shard", dataset)
     chosen = experiment.datasets[dataset]
     form = component(formats, Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
-    raw = RAW / dataset
-    with outputs(unit, SHARDS / dataset, (raw,)) as folder:
+    [raw] = unit.inputs
+    with outputs(unit) as folder:
         for split in SPLITS:
             write_shards(
                 form.samples(raw, split),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from ganflow.artifacts import input_digests, read_json, scratch, write_file
+from ganflow.artifacts import read_json, scratch, write_file
 from ganflow.config import Experiment
 from ganflow.data.reader import Shards
 from ganflow.methods.adversarial import Adversarial
-from ganflow.stages.execution import SHARDS, device_of, fingerprint, outputs, run_folder, write_log
+from ganflow.stages.execution import device_of, fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
 from ganflow.training.loop import Run
 from ganflow.training.state import State
@@ -23,8 +23,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights, journal.csv, samples and a manifest."""
     device = device_of(experiment)
     unit = unit_of(experiment, device, "train", dataset, variant, seed)
-    shards = SHARDS / dataset
-    name = fingerprint(unit, input_digests((shards,)))
+    [shards] = unit.inputs
+    name = fingerprint(unit)
     training = experiment.training_of(variant)
     train, held_out = Shards(shards / "train"), Shards(shards / "validation")
     torch.use_deterministic_algorithms(True)
@@ -35,7 +35,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     state = work.to_the_end(folder, f"train {dataset} {variant} {seed}")
     rate = work.images_used / (time.monotonic() - began)
     about = {"estimate_name": method.objective.estimate_name, "constraint": experiment.variants[variant].constraint.name}
-    with outputs(unit, run_folder(experiment, dataset, variant, seed), (shards,), about) as partial:
+    with outputs(unit, about) as partial:
         _write_journal(partial / "journal.csv", state)
         shutil.copytree(folder / "samples", partial / "samples")
         header = {

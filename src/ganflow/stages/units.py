@@ -21,6 +21,7 @@ from ganflow.data import formats, sources
 from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
 
+RAW, SHARDS, REFERENCE, RESULTS = Path("data/raw"), Path("data/shards"), Path("data/reference"), Path("results")
 PACKAGE = Path(ganflow.__file__).parent
 PICTURES = ("numpy", "pillow", "lmdb")
 SCIENCE = ("numpy", "pillow", "safetensors", "torch")
@@ -33,6 +34,8 @@ class Unit:
 
     stage: str
     axes: tuple[str, ...]
+    inputs: tuple[Path, ...]  # folders, each with a manifest
+    output: Path  # folder
     parameters: dict[str, Any]
     components: tuple[str, ...]
     packages: tuple[str, ...]
@@ -87,19 +90,21 @@ def _download(experiment: Experiment, name: str) -> Unit:
     source = component(sources, Source, dataset.source, f"datasets.{name}.source")
     parameters = dataset.model_dump(mode="json", include={"format", "source"})
     used = (_module("data.formats", dataset.format), _module("data.sources", dataset.source.name), *source.modules(form))
-    return Unit("download", (name,), parameters, used, PICTURES)
+    return Unit("download", (name,), (), RAW / name, parameters, used, PICTURES)
 
 
 def _shard(experiment: Experiment, name: str) -> Unit:
     dataset = experiment.datasets[name]
     parameters = dataset.model_dump(mode="json", include={"format", "resolution", "shard_size"})
-    return Unit("shard", (name,), parameters, (_module("data.formats", dataset.format),), PICTURES)
+    used = (_module("data.formats", dataset.format),)
+    return Unit("shard", (name,), (RAW / name,), SHARDS / name, parameters, used, PICTURES)
 
 
 def _reference(experiment: Experiment, dataset: str, device: str) -> Unit:
     evaluation = experiment.evaluation
     parameters = evaluation.model_dump(mode="json", include={"images", "metrics"}) | _compute(experiment, device)
-    return Unit("reference", (dataset,), parameters, _metrics(experiment), SCIENCE)
+    inputs = (SHARDS / dataset,)
+    return Unit("reference", (dataset,), inputs, REFERENCE / dataset, parameters, _metrics(experiment), SCIENCE)
 
 
 def _train(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
@@ -112,13 +117,16 @@ def _train(experiment: Experiment, dataset: str, variant: str, seed: int, device
         _module("methods.constraints", chosen.constraint.name),
         _module("methods.optimizers", chosen.optimizer.name),
     )
-    return Unit("train", (dataset, variant, str(seed)), parameters, used, SCIENCE)
+    axes = (dataset, variant, str(seed))
+    return Unit("train", axes, (SHARDS / dataset,), _runs(experiment, *axes), parameters, used, SCIENCE)
 
 
 def _evaluate(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
     parameters = experiment.evaluation.model_dump(mode="json") | _compute(experiment, device)
     used = (_module("networks.families", experiment.variants[variant].network.name), *_metrics(experiment))
-    return Unit("evaluate", (dataset, variant, str(seed)), parameters, used, SCIENCE)
+    axes = (dataset, variant, str(seed))
+    inputs = (REFERENCE / dataset, _runs(experiment, *axes))
+    return Unit("evaluate", axes, inputs, _scores(experiment, *axes), parameters, used, SCIENCE)
 
 
 def _report(experiment: Experiment) -> Unit:
@@ -128,7 +136,22 @@ def _report(experiment: Experiment) -> Unit:
         "variants": list(experiment.variants),
         "seeds": list(experiment.seeds),
     }
-    return Unit("report", (), parameters, (), FIGURES)
+    inputs = tuple(
+        place(experiment, dataset, variant, str(seed))
+        for dataset in experiment.datasets
+        for variant in experiment.variants
+        for seed in experiment.seeds
+        for place in (_runs, _scores)
+    )
+    return Unit("report", (), inputs, RESULTS / experiment.experiment / "report", parameters, (), FIGURES)
+
+
+def _runs(experiment: Experiment, *axes: str) -> Path:
+    return RESULTS.joinpath(experiment.experiment, "runs", *axes)
+
+
+def _scores(experiment: Experiment, *axes: str) -> Path:
+    return RESULTS.joinpath(experiment.experiment, "scores", *axes)
 
 
 def _compute(experiment: Experiment, device: str) -> dict[str, Any]:

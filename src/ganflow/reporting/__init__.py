@@ -1,0 +1,1 @@
+"""Reporting: figures, tables, the page, and the view in MLflow."""

@@ -1,0 +1,67 @@
+"""The finished runs that params.yaml names, read from files: journal, sample grids, scores and manifests."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganflow.artifacts import MANIFEST, read_json
+from ganflow.config import Experiment
+from ganflow.errors import UserError
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One training run with its scores; `samples` holds (iteration, path of a PNG grid) in the order of training."""
+
+    dataset: str
+    variant: str
+    seed: int
+    folder: Path
+    journal: dict[str, np.ndarray]
+    samples: list[tuple[int, Path]]
+    manifest: dict[str, Any]
+    score: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What the run is called in tables and in MLflow."""
+        return f"{self.dataset} {self.variant} {self.seed}"
+
+    @property
+    def estimate(self) -> str:
+        """What its critic estimates; a clipped critic's estimate has an unknown scale and so a name of its own."""
+        clipped = " (weight clipping: times an unknown constant)" if self.manifest["constraint"] == "weight_clipping" else ""
+        return self.manifest["estimate_name"] + clipped
+
+
+def load_runs(experiment: Experiment, results: Path) -> list[RunRecord]:
+    """The runs of every dataset, variant and seed; raises UserError that names the first file that is missing."""
+    top = results / experiment.experiment
+    return [
+        _load(top, dataset, variant, seed)
+        for dataset in experiment.datasets
+        for variant in experiment.variants
+        for seed in experiment.seeds
+    ]
+
+
+def _load(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
+    axes = (dataset, variant, str(seed))
+    folder = top.joinpath("runs", *axes)
+    manifest = read_json(folder / MANIFEST)
+    score = read_json(top.joinpath("scores", *axes, "score.json"))
+    try:
+        with (folder / "journal.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        journal = {column: np.array([float(row[column]) for row in rows]) for column in rows[0]}
+    except FileNotFoundError:
+        raise UserError(f"{folder}/journal.csv: not there; run `dvc repro` to make it") from None
+    except (ValueError, TypeError, IndexError):
+        raise UserError(f"{folder}/journal.csv: damaged; delete {folder} and run `dvc repro`") from None
+    samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob("*.png"))]
+    if not samples:
+        raise UserError(f"{folder}/samples: holds no sample grid; delete {folder} and run `dvc repro`")
+    return RunRecord(dataset, variant, seed, folder, journal, samples, manifest, score)

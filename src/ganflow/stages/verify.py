@@ -1,0 +1,141 @@
+"""verify: is every artifact what its manifest and dvc.lock say, and does computing it again give the same bytes?
+
+Bit-equality is promised for the same kind of device, the same type of CPU and the versions in the manifest. On another one,
+training is a different sum of rounded numbers: scores agree within their spread over seeds, bytes do not.
+"""
+
+import hashlib
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, input_digests, read_json
+from ganflow.config import Experiment, read_yaml
+from ganflow.errors import UserError
+from ganflow.stages.execution import PLAN, device_of
+from ganflow.stages.units import PACKAGE, Unit, units
+
+LOCK = Path("dvc.lock")
+
+
+def run(experiment: Experiment, subset: float, rerun: list[str] | None) -> int:
+    """Checks files, or with `rerun` (names of units; empty: all) computes again; returns 0 if all is equal, 1 if not."""
+    known = {str(unit): unit for unit in units(experiment, device_of(experiment))}
+    if rerun is None:
+        return _check_files(list(known.values()), subset)
+    if unknown := [name for name in rerun if name not in known]:
+        raise UserError(f"verify: there is no unit {unknown[0]!r}; there is: {'; '.join(known)}")
+    return _compute_again([known[name] for name in rerun or known])
+
+
+def _check_files(checked: list[Unit], subset: float) -> int:
+    recorded = _recorded_by_dvc()
+    problems, files, read = [], 0, 0
+    for unit in checked:
+        manifest = unit.output / MANIFEST
+        if not manifest.is_file():
+            problems.append(f"{unit}: {unit.output}: not there or not finished; run `dvc repro`")
+            continue
+        about = read_json(manifest)
+        problems += [f"{unit}: {problem}" for problem in _differences(unit, about)]
+        chosen = _sample(about["outputs"], subset)
+        problems += [f"{unit}: {unit.output / name}: {fault}" for name in chosen if (fault := _fault(unit, about, name))]
+        files += len(chosen)
+        read += sum(about["outputs"][name]["bytes"] for name in chosen)
+        if subset == 1 and (expected := recorded.get(unit.output.as_posix())) not in (None, _dvc_digest(unit.output)):
+            problems.append(f"{unit}: {unit.output}: is not what dvc.lock records ({expected}); run `dvc checkout`")
+    for problem in problems:
+        print(problem)
+    print(f"{len(checked)} units, {files} files, {read / 1e6:.1f} MB read: {_verdict(len(problems))}")
+    return int(bool(problems))
+
+
+def _differences(unit: Unit, about: dict[str, Any]) -> list[str]:
+    """How a unit's manifest differs from what params.yaml, the source and the inputs on disk would give now."""
+    found = {path.relative_to(unit.output).as_posix() for path in unit.output.rglob("*") if path.is_file()}
+    found -= {MANIFEST, ".snakemake_timestamp"}
+    problems = [f"{unit.output / name}: not in the manifest" for name in sorted(found - set(about["outputs"]))]
+    if about["digest"] != unit.digest:
+        problems.append("made by other parameters, code or versions than today's; run `dvc repro`")
+    if any(not (folder / MANIFEST).is_file() for folder in unit.inputs) or about["inputs"] != input_digests(unit.inputs):
+        problems.append("made from other inputs than those that lie here; run `dvc repro`")
+    return problems
+
+
+def _fault(unit: Unit, about: dict[str, Any], name: str) -> str | None:
+    path, expected = unit.output / name, about["outputs"][name]
+    if not path.is_file():
+        return "missing; run `dvc checkout`"
+    if path.stat().st_size != expected["bytes"]:
+        return f"has {path.stat().st_size} bytes, expected {expected['bytes']}; run `dvc checkout --force`"
+    if (digest := digest_file(path)) != expected["sha256"]:
+        return f"has the sha256 {digest}, expected {expected['sha256']}; run `dvc checkout --force`"
+    return None
+
+
+def _sample(outputs: dict[str, dict[str, Any]], subset: float) -> list[str]:
+    """Files, drawn afresh each time, that hold at least the asked share of the bytes."""
+    names = random.sample(sorted(outputs), len(outputs))
+    wanted, chosen, size = subset * sum(entry["bytes"] for entry in outputs.values()), [], 0
+    for name in names:
+        if size >= wanted and subset < 1:
+            break
+        chosen.append(name)
+        size += outputs[name]["bytes"]
+    return chosen
+
+
+def _recorded_by_dvc() -> dict[str, str]:
+    """{path: md5} of the outputs in dvc.lock."""
+    stages = read_yaml(LOCK).get("stages", {}) if LOCK.exists() else {}
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
+
+
+def _dvc_digest(folder: Path) -> str:
+    """DVC's md5 of a folder: of the JSON list of its files' md5s and relative paths, sorted."""
+    entries = []
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != ".snakemake_timestamp":
+            with path.open("rb") as file:
+                md5 = hashlib.file_digest(file, "md5").hexdigest()
+            entries.append({"md5": md5, "relpath": path.relative_to(folder).as_posix()})
+    listed = json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True)
+    return hashlib.md5(listed.encode()).hexdigest() + ".dir"
+
+
+def _compute_again(chosen: list[Unit]) -> int:
+    unequal = 0
+    for unit in chosen:
+        expected = read_json(unit.output / MANIFEST)["outputs"]
+        found = _outputs_in_scratch(unit)
+        names = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+        unequal += bool(names)
+        print(f"{unit}: {'differs: ' + ', '.join(names) if names else 'equal'}", flush=True)
+    print(f"{len(chosen)} units computed again: {_verdict(unequal)}")
+    return int(bool(unequal))
+
+
+def _outputs_in_scratch(unit: Unit) -> dict[str, dict[str, Any]]:
+    """What a unit writes when it is run in a folder of its own that sees the same parameters, plan, code and inputs."""
+    folder = SCRATCH / "verify" / "-".join([unit.stage, *unit.axes])
+    shutil.rmtree(folder, ignore_errors=True)
+    seen = {Path("params.yaml"): Path("params.yaml"), PLAN: PLAN, Path("local"): Path("local"), Path("ganflow"): PACKAGE}
+    for path, target in (seen | {path: path for path in unit.inputs}).items():
+        if target.exists():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).symlink_to(target.resolve())
+    command = [sys.executable, "-m", "ganflow", unit.stage, *unit.axes]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"verify: {unit} failed when run again in {folder}: {done.stderr.strip()}")
+    outputs = read_json(folder / unit.output / MANIFEST)["outputs"]
+    shutil.rmtree(folder)
+    return outputs
+
+
+def _verdict(differing: int) -> str:
+    return f"{differing} differ" if differing else "all equal"
