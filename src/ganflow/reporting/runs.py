@@ -65,3 +65,13 @@ def _load(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
     if not samples:
         raise UserError(f"{folder}/samples: holds no sample grid; delete {folder} and run `dvc repro`")
     return RunRecord(dataset, variant, seed, folder, journal, samples, manifest, score)
+
+
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """{dotted key: value} of nested mappings."""
+    if not isinstance(value, dict):
+        return {prefix: value}
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found |= flat(inner, f"{prefix}.{key}" if prefix else key)
+    return found

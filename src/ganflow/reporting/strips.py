@@ -23,12 +23,11 @@ def frames(run: RunRecord) -> list[tuple[int, Path]]:
     return [run.samples[place] for place in np.unique(steps.round().astype(int))]
 
 
-def frame_pictures(run: RunRecord) -> list[tuple[int, bytes]]:
-    """(iteration, PNG) of the grids of `frames`, cut to what can be read."""
-    side = run.manifest["parameters"]["training"]["grid"]
+def frame_pictures(run: RunRecord, resolution: int) -> list[tuple[int, bytes]]:
+    """(iteration, PNG) of the grids of `frames`, cut to what can be read; `resolution` is the side of one image in pixels."""
     chosen = frames(run)
     columns = [ROWS] * (len(chosen) - 1) + [LAST_COLUMNS]
-    return [(at, _png(_cut(file, side, ROWS, wide))) for (at, file), wide in zip(chosen, columns, strict=True)]
+    return [(at, _png(_cut(file, resolution, wide))) for (at, file), wide in zip(chosen, columns, strict=True)]
 
 
 def real_picture(images: np.ndarray) -> bytes:
@@ -40,14 +39,13 @@ def real_picture(images: np.ndarray) -> bytes:
     return _png(_enlarged(shown.reshape(rows * height, columns * width, 3), width))
 
 
-def _cut(file: Path, side: int, rows: int, columns: int) -> np.ndarray:
+def _cut(file: Path, size: int, columns: int) -> np.ndarray:
     try:
         with Image.open(file) as picture:
             pixels = np.asarray(picture.convert("RGB"))
     except OSError:
         raise UserError(f"{file}: damaged (not a PNG); delete its folder and run `dvc repro` again") from None
-    size = pixels.shape[0] // side
-    return _enlarged(pixels[: size * min(rows, side), : size * min(columns, side)], size)
+    return _enlarged(pixels[: size * ROWS, : size * columns], size)
 
 
 def _enlarged(pixels: np.ndarray, size: int) -> np.ndarray:
