@@ -1,7 +1,5 @@
 """Both engines, end to end on the tiny experiment: the same graph, the same bytes, nothing left to do for the other."""
 
-import csv
-import io
 import json
 import re
 
@@ -39,16 +37,17 @@ def test_both_state_the_same_graph(clone):
                 dep.def_path for dep in stage.deps if dep.def_path not in ("build/plan.yaml", "params.yaml")
             }
             inputs = {out for out in outputs for dep in dependencies if out == dep or out.startswith(f"{dep}/")}
-            of_dvc[stage.addressing] = (inputs, {out.def_path for out in stage.outs})
+            of_dvc[stage.name] = (inputs, {out.def_path for out in stage.outs})
     del of_dvc["plan"]
 
-    table = clone.run("snakemake --cores 2 --detailed-summary 2>/dev/null").stdout
-    of_snakemake: dict[str, tuple[set[str], set[str]]] = {}
-    for row in csv.DictReader(io.StringIO(table[table.index("output_file") :]), delimiter="\t"):
-        if row["rule"] != "all":
-            [stage] = re.findall(r"--single-item (\S+) >", row["shellcmd"])
-            inputs = set(row["input-file(s)"].split(",")) - {"params.yaml"}
-            of_snakemake.setdefault(stage, (inputs, set()))[1].add(row["output_file"])
+    said = clone.run("snakemake --cores 2 --dry-run --forceall --printshellcmds")
+    of_snakemake = {}
+    for job in re.split(r"\n(?:local)?rule ", said.stdout + said.stderr)[1:]:
+        if stage := re.search(r"--single-item (\S+) >", job):
+            inputs, made = (
+                set(re.search(rf"^ +{key}: (.*)$", job, re.MULTILINE)[1].split(", ")) for key in ("input", "output")
+            )
+            of_snakemake[stage[1]] = (inputs - {"params.yaml"}, made)
     assert of_snakemake == of_dvc
 
 
