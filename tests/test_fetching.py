@@ -283,7 +283,7 @@ def test_lines_instead_of_a_bar_where_there_is_no_terminal(tmp_path, monkeypatch
         fetch(url, tmp_path / "archive", DIGEST)
     printed = capfd.readouterr()
     assert (
-        re.search(r"archive: 65.5kB of \S+B, \S+B/s, 00:00 left", printed.err)
+        re.search(r"archive: 65.5kB \(\d+%\), \S+B/s, 00:00 left", printed.err)
         and "\r" not in printed.err
         and not printed.out
     )

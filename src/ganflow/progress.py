@@ -39,11 +39,11 @@ class Progress:
     def _line(self, note: str) -> None:
         self.spoke = time.monotonic()
         rate = (self.done - self.start) / max(self.spoke - self.began, 1e-9)
-        of_total, left = "", ""
+        share, left = "", ""
         if self.total:
-            of_total = f" of {self._amount(self.total)}"
+            share = f" ({self.done / self.total:.0%})"
             left = f", {tqdm.format_interval((self.total - self.done) / max(rate, 1e-9))} left"
-        line = f"{self.what}: {self._amount(self.done)}{of_total}, {self._amount(rate)}/s{left} {note}"
+        line = f"{self.what}: {self._amount(self.done)}{share}, {self._amount(rate)}/s{left} {note}"
         print(line.rstrip(), file=sys.stderr, flush=True)
 
     def _amount(self, count: float) -> str:

@@ -1,7 +1,8 @@
 """Finished runs in MLflow: a view of the files, made again at will. Publishing twice changes nothing.
 
-A run is known by its fingerprint tag. The tag `ganflow.published` is set last: a run without it was cut off by a kill and is
-deleted and published again, so that none is left running or stands there twice. A lock lets one process write at a time.
+A run is known by its fingerprint tag. The tag `ganflow.published`, the fingerprint of its scores, is set last: a run without it
+was cut off by a kill, one with another was scored anew; either is deleted and published again, so that none is left running
+or stands there twice. A lock lets one process write at a time.
 """
 
 import os
@@ -36,42 +37,53 @@ def publish(experiment: Experiment, runs: list[RunRecord], database: Path = DATA
     Raises UserError if the database can't be written.
     """
     stamp = Path("build") / f"published-{database.name}.json"
-    wanted = {run.manifest["fingerprint"]: run for run in runs}
+    wanted = {run.manifest["fingerprint"]: run.scored for run in runs}
     Path("build").mkdir(exist_ok=True)
     with FileLock(f"{database}.lock"):
-        if _stamped(stamp, database) >= set(wanted):
+        if wanted.items() <= _stamped(stamp, database).items():
             return 0, len(wanted)
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
         os.environ["MLFLOW_LOGGING_LEVEL"] = "ERROR"
-        from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
         try:
-            client = MlflowClient(f"sqlite:///{database}")
+            client = _client(database)
             home = _experiment_id(client, experiment.experiment)
-            known = _published(client, home)
-            new = [run for fingerprint, run in wanted.items() if fingerprint not in known]
+            known = _published(client, home, wanted)
+            new = [run for run in runs if run.manifest["fingerprint"] not in known]
             with Progress("publish", len(new), "runs") as progress:
                 for run in new:
                     _publish(client, home, run)
                     progress.advance()
         except MlflowException as error:
             raise UserError(f"{database}: MLflow can't write it ({error}); move it away and publish again") from None
-        write_json(stamp, {"database": _identity(database), "fingerprints": sorted(known | set(wanted))})
-    return len(new), len(wanted) - len(new)
+        write_json(stamp, {"database": _identity(database), "published": known | wanted})
+    return len(new), len(runs) - len(new)
 
 
-def _stamped(stamp: Path, database: Path) -> set[str]:
+def _stamped(stamp: Path, database: Path) -> dict[str, str]:
     """What the last call saw in this very database file, so that a call with nothing to do need not import MLflow."""
     if not stamp.exists() or not database.exists():
-        return set()
+        return {}
     seen = read_json(stamp)
-    return set(seen["fingerprints"]) if seen["database"] == _identity(database) else set()
+    return seen["published"] if seen["database"] == _identity(database) else {}
 
 
 def _identity(database: Path) -> list[int]:
     status = database.stat()
     return [status.st_ino, status.st_mtime_ns, status.st_size]
+
+
+def _client(database: Path) -> "MlflowClient":
+    """A client of the database, which is made beside its place first: MLflow can't mend one whose making was cut off."""
+    from mlflow import MlflowClient
+
+    if not database.exists():
+        partial = database.with_name(f".{database.name}.partial")
+        partial.unlink(missing_ok=True)
+        MlflowClient(f"sqlite:///{partial.absolute()}").search_experiments()
+        partial.replace(database)
+    return MlflowClient(f"sqlite:///{database.absolute()}")
 
 
 def _experiment_id(client: "MlflowClient", name: str) -> str:
@@ -83,16 +95,18 @@ def _experiment_id(client: "MlflowClient", name: str) -> str:
     return found.experiment_id
 
 
-def _published(client: "MlflowClient", home: str) -> set[str]:
-    """Fingerprints of the runs that are complete; what a killed call left is deleted."""
-    complete, token = set(), None
+def _published(client: "MlflowClient", home: str, wanted: dict[str, str]) -> dict[str, str]:
+    """{fingerprint: fingerprint of its scores} of the runs that are complete; of those wanted, what is not is deleted."""
+    complete: dict[str, str] = {}
+    token = None
     while True:
         page = client.search_runs([home], max_results=1000, page_token=token)
         for run in page:
-            if PUBLISHED in run.data.tags:
-                complete.add(run.data.tags[FINGERPRINT])
-            elif FINGERPRINT in run.data.tags:
+            fingerprint, scored = (run.data.tags.get(tag) for tag in (FINGERPRINT, PUBLISHED))
+            if fingerprint and wanted.get(fingerprint, scored) != scored:
                 client.delete_run(run.info.run_id)
+            elif fingerprint and scored:
+                complete[fingerprint] = scored
         token = page.token
         if not token:
             return complete
@@ -140,7 +154,7 @@ def _publish(client: "MlflowClient", home: str, run: RunRecord) -> None:
     client.log_dict(identity, run.score, "score.json")
     client.log_dict(identity, run.manifest, "manifest.json")
     client.set_terminated(identity, status="FINISHED", end_time=end)
-    client.set_tag(identity, PUBLISHED, "yes")
+    client.set_tag(identity, PUBLISHED, run.scored)
 
 
 def _commit() -> dict[str, str]:

@@ -24,6 +24,7 @@ class RunRecord:
     samples: list[tuple[int, Path]]
     manifest: dict[str, Any]
     score: dict[str, Any]
+    scored: str  # fingerprint of the scores
 
     @property
     def name(self) -> str:
@@ -52,7 +53,8 @@ def _load(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
     axes = (dataset, variant, str(seed))
     folder = top.joinpath("runs", *axes)
     manifest = read_json(folder / MANIFEST)
-    score = read_json(top.joinpath("scores", *axes, "score.json"))
+    scores = top.joinpath("scores", *axes)
+    score, scored = read_json(scores / "score.json"), read_json(scores / MANIFEST)["fingerprint"]
     try:
         with (folder / "journal.csv").open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -64,7 +66,7 @@ def _load(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
     samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob("*.png"))]
     if not samples:
         raise UserError(f"{folder}/samples: holds no sample grid; delete {folder} and run `dvc repro`")
-    return RunRecord(dataset, variant, seed, folder, journal, samples, manifest, score)
+    return RunRecord(dataset, variant, seed, folder, journal, samples, manifest, score, scored)
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:

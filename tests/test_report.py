@@ -1,0 +1,212 @@
+"""The report: equal bytes for equal runs, no reference outside the page, numbers that are numpy's, honest axes."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganflow.artifacts import digest_value, write_json, write_manifest
+from ganflow.config import Experiment, checked
+from ganflow.errors import UserError
+from ganflow.randomness import generator
+from ganflow.reporting.figures import estimate_axes
+from ganflow.reporting.page import write_report
+from ganflow.reporting.runs import load_runs
+
+DATASETS = {"rendered_bedrooms": 32, "rendered_objects": 16}
+VARIANTS = {
+    "dcgan": ("Jensen-Shannon estimate", "none"),
+    "wgan": ("Wasserstein estimate", "weight_clipping"),
+    "wgan_gp": ("Wasserstein estimate", "gradient_penalty"),
+}
+WRITE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_report import experiment_of
+from ganflow.reporting.page import write_report
+from ganflow.reporting.runs import load_runs
+experiment = experiment_of((1, 2))
+write_report(experiment, load_runs(experiment, Path(sys.argv[2])), Path(sys.argv[3]))
+assert "torch" not in sys.modules
+"""
+
+
+def experiment_of(seeds: tuple[int, ...]) -> Experiment:
+    datasets = {
+        name: {"format": "cifar10", "source": "rendered", "resolution": size} for name, size in DATASETS.items()
+    }
+    variants = {name: {"network": "dcgan", "objective": "wasserstein", "optimizer": "adam"} for name in VARIANTS}
+    rest = {"training": {"iterations": 6}, "evaluation": {"metrics": ["sliced_wasserstein"]}}
+    named = {"experiment": "synthetic", "seeds": seeds, "datasets": datasets, "variants": variants}
+    return checked(Experiment, named | rest)
+
+
+def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
+    """A finished run and its score, as the train and evaluate stages leave them."""
+    random = generator(seed, f"{dataset}/{variant}")
+    name, constraint = VARIANTS[variant]
+    folder, size = top.joinpath("runs", dataset, variant, str(seed)), DATASETS[dataset]
+    (folder / "samples").mkdir(parents=True)
+    for iteration in (0, 3, 6):
+        pixels = random.integers(0, 256, (2 * size, 2 * size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "samples" / f"{iteration:09d}.png")
+    columns = ["critic_loss", "estimate", *(["penalty", "gradient_norm"] if constraint == "gradient_penalty" else [])]
+    columns += ["generator_loss", "validation_critic_loss", "validation_estimate"]
+    with (folder / "journal.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["iteration", *columns])
+        writer.writerows([step, *random.normal(size=len(columns)).tolist()] for step in (2, 4, 6))
+    about = {
+        "stage": "train",
+        "unit": [dataset, variant, str(seed)],
+        "fingerprint": f"{dataset}-{variant}-{seed}".encode().hex(),
+        "digest": "0" * 64,
+        "estimate_name": name,
+        "constraint": constraint,
+        "parameters": {"training": {"iterations": 6, "grid": 2}, "network": {"name": "<b>&dcgan</b>", "settings": {}}},
+        "inputs": {f"data/shards/{dataset}": "1" * 64},
+        "versions": {"torch": "2.14.1"},
+    }
+    write_manifest(folder, about)
+    score = {
+        "dataset": dataset,
+        "variant": variant,
+        "seed": seed,
+        "iteration": 6,
+        "scores": {"sliced_wasserstein": float(random.random())},
+        "floor": {"sliced_wasserstein": 0.0123},
+        "validation_critic_loss": float(random.normal()),
+        "validation_estimate": float(random.normal()),
+        "protocol": {"images": 32, "reference_split": "validation", "weights": "raw", "iteration": "final"},
+    }
+    scores = top.joinpath("scores", dataset, variant, str(seed))
+    write_json(scores / "score.json", score)
+    write_manifest(scores, {"stage": "evaluate", "fingerprint": digest_value(score)})
+
+
+def make_runs(results: Path, experiment: Experiment) -> None:
+    for dataset in experiment.datasets:
+        for variant in experiment.variants:
+            for seed in experiment.seeds:
+                make_run(results / experiment.experiment, dataset, variant, seed)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    make_runs(folder, experiment_of((1, 2)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(results: Path, tmp_path_factory) -> Path:
+    folder, experiment = tmp_path_factory.mktemp("report"), experiment_of((1, 2))
+    write_report(experiment, load_runs(experiment, results), folder)
+    return folder
+
+
+def test_equal_runs_give_equal_bytes_in_other_processes_places_and_hash_seeds(results, report, tmp_path):
+    for place, hash_seed in enumerate(("1", "77")):
+        cwd = tmp_path / str(place)
+        cwd.mkdir()
+        (cwd / "matplotlibrc").write_text(f"lines.linewidth: {place + 5}\nfont.size: {place + 20}\n")
+        out = cwd / "out"
+        source = Path(__file__).parents[1] / "src"
+        variables = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(source)}
+        command = [sys.executable, "-c", WRITE, str(Path(__file__).parent), str(results), str(out)]
+        subprocess.run(command, cwd=cwd, env=variables, check=True)
+        assert contents(out) == contents(report)
+
+
+def test_the_page_refers_to_nothing_outside_and_escapes_what_it_shows(report, tmp_path):
+    text = (report / "index.html").read_text()
+    found = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            found.extend((tag, key, value) for key, value in attrs if key in ("src", "href", "srcset", "data"))
+            assert tag not in ("script", "link", "iframe", "b")
+
+    Reader().feed(text)
+    assert found and all(value.startswith(("data:image/png;base64,", "#")) for _, _, value in found)
+    assert "url(" not in text and "@import" not in text
+    assert "&lt;b&gt;&amp;dcgan" in text and str(report) not in text and str(tmp_path.parent) not in text
+
+
+def test_the_tables_hold_what_numpy_computes(results, report):
+    experiment = experiment_of((1, 2))
+    metrics = json.loads((report / "metrics.json").read_text())
+    table = {(r["dataset"], r["variant"], r["score"]): r for r in csv.DictReader((report / "scores.csv").open())}
+    runs = load_runs(experiment, results)
+    for dataset in DATASETS:
+        for variant in VARIANTS:
+            values = [
+                r.score["scores"]["sliced_wasserstein"] for r in runs if (r.dataset, r.variant) == (dataset, variant)
+            ]
+            line = table[dataset, variant, "sliced_wasserstein"]
+            assert float(line["mean"]) == pytest.approx(np.mean(values), rel=1e-12)
+            assert float(line["deviation"]) == pytest.approx(np.std(values, ddof=1), rel=1e-12)
+            assert (line["seeds"], line["floor"]) == ("2", "0.0123")
+            assert metrics[dataset][variant]["sliced_wasserstein"] == float(line["mean"])
+
+
+def test_the_curves_are_the_journals(results, report):
+    for run in load_runs(experiment_of((1, 2)), results):
+        rows = csv.DictReader((report / "curves" / f"{run.dataset}.csv").open())
+        mine = [row for row in rows if row["run"] == f"{run.variant} {run.seed}"]
+        for column, values in run.journal.items():
+            assert [float(row[column]) for row in mine] == values.tolist()
+
+
+def test_clipped_penalised_and_jensen_shannon_estimates_never_share_an_axis(results):
+    runs = [r for r in load_runs(experiment_of((1, 2)), results) if r.dataset == "rendered_objects"]
+    axes = estimate_axes(runs)
+    assert sorted(sorted({run.variant for run in axis.runs}) for axis in axes) == [["dcgan"], ["wgan"], ["wgan_gp"]]
+    assert sum(len(axis.runs) for axis in axes) == len(runs)
+    assert ["K unknown" in axis.label for axis in axes] == [False, True, False]
+
+
+def test_with_one_seed_no_deviation_is_claimed(results, tmp_path):
+    experiment = experiment_of((2,))
+    write_report(experiment, load_runs(experiment, results), tmp_path)
+    assert {row["deviation"] for row in csv.DictReader((tmp_path / "scores.csv").open())} == {""}
+    page = (tmp_path / "index.html").read_text()
+    assert "n = 1" in page and "±" not in page
+
+
+@pytest.mark.parametrize(
+    "name", ["runs/{}/manifest.json", "runs/{}/journal.csv", "runs/{}/samples", "scores/{}/score.json"]
+)
+def test_a_missing_file_is_named(name, tmp_path):
+    experiment = experiment_of((1,))
+    make_runs(tmp_path, experiment)
+    missing = tmp_path / "synthetic" / name.format("rendered_objects/wgan/1")
+    missing.rename(tmp_path / "away")
+    with pytest.raises(UserError) as error:
+        load_runs(experiment, tmp_path)
+    assert str(missing) in str(error.value)
+
+
+def test_runs_that_params_do_not_name_are_not_read(results):
+    assert {run.seed for run in load_runs(experiment_of((1,)), results)} == {1}
+
+
+def test_a_damaged_journal_is_named(tmp_path):
+    experiment = experiment_of((1,))
+    make_runs(tmp_path, experiment)
+    journal = tmp_path / "synthetic/runs/rendered_bedrooms/dcgan/1/journal.csv"
+    journal.write_text(journal.read_text()[:-30] + "\n")
+    with pytest.raises(UserError, match="journal.csv"):
+        load_runs(experiment, tmp_path)
