@@ -96,6 +96,11 @@ def scratch(stage: str, fingerprint: str) -> Path:
     return folder
 
 
+def discard_scratch(stage: str, fingerprint: str) -> None:
+    """Deletes a scratch folder whose work is finished and recorded."""
+    shutil.rmtree(SCRATCH / stage / fingerprint[:32], ignore_errors=True)
+
+
 def input_digests(folders: tuple[Path, ...]) -> dict[str, str]:
     """{folder: digest of its manifest}, which names every byte in it; raises UserError if one is not finished."""
     for folder in folders:

@@ -121,7 +121,7 @@ class Evaluation(Model):
 
     images: int = Field(1000, ge=2, description="generated images, and at most so many real ones")
     batch_size: int = Field(100, ge=1, description="images generated at a time")
-    weights: Literal["ema", "raw"] = Field("raw", description="which generator weights are scored")
+    weights: Literal["ema", "raw"] = Field("raw", description="weights to score; a variant without ema has raw ones only")
     metrics: tuple[Choice, ...] = Field(min_length=1, strict=False, description="files of evaluation/metrics")
 
 

@@ -27,6 +27,7 @@ class Row:
     dataset: str
     variant: str
     cells: dict[str, Cell]
+    weights: str  # scored: "raw" or "ema"
     iteration: int
 
 
@@ -40,7 +41,7 @@ def score_rows(runs: list[RunRecord]) -> list[Row]:
         values = {name: [run.score["scores"][name] for run in group] for name in group[0].score["scores"]}
         values["validation_critic_loss"] = [run.score["validation_critic_loss"] for run in group]
         cells = {name: Cell(mean(v), stdev(v) if len(v) > 1 else None, len(v)) for name, v in values.items()}
-        rows.append(Row(dataset, variant, cells, group[0].score["iteration"]))
+        rows.append(Row(dataset, variant, cells, group[0].score["protocol"]["weights"], group[0].score["iteration"]))
     return rows
 
 
@@ -53,12 +54,12 @@ def as_csv(rows: list[Row], floor: dict[str, dict[str, float]]) -> str:
     """The table in long form, one line for each score of each variant."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["dataset", "variant", "score", "mean", "deviation", "seeds", "floor", "iteration"])
+    writer.writerow(["dataset", "variant", "score", "mean", "deviation", "seeds", "floor", "weights", "iteration"])
     for row in rows:
         for name, cell in row.cells.items():
             of_real = floor[row.dataset].get(name, "")
             deviation = "" if cell.deviation is None else cell.deviation
-            line = [row.dataset, row.variant, name, cell.mean, deviation, cell.seeds, of_real, row.iteration]
+            line = [row.dataset, row.variant, name, cell.mean, deviation, cell.seeds, of_real, row.weights, row.iteration]
             writer.writerow(line)
     return text.getvalue()
 

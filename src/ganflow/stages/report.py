@@ -1,5 +1,6 @@
 """report: figures, tables and one self-contained page over all runs that params.yaml names."""
 
+from ganflow.artifacts import discard_scratch
 from ganflow.config import Experiment
 from ganflow.reporting.page import write_report
 from ganflow.reporting.runs import load_runs
@@ -10,5 +11,8 @@ from ganflow.stages.units import RESULTS, unit_of
 def run(experiment: Experiment) -> None:
     """Writes results/<experiment>/report: index.html, figures, tables, curves and a manifest."""
     unit = unit_of(experiment, device_of(experiment), "report")
+    runs = load_runs(experiment, RESULTS)
     with outputs(unit) as folder:
-        write_report(experiment, load_runs(experiment, RESULTS), folder)
+        write_report(experiment, runs, folder)
+    for run in runs:  # only now has the engine recorded the runs; killed before, it would have deleted their outputs
+        discard_scratch("train", run.manifest["fingerprint"])

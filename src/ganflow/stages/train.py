@@ -37,7 +37,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     about = {"estimate_name": method.objective.estimate_name, "constraint": experiment.variants[variant].constraint.name}
     with outputs(unit, about) as partial:
         _write_journal(partial / "journal.csv", state)
-        shutil.copytree(folder / "samples", partial / "samples")
+        shutil.copytree(folder / "samples", partial / "samples", ignore=shutil.ignore_patterns("*.partial"))
         header = {
             "dataset": dataset,
             "variant": variant,
@@ -55,7 +55,6 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         for key, tensors in weights.items():
             save_tensors(partial / f"{key}.safetensors", tensors, header | {"module": key})
     write_log("train", unit.axes, device=device, images_per_second=round(rate, 1))
-    shutil.rmtree(folder)
 
 
 def _write_journal(path: Path, state: State) -> None:
