@@ -6,15 +6,18 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 READY := $(VENV)/.ganflow-$(shell cksum < requirements.lock | cut -d' ' -f1)
 
-.PHONY: reproduce test lint ui environment lock
+.PHONY: reproduce test exact lint ui environment lock
 
 reproduce: environment
-	@dvc repro
+	@dvc repro --keep-going
 	@python -m ganflow publish
 	@echo "Report: results/$$(sed -n 's/^experiment: *//p' params.yaml)/report/index.html; 'make ui' compares the runs in MLflow"
 
 test: lint
 	pytest -n 2
+
+exact: environment
+	GANFLOW_EXACT=long pytest tests/test_exact.py tests/test_engines.py --verbose --durations=0
 
 lint: environment
 	ruff check

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # before torch is imported: several workers with several threads each wait for one another
+)
+
 TOP = Path(__file__).resolve().parents[1]
 
 

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from contextlib import suppress
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from ganflow.config import Training, Variant
+from ganflow.components import names
+from ganflow.config import Choice, CriticSteps, Training, Variant
 from ganflow.data.interfaces import Sample
 from ganflow.data.reader import Shards
 from ganflow.data.scenes import objects
 from ganflow.data.shards import write_shards
-from ganflow.methods.adversarial import Adversarial
+from ganflow.errors import UserError
+from ganflow.methods import constraints, objectives, optimizers
+from ganflow.methods.adversarial import Adversarial, parts
 from ganflow.methods.interfaces import Update
 from ganflow.randomness import generator
 from ganflow.training import loop
@@ -25,24 +30,27 @@ from ganflow.training.loop import Run
 from ganflow.training.state import Checkpoints
 
 PLAIN = {"dcgan": {"width": 4, "norm": "none", "weight_std": None}}
-VARIANTS = {
-    "gan_plain": {"network": PLAIN, "objective": "non_saturating", "optimizer": "adam"},
-    "dcgan": {"network": {"dcgan": {"width": 4}}, "objective": "non_saturating", "optimizer": "adam"},
-    "wgan": {
-        "network": {"dcgan": {"width": 4}},
-        "objective": "wasserstein",
-        "constraint": "weight_clipping",
-        "optimizer": "rmsprop",
-        "critic_steps": {"steps": 2, "boost": 4, "boost_first": 2, "boost_every": 5},
-    },
-    "wgan_gp": {
-        "network": PLAIN,
-        "objective": "wasserstein",
-        "constraint": "gradient_penalty",
-        "optimizer": {"adam": {"betas": [0.0, 0.9]}},
-        "critic_steps": 2,
-    },
-}
+NORMALISED = {"dcgan": {"width": 4}}
+BOOSTED = {"steps": 2, "boost": 4, "boost_first": 2, "boost_every": 5}
+
+
+def sensible_variants() -> dict[str, Variant]:
+    """Every objective with every constraint, optimiser and normalisation that it is not refused with."""
+    found = {}
+    for objective, constraint, optimizer, network in product(
+        names(objectives), names(constraints), names(optimizers), (PLAIN, NORMALISED)
+    ):
+        chosen = {"network": network, "objective": objective, "constraint": constraint, "optimizer": optimizer}
+        variant = Variant.model_validate(chosen | {"critic_steps": BOOSTED})
+        with suppress(UserError):
+            parts("v", variant, 16)
+            found["-".join([objective, constraint, optimizer, "plain" if network is PLAIN else "normalised"])] = variant
+    return found
+
+
+VARIANTS = sensible_variants()
+WGAN_GP, DCGAN = "wasserstein-gradient_penalty-adam-plain", "non_saturating-none-adam-normalised"
+WGAN = "wasserstein-weight_clipping-rmsprop-normalised"
 
 
 def drawing(index: int) -> Image.Image:
@@ -64,7 +72,7 @@ def settings(**changes) -> Training:
 
 
 def run(shards, name: str, training: Training, seed: int = 0) -> Run:
-    method = Adversarial(name, Variant.model_validate(VARIANTS[name]), training, 16, seed, "cpu")
+    method = Adversarial(name, VARIANTS[name], training, 16, seed, "cpu")
     return Run(method, training, seed, "cpu", *shards)
 
 
@@ -88,7 +96,7 @@ def test_killed_and_resumed_twice_gives_the_same_bits(shards, tmp_path, monkeypa
     expected = result(undisturbed, tmp_path / "a", undisturbed.to_the_end(tmp_path / "a", "a"))
 
     folder, step = tmp_path / "b", Run._step
-    for steps_until_kill in (10, 7):
+    for steps_until_kill in (14, 7):
         left = iter(range(steps_until_kill))
 
         def killed(self, *arguments, left=left):
@@ -103,25 +111,26 @@ def test_killed_and_resumed_twice_gives_the_same_bits(shards, tmp_path, monkeypa
     resumed = run(shards, name, training)
     assert result(resumed, folder, resumed.to_the_end(folder, "b")) == expected
     assert resumed.images_used < undisturbed.images_used
+    assert undisturbed.images_used == (3 * 4 + 5 * 2) * training.batch_size  # boosted at 0, 1 and 5
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(shards, tmp_path, capsys):
     training = settings()
-    work = run(shards, "wgan_gp", training)
+    work = run(shards, WGAN_GP, training)
     expected = result(work, tmp_path / "a", work.to_the_end(tmp_path / "a", "a"))
     kept = sorted((tmp_path / "a").glob("*.safetensors"))
     assert [int(file.name.split("-")[0]) for file in kept] == [6, 8]
     newest = bytearray(kept[-1].read_bytes())
     newest[len(newest) // 2] ^= 1
     kept[-1].write_bytes(newest)
-    again = run(shards, "wgan_gp", training)
+    again = run(shards, WGAN_GP, training)
     assert result(again, tmp_path / "a", again.to_the_end(tmp_path / "a", "a")) == expected
     assert "damaged; going on from the checkpoint before" in capsys.readouterr().err
-    assert again.images_used == 2 * 2 * training.batch_size
+    assert again.images_used == (2 + 2) * training.batch_size  # iterations 6 and 7, two critic steps each
 
 
 def test_a_checkpoint_cut_short_or_a_partial_one_is_passed_over(shards, tmp_path):
-    work = run(shards, "dcgan", settings())
+    work = run(shards, DCGAN, settings())
     work.to_the_end(tmp_path, "a")
     for file in tmp_path.glob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:50])
@@ -131,7 +140,7 @@ def test_a_checkpoint_cut_short_or_a_partial_one_is_passed_over(shards, tmp_path
 
 
 def test_checkpoints_hold_no_pickle(shards, tmp_path):
-    run(shards, "dcgan", settings()).to_the_end(tmp_path, "a")
+    run(shards, DCGAN, settings()).to_the_end(tmp_path, "a")
     for file in tmp_path.glob("*.safetensors"):
         load_file(file)
 
@@ -139,7 +148,7 @@ def test_checkpoints_hold_no_pickle(shards, tmp_path):
 def test_seeds_differ_and_journal_rows_are_whole(shards, tmp_path):
     rows = {}
     for seed in (0, 1):
-        state = run(shards, "wgan", settings(), seed).to_the_end(tmp_path / str(seed), "a")
+        state = run(shards, WGAN, settings(), seed).to_the_end(tmp_path / str(seed), "a")
         rows[seed] = state.journal
     assert rows[0] != rows[1]
     assert [row["iteration"] for row in rows[0]] == [2, 4, 6, 8]
@@ -161,8 +170,9 @@ def test_wgan_gp_learns_one_colour(tmp_path):
         write_shards(samples, tmp_path / split, dataset="d", split=split, resolution=16, shard_size=8, classes=())
     data = Shards(tmp_path / "train"), Shards(tmp_path / "validation")
     training = settings(iterations=150, batch_size=8, journal_every=50, checkpoint_every=150, sample_every=150)
-    chosen = VARIANTS["wgan_gp"] | {"optimizer": {"adam": {"lr": 3e-3, "betas": [0.0, 0.9]}}}
-    work = Run(Adversarial("v", Variant.model_validate(chosen), training, 16, 0, "cpu"), training, 0, "cpu", *data)
+    adam = Choice.model_validate({"adam": {"lr": 3e-3, "betas": [0.0, 0.9]}})
+    chosen = VARIANTS[WGAN_GP].model_copy(update={"optimizer": adam, "critic_steps": CriticSteps(steps=2)})
+    work = Run(Adversarial("v", chosen, training, 16, 0, "cpu"), training, 0, "cpu", *data)
     state = work.to_the_end(tmp_path / "scratch", "a")
     with torch.no_grad():
         colour = to_pixels(work.averaged(latent_vectors(16, 5, "cpu", 0, "test"))).mean((0, 1, 2))
@@ -171,7 +181,7 @@ def test_wgan_gp_learns_one_colour(tmp_path):
 
 
 def test_the_loop_runs_any_list_of_updates(shards, tmp_path):
-    work = run(shards, "dcgan", settings(iterations=2))
+    work = run(shards, DCGAN, settings(iterations=2))
     calls = []
     critic, generator_update = work.method.updates
 
@@ -219,7 +229,7 @@ def test_every_latent_of_a_run_is_drawn_once(shards, tmp_path, monkeypatch):
         return original(*arguments)
 
     monkeypatch.setattr(loop, "latent_vectors", recorded)
-    run(shards, "wgan_gp", settings(iterations=3)).to_the_end(tmp_path, "a")
+    run(shards, WGAN_GP, settings(iterations=3)).to_the_end(tmp_path, "a")
     steps = [purpose for purpose in seen if purpose[0] in ("critic", "generator")]
-    assert len(steps) == len(set(steps)) == 3 * 3
+    assert len(steps) == len(set(steps)) == (4 + 4 + 2) + 3
     shutil.rmtree(tmp_path)
