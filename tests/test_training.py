@@ -73,7 +73,7 @@ def settings(**changes) -> Training:
 
 def run(shards, name: str, training: Training, seed: int = 0) -> Run:
     method = Adversarial(name, VARIANTS[name], training, 16, seed, "cpu")
-    return Run(method, training, seed, "cpu", *shards)
+    return Run(name, method, training, seed, "cpu", *shards)
 
 
 def result(work: Run, folder: Path, state) -> dict:
@@ -93,7 +93,7 @@ class Killed(BaseException):
 def test_killed_and_resumed_twice_gives_the_same_bits(shards, tmp_path, monkeypatch, name, precision):
     training = settings(precision=precision)
     undisturbed = run(shards, name, training)
-    expected = result(undisturbed, tmp_path / "a", undisturbed.to_the_end(tmp_path / "a", "a"))
+    expected = result(undisturbed, tmp_path / "a", undisturbed.to_the_end(tmp_path / "a"))
 
     folder, step = tmp_path / "b", Run._step
     for steps_until_kill in (14, 7):
@@ -106,10 +106,10 @@ def test_killed_and_resumed_twice_gives_the_same_bits(shards, tmp_path, monkeypa
 
         monkeypatch.setattr(Run, "_step", killed)
         with pytest.raises(Killed):
-            run(shards, name, training).to_the_end(folder, "b")
+            run(shards, name, training).to_the_end(folder)
     monkeypatch.setattr(Run, "_step", step)
     resumed = run(shards, name, training)
-    assert result(resumed, folder, resumed.to_the_end(folder, "b")) == expected
+    assert result(resumed, folder, resumed.to_the_end(folder)) == expected
     assert resumed.images_used < undisturbed.images_used
     assert undisturbed.images_used == (3 * 4 + 5 * 2) * training.batch_size  # boosted at 0, 1 and 5
 
@@ -117,21 +117,21 @@ def test_killed_and_resumed_twice_gives_the_same_bits(shards, tmp_path, monkeypa
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(shards, tmp_path, capsys):
     training = settings()
     work = run(shards, WGAN_GP, training)
-    expected = result(work, tmp_path / "a", work.to_the_end(tmp_path / "a", "a"))
+    expected = result(work, tmp_path / "a", work.to_the_end(tmp_path / "a"))
     kept = sorted((tmp_path / "a").glob("*.safetensors"))
     assert [int(file.name.split("-")[0]) for file in kept] == [6, 8]
     newest = bytearray(kept[-1].read_bytes())
     newest[len(newest) // 2] ^= 1
     kept[-1].write_bytes(newest)
     again = run(shards, WGAN_GP, training)
-    assert result(again, tmp_path / "a", again.to_the_end(tmp_path / "a", "a")) == expected
+    assert result(again, tmp_path / "a", again.to_the_end(tmp_path / "a")) == expected
     assert "damaged; going on from the checkpoint before" in capsys.readouterr().err
     assert again.images_used == (2 + 2) * training.batch_size  # iterations 6 and 7, two critic steps each
 
 
 def test_a_checkpoint_cut_short_or_a_partial_one_is_passed_over(shards, tmp_path):
     work = run(shards, DCGAN, settings())
-    work.to_the_end(tmp_path, "a")
+    work.to_the_end(tmp_path)
     for file in tmp_path.glob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:50])
     (tmp_path / ".000000009-ab.safetensors.partial").write_bytes(b"half")
@@ -140,7 +140,7 @@ def test_a_checkpoint_cut_short_or_a_partial_one_is_passed_over(shards, tmp_path
 
 
 def test_checkpoints_hold_no_pickle(shards, tmp_path):
-    run(shards, DCGAN, settings()).to_the_end(tmp_path, "a")
+    run(shards, DCGAN, settings()).to_the_end(tmp_path)
     for file in tmp_path.glob("*.safetensors"):
         load_file(file)
 
@@ -148,7 +148,7 @@ def test_checkpoints_hold_no_pickle(shards, tmp_path):
 def test_seeds_differ_and_journal_rows_are_whole(shards, tmp_path):
     rows = {}
     for seed in (0, 1):
-        state = run(shards, WGAN, settings(), seed).to_the_end(tmp_path / str(seed), "a")
+        state = run(shards, WGAN, settings(), seed).to_the_end(tmp_path / str(seed))
         rows[seed] = state.journal
     assert rows[0] != rows[1]
     assert [row["iteration"] for row in rows[0]] == [2, 4, 6, 8]
@@ -172,12 +172,20 @@ def test_wgan_gp_learns_one_colour(tmp_path):
     training = settings(iterations=150, batch_size=8, journal_every=50, checkpoint_every=150, sample_every=150)
     adam = Choice.model_validate({"adam": {"lr": 3e-3, "betas": [0.0, 0.9]}})
     chosen = VARIANTS[WGAN_GP].model_copy(update={"optimizer": adam, "critic_steps": CriticSteps(steps=2)})
-    work = Run(Adversarial("v", chosen, training, 16, 0, "cpu"), training, 0, "cpu", *data)
-    state = work.to_the_end(tmp_path / "scratch", "a")
+    work = Run("one colour", Adversarial("v", chosen, training, 16, 0, "cpu"), training, 0, "cpu", *data)
+    state = work.to_the_end(tmp_path / "scratch")
     with torch.no_grad():
         colour = to_pixels(work.averaged(latent_vectors(16, 5, "cpu", 0, "test"))).mean((0, 1, 2))
     assert np.abs(colour - (200, 40, 90)).max() < 30
     assert abs(state.journal[-1]["estimate"]) < abs(state.journal[0]["estimate"])
+
+
+def test_a_diverging_training_is_said_so(shards, tmp_path):
+    work = run(shards, WGAN_GP, settings())
+    with torch.no_grad():
+        work.method.modules["critic"][0].bias.fill_(float("nan"))
+    with pytest.raises(UserError, match="critic_loss is nan at iteration 2: the training diverged; lower"):
+        work.to_the_end(tmp_path)
 
 
 def test_the_loop_runs_any_list_of_updates(shards, tmp_path):
@@ -196,7 +204,7 @@ def test_the_loop_runs_any_list_of_updates(shards, tmp_path):
         )
 
     work.method.updates = (spy(critic, "first", 1), spy(generator_update, "second", 2), spy(critic, "third", 1))
-    state = work.to_the_end(tmp_path, "a")
+    state = work.to_the_end(tmp_path)
     assert calls == ["first", "second", "second", "third"] * 2
     assert state.position == 4
 
@@ -229,7 +237,7 @@ def test_every_latent_of_a_run_is_drawn_once(shards, tmp_path, monkeypatch):
         return original(*arguments)
 
     monkeypatch.setattr(loop, "latent_vectors", recorded)
-    run(shards, WGAN_GP, settings(iterations=3)).to_the_end(tmp_path, "a")
+    run(shards, WGAN_GP, settings(iterations=3)).to_the_end(tmp_path)
     steps = [purpose for purpose in seen if purpose[0] in ("critic", "generator")]
     assert len(steps) == len(set(steps)) == (4 + 4 + 2) + 3
     shutil.rmtree(tmp_path)

@@ -28,11 +28,12 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     training = experiment.training_of(variant)
     train, held_out = Shards(shards / "train"), Shards(shards / "validation")
     torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     method = Adversarial(variant, experiment.variants[variant], training, train.shape[0], int(seed), device)
-    work = Run(method, training, int(seed), device, train, held_out)
+    work = Run(str(unit), method, training, int(seed), device, train, held_out)
     folder = scratch("train", name)
     began = time.monotonic()
-    state = work.to_the_end(folder, f"train {dataset} {variant} {seed}")
+    state = work.to_the_end(folder)
     rate = work.images_used / (time.monotonic() - began)
     about = {"estimate_name": method.objective.estimate_name, "constraint": experiment.variants[variant].constraint.name}
     with outputs(unit, about) as partial:
@@ -50,7 +51,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             "fingerprint": name,
         }
         weights = {key: module.state_dict() for key, module in method.modules.items()}
-        if work.averaged:
+        if work.averaged is not None:
             weights["generator_ema"] = work.averaged.state_dict()
         for key, tensors in weights.items():
             save_tensors(partial / f"{key}.safetensors", tensors, header | {"module": key})

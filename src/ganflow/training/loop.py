@@ -4,6 +4,7 @@ Every draw is a function of (seed, update, iteration, repetition), every batch o
 was killed and resumed, as often as it may be, makes the same bytes as one that was not.
 """
 
+import math
 from collections import defaultdict
 from contextlib import nullcontext
 from copy import deepcopy
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from ganflow.config import Training
 from ganflow.data.reader import Shards, batch_indices
+from ganflow.errors import UserError
 from ganflow.methods.adversarial import Adversarial
 from ganflow.methods.interfaces import Draws, Update
 from ganflow.progress import Progress
@@ -41,21 +43,33 @@ class StepDraws(Draws):
 class Run:
     """One training run: a method on the shards of one dataset with one seed."""
 
-    def __init__(self, method: Adversarial, training: Training, seed: int, device: str, train: Shards, held_out: Shards):
-        self.method, self.training, self.seed, self.device = method, training, seed, device
+    def __init__(
+        self,
+        what: str,
+        method: Adversarial,
+        training: Training,
+        seed: int,
+        device: str,
+        train: Shards,
+        held_out: Shards,
+    ):
+        self.what, self.method, self.training, self.seed, self.device = what, method, training, seed, device
         self.train, self.held_out = train, held_out
         self.images_used = 0
         self.averaged = deepcopy(method.modules["generator"]).requires_grad_(False) if training.ema else None
 
-    def to_the_end(self, scratch: Path, what: str) -> State:
-        """Trains from the newest checkpoint in `scratch` to the last iteration; sample grids appear in `scratch`/samples."""
-        averaged = {"averaged": self.averaged} if self.averaged else {}
+    def to_the_end(self, scratch: Path) -> State:
+        """Trains from the newest checkpoint in `scratch` to the last iteration; sample grids appear in `scratch`/samples.
+
+        Raises UserError if a loss is not finite.
+        """
+        averaged = {} if self.averaged is None else {"averaged": self.averaged}
         checkpoints = Checkpoints(scratch, self.method.modules | averaged, self.method.optimizers)
         state = checkpoints.load()
         sums: dict[str, list[Tensor]] = defaultdict(list)
         if state.iteration == 0:
             self._grid(scratch, 0)
-        with Progress(what, self.training.iterations, "iterations", state.iteration) as progress:
+        with Progress(self.what, self.training.iterations, "iterations", state.iteration) as progress:
             while state.iteration < self.training.iterations:
                 self._iterate(state, sums)
                 state.iteration += 1
@@ -67,8 +81,8 @@ class Run:
                     self._grid(scratch, state.iteration)
                 if last or state.iteration % self.training.checkpoint_every == 0:
                     checkpoints.save(state)
-                note = f"critic loss {state.journal[-1]['critic_loss']:.4g}" if state.journal else ""
-                progress.advance(1, note)
+                shown = sorted(state.journal[-1].items())[:2] if state.journal else ()
+                progress.advance(1, ", ".join(f"{name} {value:.4g}" for name, value in shown))
         return state
 
     def _iterate(self, state: State, sums: dict[str, list[Tensor]]) -> None:
@@ -81,7 +95,7 @@ class Run:
                 draws = StepDraws(self, update, (state.iteration, repetition), real)
                 for name, value in self._step(update, draws).items():
                     sums[name].append(value)
-        if self.averaged:
+        if self.averaged is not None:
             self._average()
 
     def _step(self, update: Update, draws: Draws) -> dict[str, Tensor]:
@@ -120,7 +134,13 @@ class Run:
     def _row(self, iteration: int, sums: dict[str, list[Tensor]]) -> dict[str, float]:
         """Means over the updates since the last row, and the losses on held-out images."""
         means = {name: float(torch.stack(values).double().mean()) for name, values in sums.items()}
-        return {"iteration": iteration} | means | self._validate()
+        row = {"iteration": iteration} | means | self._validate()
+        if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
+            raise UserError(
+                f"{self.what}: {wrong[0]} is {row[wrong[0]]} at iteration {iteration}: the training diverged; "
+                "lower the variant's learning rate, or constrain its critic"
+            )
+        return row
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
@@ -141,7 +161,7 @@ class Run:
 
     @torch.no_grad()
     def _grid(self, scratch: Path, iteration: int) -> None:
-        module = self.averaged or self.method.modules["generator"]
+        module = self.method.modules["generator"] if self.averaged is None else self.averaged
         side = self.training.grid
         latent = latent_vectors(side * side, self.training.latent, self.device, self.seed, "grid")
         with evaluating(module), self.autocast():
