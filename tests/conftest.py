@@ -34,22 +34,24 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 class Clone:
-    """A copy of the repository's files, as a git repository of its own, with the tiny experiment."""
+    """A repository in a folder of its own, and the environment of the commands that run there."""
 
     def __init__(self, folder: Path, environment: dict[str, str]):
         self.folder, self.environment = folder, environment
-        listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-            cwd=TOP,
-            capture_output=True,
-            check=True,
-        )
-        for name in filter(None, listed.stdout.decode().split("\0")):
+
+    @classmethod
+    def fresh(cls, folder: Path, environment: dict[str, str]) -> "Clone":
+        """A copy of this repository's files, as a git repository of its own, with the tiny experiment."""
+        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        names = subprocess.run(listed, cwd=TOP, capture_output=True, check=True).stdout.decode().split("\0")
+        for name in filter(None, names):
             if name != "dvc.lock" and (TOP / name).exists():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(TOP / name, folder / name, follow_symlinks=False)
         shutil.copy(folder / "profiles/tiny.yaml", folder / "params.yaml")
-        self.run("git init --quiet && git add --all && git commit --quiet --message start")
+        clone = cls(folder, environment)
+        clone.run("git init --quiet && git add --all && git commit --quiet --message start")
+        return clone
 
     def run(self, command: str, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
         """Runs a shell command at the top of the copy."""
@@ -82,10 +84,10 @@ class Clone:
 @pytest.fixture
 def clone(tmp_path: Path, environment: dict[str, str]) -> Clone:
     """A fresh copy of the repository."""
-    return Clone(tmp_path / "clone", environment)
+    return Clone.fresh(tmp_path / "clone", environment)
 
 
 @pytest.fixture
 def clones(tmp_path: Path, environment: dict[str, str]):
     """Makes fresh copies of the repository by name."""
-    return lambda name: Clone(tmp_path / name, environment)
+    return lambda name: Clone.fresh(tmp_path / name, environment)

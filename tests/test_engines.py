@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from conftest import Clone
 from dvc.repo import Repo
 
 pytestmark = pytest.mark.slow
@@ -87,8 +88,7 @@ def test_second_machine_pulls_and_has_nothing_to_do(clones, tmp_path, environmen
     first.run(f"dvc remote add --default shared {tmp_path}/shared && dvc push --quiet")
     first.run("git add --all && git commit --quiet --message results")
     first.run(f"git clone --quiet . {tmp_path}/second")
-    second = type(first).__new__(type(first))
-    second.folder, second.environment = tmp_path / "second", environment
+    second = Clone(tmp_path / "second", environment)
     second.run("dvc pull --quiet")
     nothing_to_do(second)
     done = second.run("python -m ganflow publish")

@@ -11,6 +11,7 @@ import subprocess
 import time
 
 import pytest
+from conftest import Clone
 
 pytestmark = pytest.mark.slow
 LONG = os.environ.get("GANFLOW_EXACT") == "long"
@@ -130,8 +131,7 @@ def test_after_a_pull_only_what_changed_runs(clones, tmp_path, environment):
     first = clones("first")
     first.run(f"dvc remote add --quiet --default shared {tmp_path}/shared && dvc repro && dvc push --quiet")
     first.run(f"git add --all && git commit --quiet --message results && git clone --quiet . {tmp_path}/second")
-    second = type(first).__new__(type(first))
-    second.folder, second.environment = tmp_path / "second", environment
+    second = Clone(tmp_path / "second", environment)
     second.run("dvc pull --quiet && find . -name __pycache__ -prune -exec rm -r {} +")
     with (second.folder / "src/ganflow/methods/constraints/gradient_penalty.py").open("a") as file:
         file.write("\n# edited\n")
