@@ -69,6 +69,38 @@ def test_killed_at_random_moments_either_engine_goes_on_to_the_same_bytes(clones
         assert not list(clone.folder.glob("build/scratch/train/*"))
 
 
+def test_a_killed_stage_leaves_the_artifact_that_was_there_and_makes_it_again_equal(clone):
+    draw = random.Random(os.environ.get("GANFLOW_SEED", "0"))
+    longer(clone)
+    clone.run(DVC)
+    run = "rendered_objects wgan_gp 0"
+    stages = ["plan", "download rendered_bedrooms", "shard rendered_bedrooms", "reference rendered_bedrooms"]
+    for stage in [*stages, f"train {run}", f"evaluate {run}", "report"]:
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            kill(clone, f"exec python -m ganflow {stage}", number, after=draw.uniform(0.2, 4))
+            assert clone.run("python -m ganflow verify").stdout.endswith("all equal\n"), f"{stage} killed"
+        clone.run(f"python -m ganflow {stage}")
+        assert clone.run("python -m ganflow verify").stdout.endswith("all equal\n"), f"{stage} made again"
+
+
+def test_ctrl_c_ends_soon_and_says_how_to_go_on(clone):
+    longer(clone)
+    clone.edit("params.yaml", "iterations: 150,", "iterations: 100000,")
+    clone.run("dvc repro --quiet shard@rendered_objects")
+    command = ["python", "-m", "ganflow", "train", "rendered_objects", "wgan_gp", "0"]
+    process = subprocess.Popen(
+        command, cwd=clone.folder, env=clone.environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not list(clone.folder.glob("build/scratch/train/*/*.safetensors")):
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert said.endswith("ganflow: train interrupted; the same command goes on from what is finished\n")
+    assert "Traceback" not in said
+    assert not (clone.folder / "results/tiny/runs/rendered_objects/wgan_gp").exists()
+
+
 @pytest.mark.skipif(not LONG, reason="part of `make exact`; the quick form is in test_engines.py")
 @pytest.mark.parametrize("cores", [1, 2, 8])
 def test_cores_places_locales_timezones_and_umasks(clones, cores):
