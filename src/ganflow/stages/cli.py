@@ -27,6 +27,7 @@ STAGES = {
     "evaluate": (("dataset", "variant", "seed"), "score one trained generator"),
     "report": ((), "figures, tables and index.html"),
     "publish": ((), "show all finished runs in MLflow"),
+    "schema": ((), "write params.schema.json, by which editors check params.yaml"),
 }
 
 
@@ -82,7 +83,7 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
         os.environ[f"{library}_NUM_THREADS"] = str(experiment.compute.threads)
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     code = importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen)
-    if stage in ("plan", "publish", "verify"):
+    if stage in ("plan", "publish", "schema", "verify"):
         return code or 0
     from ganflow.stages.execution import write_log
 

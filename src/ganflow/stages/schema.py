@@ -1,0 +1,64 @@
+"""schema: params.schema.json, by which editors complete and check params.yaml; generated from the models and the components."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ganflow.artifacts import write_json
+from ganflow.components import Component, component_class, names
+from ganflow.config import Experiment, Training
+from ganflow.data import formats, sources
+from ganflow.data.interfaces import Source
+from ganflow.evaluation import metrics
+from ganflow.evaluation.interfaces import Metric
+from ganflow.methods import constraints, objectives, optimizers
+from ganflow.methods.interfaces import Constraint, Objective, Optimizer
+from ganflow.networks import families
+from ganflow.networks.interfaces import Network
+
+SCHEMA = Path("params.schema.json")
+CHOICES: dict[tuple[str, str], tuple[ModuleType, type[Component]]] = {
+    ("Dataset", "source"): (sources, Source),
+    ("Variant", "network"): (families, Network),
+    ("Variant", "objective"): (objectives, Objective),
+    ("Variant", "constraint"): (constraints, Constraint),
+    ("Variant", "optimizer"): (optimizers, Optimizer),
+}
+
+
+def run(experiment: Experiment) -> None:
+    """Writes params.schema.json."""
+    write_json(SCHEMA, schema())
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of params.yaml, with every component's settings and their descriptions."""
+    whole = Experiment.model_json_schema()
+    definitions = whole["$defs"]
+    for (model, field), (package, kind) in CHOICES.items():
+        definitions[model]["properties"][field] |= _choice(package, kind, definitions)
+        definitions[model]["properties"][field].pop("$ref", None)
+    definitions["Dataset"]["properties"]["format"] = {
+        "enum": names(formats),
+        "description": definitions["Dataset"]["properties"]["format"]["description"],
+    }
+    definitions["Evaluation"]["properties"]["metrics"]["items"] = _choice(metrics, Metric, definitions)
+    changes = Training.model_json_schema() | {"title": "changes of the training section"}
+    changes.pop("required")
+    definitions["Variant"]["properties"]["training"] |= changes
+    steps = definitions["CriticSteps"]
+    definitions["CriticSteps"] = {"anyOf": [{"type": "integer", "minimum": 1}, steps], "description": steps["description"]}
+    del definitions["Choice"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | whole
+
+
+def _choice(package: ModuleType, kind: type[Component], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A name, or a name with settings."""
+    settings = {}
+    for name in names(package):
+        found = component_class(package, kind, name, "schema").model_json_schema()
+        definitions |= found.pop("$defs", {})
+        settings[name] = found
+    plain = [name for name in settings if not settings[name].get("required")]
+    with_settings = {"type": "object", "properties": settings, "additionalProperties": False}
+    return {"anyOf": [{"enum": plain}, with_settings | {"minProperties": 1, "maxProperties": 1}]}
