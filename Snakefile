@@ -14,6 +14,7 @@ if workflow.is_main_process:
 
 RESULTS = f"results/{config['experiment']}"
 DATASETS, VARIANTS, SEEDS = list(config["datasets"]), list(config["variants"]), config["seeds"]
+GPUS = 0 if config.get("compute", {}).get("device") == "cpu" else 1
 THREADS = config.get("compute", {}).get("threads", 2)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ganflow.stages import execution
+
 TOP = Path(__file__).resolve().parents[1]
 
 
@@ -68,3 +70,15 @@ def test_a_failed_stage_keeps_the_artifact_that_was_there(tmp_path):
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert (tmp_path / "data/raw/rendered_objects/manifest.json").read_bytes() == before
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_stages_that_run_at_once_claim_different_gpus(tmp_path):
+    code = "import time; from ganflow.stages.execution import claim_gpu; print(claim_gpu(2), flush=True); time.sleep(9)"
+    (tmp_path / "build").mkdir()
+    command, path = [sys.executable, "-c", code], {"PYTHONPATH": str(TOP / "src")}
+    started = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=path) for _ in range(2)]
+    assert sorted(process.stdout.readline() for process in started) == ["0\n", "1\n"]
+    for process in started:
+        process.kill()
+        process.wait()
+    assert execution.claim_gpu(0) == 0

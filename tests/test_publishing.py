@@ -63,6 +63,7 @@ def check(runs) -> None:
         assert (there.info.status, there.info.run_name) == ("FINISHED", run.name) and PUBLISHED in there.data.tags
         assert there.info.end_time >= there.info.start_time
         assert there.data.params["training.iterations"] == "6"
+        assert there.data.params["network.settings.width"] == "64"
         assert there.data.metrics["sliced_wasserstein"] == run.score["scores"]["sliced_wasserstein"]
     run = runs[-1]
     there = by_fingerprint[run.manifest["fingerprint"]]

@@ -71,6 +71,7 @@ def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
         "digest": "0" * 64,
         "estimate_name": name,
         "constraint": constraint,
+        "settings": {"network": {"width": 64}},
         "parameters": {"training": {"iterations": 6, "grid": 2}, "network": {"name": "<b>&dcgan</b>", "settings": {}}},
         "inputs": {f"data/shards/{dataset}": "1" * 64},
         "versions": {"torch": "2.14.1"},

@@ -49,7 +49,7 @@ def test_the_device_is_part_of_what_computes_on_it(tmp_path):
         for unit, other in zip(units.units(experiment, "cpu"), units.units(experiment, "cuda"), strict=True)
         if unit.digest != other.digest
     }
-    assert differ == {"reference", "train", "evaluate"}
+    assert differ == {"train", "evaluate"}
 
 
 def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):

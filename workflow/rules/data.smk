@@ -35,7 +35,5 @@ rule reference:
     conda:
         "../../envs/ganflow.yaml"
     threads: THREADS
-    resources:
-        gpu=1,
     shell:
         "dvc --wait-for-lock repro --quiet --single-item reference@{wildcards.dataset} > {log} 2>&1"

@@ -9,7 +9,7 @@ rule train:
         "../../envs/ganflow.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPUS,
     shell:
         "dvc --wait-for-lock repro --quiet --single-item train@{wildcards.dataset}-{wildcards.variant}-{wildcards.seed} > {log} 2>&1"
 
@@ -26,6 +26,6 @@ rule evaluate:
         "../../envs/ganflow.yaml"
     threads: THREADS
     resources:
-        gpu=1,
+        gpu=GPUS,
     shell:
         "dvc --wait-for-lock repro --quiet --single-item evaluate@{wildcards.dataset}-{wildcards.variant}-{wildcards.seed} > {log} 2>&1"

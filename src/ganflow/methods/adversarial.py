@@ -28,6 +28,12 @@ class Adversarial:
 
     def __init__(self, name: str, variant: Variant, training: Training, resolution: int, seed: int, device: str):
         network, self.objective, self.constraint, optimizer = parts(name, variant, resolution)
+        self.components = {
+            "network": network,
+            "objective": self.objective,
+            "constraint": self.constraint,
+            "optimizer": optimizer,
+        }
         generator = initialise(network, network.generator(resolution, training.latent), seed, "generator")
         critic = initialise(network, network.critic(resolution), seed, "critic")
         self.modules: dict[str, nn.Module] = {

@@ -8,7 +8,7 @@ or stands there twice. A lock lets one process write at a time.
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 from PIL import Image
@@ -131,7 +131,7 @@ def _publish(client: "MlflowClient", home: str, run: RunRecord) -> None:
     }
     made = client.create_run(home, start_time=start, tags=tags, run_name=run.name)
     identity = made.info.run_id
-    parameters = [Param(key, str(value)[:LONGEST]) for key, value in flat(run.manifest["parameters"]).items()]
+    parameters = [Param(key, str(value)[:LONGEST]) for key, value in _parameters(run).items()]
     for first in range(0, len(parameters), PARAMETERS):
         client.log_batch(identity, params=parameters[first : first + PARAMETERS])
     steps = run.journal["iteration"]
@@ -155,6 +155,13 @@ def _publish(client: "MlflowClient", home: str, run: RunRecord) -> None:
     client.log_dict(identity, run.manifest, "manifest.json")
     client.set_terminated(identity, status="FINISHED", end_time=end)
     client.set_tag(identity, PUBLISHED, run.scored)
+
+
+def _parameters(run: RunRecord) -> dict[str, Any]:
+    """The resolved parameters, components with the settings that they took by default."""
+    resolved = {key: {**value, "settings": run.manifest["settings"][key]} if key in run.manifest["settings"] else value
+                for key, value in run.manifest["parameters"].items()}
+    return flat(resolved)
 
 
 def _commit() -> dict[str, str]:

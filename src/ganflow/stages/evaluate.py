@@ -2,12 +2,14 @@
 
 import csv
 
+import torch
+
 from ganflow.artifacts import read_json, write_json
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.evaluation.images import generated_images
 from ganflow.evaluation.interfaces import metrics_of
-from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.execution import claim_gpu, device_of, outputs
 from ganflow.stages.units import unit_of
 from ganflow.training.weights import load_generator, load_tensors
 
@@ -17,6 +19,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     device = device_of(experiment)
     unit = unit_of(experiment, device, "evaluate", dataset, variant, seed)
     asked = experiment.evaluation
+    if device == "cuda":
+        torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
     reference, trained = unit.inputs
     averaged = asked.weights == "ema" and (trained / "generator_ema.safetensors").exists()
     with outputs(unit) as folder:

@@ -1,9 +1,11 @@
 """What every stage does around its work: outputs that appear whole with a manifest, and a log for what varies."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ganflow.artifacts import digest_value, input_digests, read_json, whole_directory, write_json, write_manifest
 from ganflow.config import Experiment, read_yaml
@@ -12,6 +14,7 @@ from ganflow.stages.units import Unit
 
 PLAN = Path("build/plan.yaml")
 LOGS = Path("logs")
+_HELD: list[FileLock] = []
 
 
 def device_of(experiment: Experiment) -> str:
@@ -21,6 +24,17 @@ def device_of(experiment: Experiment) -> str:
     if not PLAN.exists():
         raise UserError(f"{PLAN}: not there, and params.yaml says compute.device = auto; run `python -m ganflow plan`")
     return read_yaml(PLAN)["device"]
+
+
+def claim_gpu(count: int) -> int:
+    """One of `count` GPUs that no other stage in this folder holds, held until the process ends; 0 if all are held."""
+    for index in range(count):
+        lock = FileLock(PLAN.parent / f"gpu-{index}.lock")
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+            _HELD.append(lock)
+            return index
+    return 0
 
 
 def fingerprint(unit: Unit) -> str:

@@ -12,7 +12,7 @@ from ganflow.artifacts import read_json, scratch, write_file
 from ganflow.config import Experiment
 from ganflow.data.reader import Shards
 from ganflow.methods.adversarial import Adversarial
-from ganflow.stages.execution import device_of, fingerprint, outputs, write_log
+from ganflow.stages.execution import claim_gpu, device_of, fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
 from ganflow.training.loop import Run
 from ganflow.training.state import State
@@ -27,6 +27,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     name = fingerprint(unit)
     training = experiment.training_of(variant)
     train, held_out = Shards(shards / "train"), Shards(shards / "validation")
+    if device == "cuda":
+        torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     method = Adversarial(variant, experiment.variants[variant], training, train.shape[0], int(seed), device)
@@ -35,7 +37,11 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     began = time.monotonic()
     state = work.to_the_end(folder)
     rate = work.images_used / (time.monotonic() - began)
-    about = {"estimate_name": method.objective.estimate_name, "constraint": experiment.variants[variant].constraint.name}
+    about = {
+        "estimate_name": method.objective.estimate_name,
+        "constraint": experiment.variants[variant].constraint.name,
+        "settings": {key: part.model_dump(mode="json") for key, part in method.components.items()},
+    }
     with outputs(unit, about) as partial:
         _write_journal(partial / "journal.csv", state)
         shutil.copytree(folder / "samples", partial / "samples", ignore=shutil.ignore_patterns("*.partial"))

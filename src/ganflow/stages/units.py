@@ -66,7 +66,7 @@ class Unit:
 def units(experiment: Experiment, device: str) -> Iterator[Unit]:
     """All units of an experiment on a kind of device, in an order in which they can be done."""
     for dataset in experiment.datasets:
-        yield from (_download(experiment, dataset), _shard(experiment, dataset), _reference(experiment, dataset, device))
+        yield from (_download(experiment, dataset), _shard(experiment, dataset), _reference(experiment, dataset))
     for dataset in experiment.datasets:
         for variant in experiment.variants:
             for seed in experiment.seeds:
@@ -100,9 +100,10 @@ def _shard(experiment: Experiment, name: str) -> Unit:
     return Unit("shard", (name,), (RAW / name,), SHARDS / name, parameters, used, PICTURES)
 
 
-def _reference(experiment: Experiment, dataset: str, device: str) -> Unit:
+def _reference(experiment: Experiment, dataset: str) -> Unit:
     evaluation = experiment.evaluation
-    parameters = evaluation.model_dump(mode="json", include={"images", "metrics"}) | _compute(experiment, device)
+    parameters = evaluation.model_dump(mode="json", include={"images", "metrics"})
+    parameters |= {"threads": experiment.compute.threads}
     inputs = (SHARDS / dataset,)
     return Unit("reference", (dataset,), inputs, REFERENCE / dataset, parameters, _metrics(experiment), SCIENCE)
 
