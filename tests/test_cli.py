@@ -1,5 +1,6 @@
 """The command line: exit codes, one sentence for a mistake, and quick help."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from ganflow.stages import execution
 
 TOP = Path(__file__).resolve().parents[1]
+PATHS = {"PATH": os.environ["PATH"]}
 
 
 def ganflow(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -82,3 +84,12 @@ def test_stages_that_run_at_once_claim_different_gpus(tmp_path):
         process.kill()
         process.wait()
     assert execution.claim_gpu(0) == 0
+
+
+def test_output_that_nobody_reads_to_the_end(tmp_path):
+    (tmp_path / "params.yaml").write_text((TOP / "profiles/tiny.yaml").read_text())
+    command = f"{sys.executable} -u -m ganflow verify | head -n 1"
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(TOP / "src"), **PATHS}
+    )
+    assert done.stdout.count("\n") == 1 and "Traceback" not in done.stderr

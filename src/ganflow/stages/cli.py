@@ -41,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"ganflow: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print(f"ganflow: {stage} interrupted; the same command goes on from what is finished", file=sys.stderr)
         return 130
