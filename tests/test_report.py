@@ -141,7 +141,7 @@ def test_the_page_refers_to_nothing_outside_and_escapes_what_it_shows(report, tm
             assert tag not in ("script", "link", "iframe", "b")
 
     Reader().feed(text)
-    assert found and all(value.startswith(("data:image/png;base64,", "#")) for _, _, value in found)
+    assert found and all(value.startswith(("data:image/webp;base64,", "#")) for _, _, value in found)
     assert "url(" not in text and "@import" not in text
     assert "&lt;b&gt;&amp;dcgan" in text and str(report) not in text and str(tmp_path.parent) not in text
 

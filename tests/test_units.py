@@ -6,8 +6,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from ganflow import config
+from ganflow.artifacts import scratch, write_json
 from ganflow.errors import UserError
 from ganflow.stages import plan, units
+from ganflow.stages.execution import fingerprint
 from ganflow.stages.units import unit_of
 
 TINY = (Path(__file__).resolve().parents[1] / "profiles/tiny.yaml").read_text()
@@ -74,17 +76,42 @@ def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):
     assert "ganflow.data.scenes.bedrooms" in drawn and "ganflow.data.scenes.objects" not in drawn
 
 
-def test_an_edited_module_changes_the_units_that_run_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "changed"),
+    [
+        ("methods.constraints.gradient_penalty", lambda stage, axes: stage == "train" and axes[1] == "wgan_gp"),
+        ("training.loop", lambda stage, axes: stage == "train"),
+        ("networks.families.dcgan", lambda stage, axes: stage in ("train", "evaluate")),
+        ("evaluation.metrics.sliced_wasserstein", lambda stage, axes: stage in ("reference", "evaluate")),
+        ("data.scenes.objects", lambda stage, axes: stage == "download" and axes == ("rendered_objects",)),
+        (
+            "data.formats.lsun_bedroom",
+            lambda stage, axes: stage in ("download", "shard") and axes[0].endswith("bedrooms"),
+        ),
+        ("reporting.figures", lambda stage, axes: stage == "report"),
+        ("reporting.publishing", lambda stage, axes: False),
+        ("methods.constraints.weight_clipping", lambda stage, axes: False),
+    ],
+)
+def test_an_edited_module_changes_the_units_that_run_it(tmp_path, monkeypatch, module, changed):
     before = digests(tmp_path)
     original = units._source_digest
-
-    def edited(module: str) -> str:
-        return "edited" if module == "ganflow.methods.constraints.gradient_penalty" else original(module)
-
-    monkeypatch.setattr(units, "_source_digest", edited)
+    monkeypatch.setattr(units, "_source_digest", lambda m: "edited" if m == f"ganflow.{module}" else original(m))
     after = digests(tmp_path)
-    changed = {unit for unit in before if before[unit] != after[unit]}
-    assert changed == {unit for unit in before if unit[0] == "train" and unit[2] == "wgan_gp"}
+    found = {unit for unit in before if before[unit] != after[unit]}
+    assert found == {unit for unit in before if changed(unit[0], unit[1:])}
+
+
+def test_other_inputs_or_parameters_never_meet_an_old_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seen = set()
+    for text in (TINY, TINY.replace("lr: 2.0e-4", "lr: 3.0e-4")):
+        Path("params.yaml").write_text(text)
+        unit = unit_of(config.load(), "cpu", "train", "rendered_bedrooms", "dcgan", "0")
+        for content in ("one", "other"):
+            write_json(Path("data/shards/rendered_bedrooms/manifest.json"), content)
+            seen.add(scratch("train", fingerprint(unit)))
+    assert len(seen) == 4
 
 
 def test_the_plan_is_read_as_it_is_written(tmp_path, monkeypatch):
