@@ -211,3 +211,15 @@ def test_a_damaged_journal_is_named(tmp_path):
     journal.write_text(journal.read_text()[:-30] + "\n")
     with pytest.raises(UserError, match="journal.csv"):
         load_runs(experiment, tmp_path)
+
+
+def test_a_protocol_that_differs_between_runs_is_not_shown_as_one(tmp_path):
+    experiment = experiment_of((1,))
+    make_runs(tmp_path, experiment)
+    path = next(tmp_path.rglob("score.json"))
+    score = json.loads(path.read_text())
+    score["protocol"]["weights"] = "ema"
+    write_json(path, score)
+    write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
+    page = (tmp_path / "report/index.html").read_text()
+    assert "<td>weights</td><td>ema or raw</td>" in page or "<td>weights</td><td>raw or ema</td>" in page

@@ -8,7 +8,7 @@ import csv
 import io
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from ganflow.artifacts import write_file, write_json
@@ -16,6 +16,7 @@ from ganflow.config import Experiment
 from ganflow.reporting.figures import estimate_figure, loss_figure, strip_figure
 from ganflow.reporting.runs import RunRecord, flat
 from ganflow.reporting.tables import as_csv, as_metrics, floors, score_rows
+from ganflow.reporting.template import PAGE
 
 FIGURES = {
     "samples": (
@@ -53,21 +54,22 @@ def write_report(experiment: Experiment, runs: list[RunRecord], folder: Path) ->
             figures.append({"name": name, "caption": caption, "data": _embedded(picture)})
         dataset_rows = [row for row in rows if row.dataset == dataset]
         sections.append({"dataset": dataset, "rows": dataset_rows, "floor": floor[dataset], "figures": figures})
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("page.html.j2").render(
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string(PAGE).render(
         experiment=experiment,
         sections=sections,
-        protocol=flat(runs[0].score["protocol"]),
+        protocol=_protocol(runs),
         runs=[(run, flat(run.manifest["parameters"])) for run in runs],
         versions=runs[0].manifest["versions"],
     )
     write_file(folder / "index.html", page + "\n")
+
+
+def _protocol(runs: list[RunRecord]) -> dict[str, str]:
+    """The protocol of all scores; where runs differ, every value that there is."""
+    protocols = [flat(run.score["protocol"]) for run in runs]
+    values = {key: [str(protocol[key]) for protocol in protocols if key in protocol] for key in flat(protocols[0])}
+    return {key: " or ".join(dict.fromkeys(found)) for key, found in values.items()}
 
 
 def _embedded(picture: bytes) -> str:
