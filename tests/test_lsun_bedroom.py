@@ -1,0 +1,217 @@
+"""LSUN's archives: what is written is read again, the real ones are read, a hostile one ends in one sentence."""
+
+import io
+import struct
+import zipfile
+import zlib
+from types import SimpleNamespace
+
+import lmdb
+import numpy as np
+import pytest
+from archives import DATA, pixels, real_data, refused, samples
+from archives import scratch as scratch  # a fixture that every test here uses
+from PIL import Image
+
+from ganflow import artifacts
+from ganflow.data.formats import lsun_bedroom
+from ganflow.data.formats.lsun_bedroom import LsunBedroom
+
+
+def encoded(image, form="PNG", **options):
+    packed = io.BytesIO()
+    image.save(packed, form, **options)
+    return packed.getvalue()
+
+
+def data_mdb(folder, entries):
+    folder.mkdir(exist_ok=True)
+    with lmdb.open(str(folder), map_size=1 << 26, lock=False) as environment, environment.begin(write=True) as change:
+        for key, value in entries.items():
+            change.put(key, value)
+    return (folder / "data.mdb").read_bytes()
+
+
+def lsun(folder, content, name="bedroom_train_lmdb", compression=zipfile.ZIP_DEFLATED):
+    """The training zip, of one data.mdb or of (name, content) entries."""
+    entries = content if isinstance(content, list) else [(f"{name}/", b""), (f"{name}/data.mdb", content)]
+    with zipfile.ZipFile(folder / f"{name}.zip", "w", compression) as archive:
+        for member, value in entries:
+            archive.writestr(member, value)
+    return folder
+
+
+def one(folder, value, key=b"0" * 40):
+    return lsun(folder, data_mdb(folder / "made", {key: value}))
+
+
+def read_one(folder, value):
+    [sample] = LsunBedroom().samples(one(folder, value), "train")
+    return np.asarray(sample.image)
+
+
+def test_lsun_round_trip_is_lossless_and_in_order(tmp_path):
+    drawn = {"train": [pixels(64, 80) for _ in range(20)], "validation": [pixels(33, 17)]}
+    form = LsunBedroom()
+    form.write(tmp_path, lambda split: samples(drawn[split]), ())
+    assert form.classes(tmp_path) == ()
+    for split, arrays in drawn.items():
+        found = list(form.samples(tmp_path, split))
+        assert [sample.key for sample in found] == [f"{index:08d}" for index in range(len(arrays))]
+        assert all(sample.label is None for sample in found)
+        assert all(np.array_equal(np.asarray(s.image), array) for s, array in zip(found, arrays, strict=True))
+    with zipfile.ZipFile(tmp_path / "bedroom_train_lmdb.zip") as archive:
+        assert archive.namelist() == [f"bedroom_train_lmdb/{name}" for name in ("", "data.mdb", "lock.mdb")]
+        archive.extractall(tmp_path)
+    with lmdb.open(str(tmp_path / "bedroom_train_lmdb"), readonly=True, lock=False) as made, made.begin() as reading:
+        assert all(len(key) == 40 and int(key, 16) >= 0 for key in reading.cursor().iternext(values=False))
+    assert not list(artifacts.SCRATCH.rglob("*.mdb"))
+
+
+def test_lsun_keys_may_hold_any_bytes(tmp_path):
+    one(tmp_path, encoded(Image.new("RGB", (9, 9))), b"\x00\xff/../\n")
+    assert next(LsunBedroom().samples(tmp_path, "train")).key == "00000000"
+
+
+def test_lsun_empty_database_has_no_sample(tmp_path):
+    assert not list(LsunBedroom().samples(lsun(tmp_path, data_mdb(tmp_path / "made", {})), "train"))
+
+
+def gradient(mode="L"):
+    return Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).convert(mode)
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "JPEG"])
+def test_lsun_encodings_are_sniffed(tmp_path, form):
+    assert read_one(tmp_path, encoded(Image.new("RGB", (8, 8), (250, 0, 0)), form)).mean((0, 1)) == pytest.approx(
+        (250, 0, 0), abs=3
+    )
+
+
+def test_lsun_image_modes(tmp_path):
+    grey = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16)[..., None], 3, axis=2)
+    assert np.array_equal(read_one(tmp_path, encoded(gradient())), grey)
+    deep = Image.fromarray(np.arange(256, dtype=np.uint16).reshape(16, 16) * 257)
+    assert deep.mode == "I;16"
+    assert np.array_equal(read_one(tmp_path, encoded(deep)), grey)
+    assert np.array_equal(read_one(tmp_path, encoded(gradient("P"))), grey)
+    assert set(read_one(tmp_path, encoded(Image.new("1", (4, 4), 1))).ravel()) == {255}
+    assert tuple(read_one(tmp_path, encoded(Image.new("RGBA", (4, 4), (0, 0, 0, 0))))[0, 0]) == (255, 255, 255)
+    half = read_one(tmp_path, encoded(Image.new("LA", (4, 4), (0, 128))))
+    assert half[0, 0] == pytest.approx((127, 127, 127), abs=1)
+    assert tuple(read_one(tmp_path, encoded(Image.new("P", (4, 4), 0), transparency=0))[0, 0]) == (255, 255, 255)
+    cyan = read_one(tmp_path, encoded(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), "JPEG", quality=100))
+    assert cyan[4, 4] == pytest.approx((0, 255, 255), abs=3)
+
+
+def test_lsun_turns_upright(tmp_path):
+    image = Image.new("RGB", (20, 10), "black")
+    image.paste("white", (0, 0, 5, 10))  # the left edge is the top of the upright picture
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = read_one(tmp_path, encoded(image, "PNG", exif=exif))
+    assert upright.shape == (20, 10, 3)
+    assert upright[:5].min() == 255 and upright[5:].max() == 0
+
+
+def giant_png():
+    """A PNG whose header promises 40,000 x 40,000 pixels and whose content is nothing."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"not an image",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        encoded(gradient(), "BMP"),
+        encoded(gradient(), "GIF"),
+        encoded(Image.fromarray(pixels(64, 64)))[:-900],
+        encoded(Image.fromarray(pixels(64, 64)), "JPEG")[:500],
+        encoded(Image.fromarray(pixels(64, 64)), "WEBP")[:500],
+        giant_png(),
+        giant_png().replace(struct.pack(">II", 40_000, 40_000), struct.pack(">II", 9_000, 9_000)),
+    ],
+    ids=["empty", "text", "svg", "bmp", "gif", "cut png", "cut jpeg", "cut webp", "bomb", "81 megapixels"],
+)
+def test_lsun_broken_image_is_named(tmp_path, value):
+    refused(LsunBedroom(), one(tmp_path, value, b"\x00key"), tmp_path / "bedroom_train_lmdb.zip", r"\x00key", "picture")
+
+
+GOOD = (f"{lsun_bedroom.ARCHIVES['train'].name.removesuffix('.zip')}/data.mdb", b"x")
+HOSTILE_ZIPS = {
+    "missing": ([("bedroom_train_lmdb/lock.mdb", b"")], "data.mdb", "expected in the archive"),
+    "duplicate": ([GOOD, GOOD], "twice"),
+    "extra": ([GOOD, ("bedroom_train_lmdb/run.sh", b"")], "run.sh", "official"),
+    "outside": ([GOOD, ("../data.mdb", b"x")], "../data.mdb"),
+    "absolute": ([("/bedroom_train_lmdb/data.mdb", b"x")], "/bedroom_train_lmdb/data.mdb"),
+    "other split": ([("bedroom_val_lmdb/data.mdb", b"x")], "bedroom_val_lmdb"),
+    "bomb": ([(GOOD[0], bytes(70 << 20))], 70 << 20, "at most"),
+    "lock bomb": ([GOOD, ("bedroom_train_lmdb/lock.mdb", bytes(2 << 20))], "lock.mdb", "at most"),
+    "text": ([(GOOD[0], b"hello")], "not an LMDB file"),
+    "link": ([(GOOD[0], b"/etc/passwd")], "not an LMDB file"),
+    "zeros": ([(GOOD[0], bytes(100_000))], "not an LMDB file"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("case", HOSTILE_ZIPS)
+def test_lsun_hostile_members(tmp_path, case):
+    entries, *words = HOSTILE_ZIPS[case]
+    refused(LsunBedroom(), lsun(tmp_path, entries), tmp_path / "bedroom_train_lmdb.zip", *words)
+
+
+def test_lsun_unusual_packing_is_refused(tmp_path):
+    lsun(tmp_path, data_mdb(tmp_path / "made", {b"k": b"v"}), compression=zipfile.ZIP_LZMA)
+    refused(LsunBedroom(), tmp_path, "stored or deflated")
+
+
+def test_lsun_data_cut_short_in_a_valid_zip(tmp_path):
+    values = {f"{index:040d}".encode(): encoded(Image.fromarray(pixels())) for index in range(20)}
+    whole = data_mdb(tmp_path / "made", values)
+    for size in (len(whole) - 4096, len(whole) // 2, 8192, 4096, 4095, 100, 0):
+        refused(LsunBedroom(), lsun(tmp_path, whole[:size]), "data.mdb")
+    refused(LsunBedroom(), lsun(tmp_path, whole[: len(whole) // 2]), "cut short", len(whole) // 2)
+    assert len(list(LsunBedroom().samples(lsun(tmp_path, whole), "train"))) == 20
+
+
+@pytest.mark.parametrize("where", ["data", "cut", "directory", "not a zip"])
+def test_lsun_damaged_zip(tmp_path, where):
+    path = one(tmp_path, encoded(Image.fromarray(pixels()))) / "bedroom_train_lmdb.zip"
+    content = bytearray(path.read_bytes())
+    match where:
+        case "data":
+            content[len(content) // 2] ^= 1
+        case "cut":
+            del content[len(content) // 2 :]
+        case "directory":
+            content[content.rindex(b"PK\x01\x02") + 10] ^= 0xFF
+        case "not a zip":
+            content = b"<html>busy</html>"
+    path.write_bytes(content)
+    refused(LsunBedroom(), tmp_path, path)
+
+
+def test_lsun_wants_room_on_the_disk(tmp_path, monkeypatch):
+    one(tmp_path, encoded(gradient()))
+    monkeypatch.setattr(lsun_bedroom.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
+    refused(LsunBedroom(), tmp_path, "10 bytes free", "make room")
+
+
+@real_data
+@pytest.mark.parametrize(("split", "count"), [("train", 631), ("validation", 100)])
+def test_real_bedrooms(split, count):
+    found = list(LsunBedroom().samples(DATA / "lsun_bedroom", split))
+    assert len(found) == count
+    for sample in found:
+        image = sample.image
+        assert image.mode == "RGB" and min(image.size) == 256
