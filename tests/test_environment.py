@@ -53,3 +53,12 @@ def test_an_old_python_is_refused_with_a_sentence(tmp_path):
 
 def test_ci_runs_the_test_command_of_the_readme():
     assert "make test" in (TOP / ".ci/run").read_text() and "make test" in (TOP / "README.md").read_text()
+
+
+def test_the_linter_reads_every_source_file():
+    """An exclusion of the symlink at the top once left out the package itself."""
+    listed = subprocess.run(
+        ["ruff", "check", "--show-files"], cwd=TOP, capture_output=True, text=True, check=True
+    ).stdout
+    read = set(listed.splitlines())
+    assert {str(path) for path in (TOP / "src").rglob("*.py")} <= read

@@ -1,6 +1,7 @@
 """Artifacts: files and folders that appear whole or not at all, with digests and a manifest that say what they are.
 
-A folder is finished when it holds manifest.json, which is written last. What a killed stage needs in order to go on lies in
+A folder is finished when it holds manifest.json, which is written last. What a killed stage needs in order to go on
+lies in
 a scratch folder named by a fingerprint, outside every output: both engines delete outputs before they run a stage.
 """
 
@@ -72,7 +73,8 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def whole_directory(path: Path) -> Iterator[Path]:
-    """A folder to fill; it takes its place at `path` when the block ends well, and leaves what was there if it does not."""
+    """A folder to fill; it takes its place at `path` when the block ends well, and leaves what was there if it does
+    not."""
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -90,7 +92,8 @@ def whole_directory(path: Path) -> Iterator[Path]:
 
 
 def scratch(stage: str, fingerprint: str) -> Path:
-    """The folder in which a stage keeps what it needs to go on after a kill; the fingerprint names parameters, inputs and code."""
+    """The folder in which a stage keeps what it needs to go on after a kill; the fingerprint names parameters, inputs
+    and code."""
     folder = SCRATCH / stage / fingerprint[:32]
     folder.mkdir(parents=True, exist_ok=True)
     return folder

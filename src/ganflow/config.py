@@ -1,6 +1,7 @@
 """params.yaml as frozen models: every key is checked, every default stands here once, every mistake is one sentence.
 
-The file is read by YAML 1.2, as DVC reads it. What a component (network, objective, source, ...) takes is declared in the
+The file is read by YAML 1.2, as DVC reads it. What a component (network, objective, source, ...) takes is declared in
+the
 component's own file; here it is a `Choice`: a name and its settings.
 """
 
@@ -99,7 +100,8 @@ class Training(Model):
     def _rows_are_whole(self) -> "Training":
         if self.checkpoint_every % self.journal_every:
             raise ValueError(
-                f"checkpoint_every = {self.checkpoint_every} must be a multiple of journal_every = {self.journal_every}, "
+                f"checkpoint_every = {self.checkpoint_every} must be a multiple of "
+                f"journal_every = {self.journal_every}, "
                 "so that a resumed run writes the same journal"
             )
         return self
@@ -121,7 +123,9 @@ class Evaluation(Model):
 
     images: int = Field(1000, ge=2, description="generated images, and at most so many real ones")
     batch_size: int = Field(100, ge=1, description="images generated at a time")
-    weights: Literal["ema", "raw"] = Field("raw", description="weights to score; a variant without ema has raw ones only")
+    weights: Literal["ema", "raw"] = Field(
+        "raw", description="weights to score; a variant without ema has raw ones only"
+    )
     metrics: tuple[Choice, ...] = Field(min_length=1, strict=False, description="files of evaluation/metrics")
 
 

@@ -1,5 +1,7 @@
-"""Every random draw is a pure function of (seed, purpose, step): no generator state is ever saved, and a resumed run, another
-worker count or another device draws the same numbers. Counter-based: Philox4x64 (Salmon et al., 2011) keyed by a digest."""
+"""Every random draw is a pure function of (seed, purpose, step): no generator state is ever saved, and a resumed run,
+another
+worker count or another device draws the same numbers. Counter-based: Philox4x64 (Salmon et al., 2011) keyed by a
+digest."""
 
 import hashlib
 
@@ -7,6 +9,7 @@ import numpy as np
 
 
 def generator(seed: int, purpose: str, *step: int) -> np.random.Generator:
-    """The stream of one purpose ("latent", "shuffle", ...) at one step; streams of different arguments are independent."""
+    """The stream of one purpose ("latent", "shuffle", ...) at one step; streams of different arguments are
+    independent."""
     key = hashlib.blake2b(repr((seed, purpose, step)).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=np.frombuffer(key, dtype="<u8").astype(np.uint64)))

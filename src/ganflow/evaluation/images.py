@@ -1,4 +1,5 @@
-"""The two sets of images that a score compares, as uint8 (n, 3, H, W): real ones from shards, generated ones from weights."""
+"""The two sets of images that a score compares, as uint8 (n, 3, H, W): real ones from shards, generated ones from
+weights."""
 
 import numpy as np
 import torch
@@ -17,7 +18,8 @@ def real_images(shards: Shards, most: int) -> Tensor:
 
 @torch.no_grad()
 def generated_images(module: nn.Module, count: int, latent: int, batch_size: int, seed: int, device: str) -> Tensor:
-    """Images from latent vectors of their own stream, rounded to 8 bits; batch normalisation uses running statistics."""
+    """Images from latent vectors of their own stream, rounded to 8 bits; batch normalisation uses running
+    statistics."""
     parts = []
     with evaluating(module):
         for part, start in enumerate(range(0, count, batch_size)):

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn, optim
 
-from ganflow.config import Training, Variant
 from ganflow.components import component
+from ganflow.config import Training, Variant
 from ganflow.errors import UserError
 from ganflow.methods import constraints, objectives, optimizers
 from ganflow.methods.interfaces import Constraint, Draws, Objective, Optimizer, Update
@@ -63,7 +63,10 @@ class Adversarial:
         scores = _scores(critic, draws.real), _scores(critic, fake)
         loss = self.objective.critic_loss(*scores)
         penalty, values = self.constraint.penalty(critic, draws.real, fake, draws.uniform())
-        return loss + penalty, {"critic_loss": loss.detach(), "estimate": self.objective.estimate(*scores).detach()} | values
+        return loss + penalty, {
+            "critic_loss": loss.detach(),
+            "estimate": self.objective.estimate(*scores).detach(),
+        } | values
 
     def _generator_loss(self, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
         scores = _scores(self.modules["critic"], self.modules["generator"](draws.latent()))

@@ -75,7 +75,9 @@ class Constraint(Component):
     def after_step(self, critic: nn.Module) -> None:
         """Acts on the critic's weights after its optimiser step."""
 
-    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, epsilon: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def penalty(
+        self, critic: nn.Module, real: Tensor, fake: Tensor, epsilon: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """A term added to the critic's loss, and values for the journal; `epsilon`, (n,), is uniform in [0, 1)."""
         return real.new_zeros(()), {}
 

@@ -1,4 +1,5 @@
-"""What a network family is: a generator from latent vectors to images in [-1, 1], a critic from images to one score each."""
+"""What a network family is: a generator from latent vectors to images in [-1, 1], a critic from images to one score
+each."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -38,7 +39,8 @@ class Network(Component):
 
 @torch.no_grad()
 def initialise(network: Network, module: nn.Module, seed: int, purpose: str) -> nn.Module:
-    """Draws every parameter from a stream of its own name, so that a new layer leaves the others' values as they are."""
+    """Draws every parameter from a stream of its own name, so that a new layer leaves the others' values as they
+    are."""
     for path, layer in module.named_modules():
         for name, parameter in layer.named_parameters(recurse=False):
             draw = generator(seed, f"initial/{purpose}/{path}.{name}")
@@ -57,5 +59,7 @@ def network_of(choice: Choice, resolution: int, where: str) -> Network:
     network = component(families, Network, choice, f"{where}.network")
     if resolution not in network.resolutions:
         known = ", ".join(map(str, network.resolutions))
-        raise UserError(f"params.yaml: {where}.network = {choice.name!r} makes images of {known} pixels, not {resolution}")
+        raise UserError(
+            f"params.yaml: {where}.network = {choice.name!r} makes images of {known} pixels, not {resolution}"
+        )
     return network

@@ -32,7 +32,8 @@ FIGURES = {
     "estimates": (
         estimate_figure,
         "What the critics estimate on held-out images. Wasserstein: E f(real) − E f(fake). A clipped critic "
-        "estimates K times the distance with K unknown, so its curve has an axis of its own and is compared with no other. "
+        "estimates K times the distance with K unknown, so its curve has an axis of its own and is compared with "
+        "no other. "
         "Jensen-Shannon (with the half: log 2 when disjoint): log 2 − loss / 2, a lower bound.",
     ),
 }

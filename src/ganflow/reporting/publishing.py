@@ -1,7 +1,9 @@
 """Finished runs in MLflow: a view of the files, made again at will. Publishing twice changes nothing.
 
-A run is known by its fingerprint tag. The tag `ganflow.published`, the fingerprint of its scores, is set last: a run without it
-was cut off by a kill, one with another was scored anew; either is deleted and published again, so that none is left running
+A run is known by its fingerprint tag. The tag `ganflow.published`, the fingerprint of its scores, is set last: a run
+without it
+was cut off by a kill, one with another was scored anew; either is deleted and published again, so that none is left
+running
 or stands there twice. A lock lets one process write at a time.
 """
 
@@ -75,7 +77,8 @@ def _identity(database: Path) -> list[int]:
 
 
 def _client(database: Path) -> "MlflowClient":
-    """A client of the database, which is made beside its place first: MLflow can't mend one whose making was cut off."""
+    """A client of the database, which is made beside its place first: MLflow can't mend one whose making was cut
+    off."""
     from mlflow import MlflowClient
 
     if not database.exists():
@@ -96,7 +99,8 @@ def _experiment_id(client: "MlflowClient", name: str) -> str:
 
 
 def _published(client: "MlflowClient", home: str, wanted: dict[str, str]) -> dict[str, str]:
-    """{fingerprint: fingerprint of its scores} of the runs that are complete; of those wanted, what is not is deleted."""
+    """{fingerprint: fingerprint of its scores} of the runs that are complete; of those wanted, what is not is
+    deleted."""
     complete: dict[str, str] = {}
     token = None
     while True:
@@ -159,12 +163,13 @@ def _publish(client: "MlflowClient", home: str, run: RunRecord) -> None:
 
 def _parameters(run: RunRecord) -> dict[str, Any]:
     """The resolved parameters, components with the settings that they took by default."""
-    resolved = {key: {**value, "settings": run.manifest["settings"][key]} if key in run.manifest["settings"] else value
-                for key, value in run.manifest["parameters"].items()}
+    resolved = {
+        key: {**value, "settings": run.manifest["settings"][key]} if key in run.manifest["settings"] else value
+        for key, value in run.manifest["parameters"].items()
+    }
     return flat(resolved)
 
 
 def _commit() -> dict[str, str]:
     done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
     return {"mlflow.source.git.commit": done.stdout.strip()} if done.returncode == 0 else {}
-

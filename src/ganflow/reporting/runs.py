@@ -34,7 +34,9 @@ class RunRecord:
     @property
     def estimate(self) -> str:
         """What its critic estimates; a clipped critic's estimate has an unknown scale and so a name of its own."""
-        clipped = " (weight clipping: times an unknown constant)" if self.manifest["constraint"] == "weight_clipping" else ""
+        clipped = (
+            " (weight clipping: times an unknown constant)" if self.manifest["constraint"] == "weight_clipping" else ""
+        )
         return self.manifest["estimate_name"] + clipped
 
 

@@ -1,4 +1,5 @@
-"""Scores as tables: mean and deviation over seeds, beside the floor that real images give, never without their protocol."""
+"""Scores as tables: mean and deviation over seeds, beside the floor that real images give, never without their
+protocol."""
 
 import csv
 import io
@@ -59,7 +60,17 @@ def as_csv(rows: list[Row], floor: dict[str, dict[str, float]]) -> str:
         for name, cell in row.cells.items():
             of_real = floor[row.dataset].get(name, "")
             deviation = "" if cell.deviation is None else cell.deviation
-            line = [row.dataset, row.variant, name, cell.mean, deviation, cell.seeds, of_real, row.weights, row.iteration]
+            line = [
+                row.dataset,
+                row.variant,
+                name,
+                cell.mean,
+                deviation,
+                cell.seeds,
+                of_real,
+                row.weights,
+                row.iteration,
+            ]
             writer.writerow(line)
     return text.getvalue()
 

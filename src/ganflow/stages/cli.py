@@ -1,6 +1,7 @@
 """The command line: `python -m ganflow <stage> [dataset] [variant] [seed]`. It says what; params.yaml says how.
 
-Exit codes: 0 done; 1 verify found a difference; 2 a mistake outside the code, said in one sentence; 130 interrupted (Ctrl-C
+Exit codes: 0 done; 1 verify found a difference; 2 a mistake outside the code, said in one sentence; 130 interrupted
+(Ctrl-C
 or SIGTERM), the same command goes on.
 """
 
@@ -12,7 +13,6 @@ import resource
 import signal
 import sys
 import time
-
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -57,10 +57,17 @@ def _parser() -> argparse.ArgumentParser:
         for axis in axes:
             command.add_argument(axis, help=f"a {axis} of params.yaml")
     purpose = "check every artifact against its manifest and dvc.lock, or compute it again and compare"
-    verify = commands.add_parser("verify", help=purpose, description=f"{purpose}. Exit codes: 0 equal, 1 differs, 2 mistake.")
-    verify.add_argument("--subset", type=_share, default=1.0, metavar="5%", help="read a random share of each unit's bytes")
+    verify = commands.add_parser(
+        "verify", help=purpose, description=f"{purpose}. Exit codes: 0 equal, 1 differs, 2 mistake."
+    )
     verify.add_argument(
-        "--rerun", nargs="*", metavar="UNIT", help="compute units again, such as 'train cifar10 wgan 0'; none named: all"
+        "--subset", type=_share, default=1.0, metavar="5%", help="read a random share of each unit's bytes"
+    )
+    verify.add_argument(
+        "--rerun",
+        nargs="*",
+        metavar="UNIT",
+        help="compute units again, such as 'train cifar10 wgan 0'; none named: all",
     )
     return parser
 

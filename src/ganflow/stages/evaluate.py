@@ -1,4 +1,5 @@
-"""evaluate: scores a trained generator by the metrics of params.yaml, with the protocol that each number was made under."""
+"""evaluate: scores a trained generator by the metrics of params.yaml, with the protocol that each number was made
+under."""
 
 import csv
 

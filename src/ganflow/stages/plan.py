@@ -1,6 +1,7 @@
 """plan: checks params.yaml against every component that it names, and writes one digest for each unit of work.
 
-build/plan.yaml is what every other stage depends on: DVC and Snakemake run again exactly the units whose digest changed.
+build/plan.yaml is what every other stage depends on: DVC and Snakemake run again exactly the units whose digest
+changed.
 """
 
 import shutil

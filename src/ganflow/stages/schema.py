@@ -1,4 +1,5 @@
-"""schema: params.schema.json, by which editors complete and check params.yaml; generated from the models and the components."""
+"""schema: params.schema.json, by which editors complete and check params.yaml; generated from the models and the
+components."""
 
 from pathlib import Path
 from types import ModuleType
@@ -47,7 +48,10 @@ def schema() -> dict[str, Any]:
     changes.pop("required")
     definitions["Variant"]["properties"]["training"] |= changes
     steps = definitions["CriticSteps"]
-    definitions["CriticSteps"] = {"anyOf": [{"type": "integer", "minimum": 1}, steps], "description": steps["description"]}
+    definitions["CriticSteps"] = {
+        "anyOf": [{"type": "integer", "minimum": 1}, steps],
+        "description": steps["description"],
+    }
     del definitions["Choice"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | whole
 

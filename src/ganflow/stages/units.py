@@ -1,5 +1,7 @@
-"""Units of work: every stage applied to every dataset, variant and seed of params.yaml, and the digest that says when one
-must be done again: over its resolved parameters, the source of every module that it runs, and the versions that decide bytes.
+"""Units of work: every stage applied to every dataset, variant and seed of params.yaml, and the digest that says when
+one
+must be done again: over its resolved parameters, the source of every module that it runs, and the versions that
+decide bytes.
 
 The modules are the import closure of the stage and of the components its parameters name (grimp, import-linter's own
 library, reads it from the source), so a new network or an edited figure changes no training run.
@@ -89,7 +91,11 @@ def _download(experiment: Experiment, name: str) -> Unit:
     form = component(formats, Format, Choice(name=dataset.format), f"datasets.{name}.format")
     source = component(sources, Source, dataset.source, f"datasets.{name}.source")
     parameters = dataset.model_dump(mode="json", include={"format", "source"})
-    used = (_module("data.formats", dataset.format), _module("data.sources", dataset.source.name), *source.modules(form))
+    used = (
+        _module("data.formats", dataset.format),
+        _module("data.sources", dataset.source.name),
+        *source.modules(form),
+    )
     return Unit("download", (name,), (), RAW / name, parameters, used, PICTURES)
 
 

@@ -1,8 +1,11 @@
 """verify: is every artifact what its manifest and dvc.lock say, and does computing it again give the same bytes?
 
-Bit-equality is promised for the same kind of device, the same type of CPU and the versions in the manifest. Elsewhere sums are
-rounded in another order: downloads and shards are still equal, statistics and short trainings are close (largest difference
-at most CLOSE of a file's largest number), and long trainings are not even that, for rounding grows with every update: then
+Bit-equality is promised for the same kind of device, the same type of CPU and the versions in the manifest. Elsewhere
+sums are
+rounded in another order: downloads and shards are still equal, statistics and short trainings are close (largest
+difference
+at most CLOSE of a file's largest number), and long trainings are not even that, for rounding grows with every update:
+then
 only scores can be compared, within their spread over seeds.
 """
 
@@ -31,7 +34,8 @@ NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])")
 
 
 def run(experiment: Experiment, subset: float, rerun: list[str] | None) -> int:
-    """Checks files, or with `rerun` (names of units; empty: all) computes again; returns 0 if all is equal, 1 if not."""
+    """Checks files, or with `rerun` (names of units; empty: all) computes again; returns 0 if all is equal, 1 if
+    not."""
     known = {str(unit): unit for unit in units(experiment, device_of(experiment))}
     if rerun is None:
         return _check_files(list(known.values()), subset)
@@ -51,7 +55,9 @@ def _check_files(checked: list[Unit], subset: float) -> int:
         about = read_json(manifest)
         problems += [f"{unit}: {problem}" for problem in _differences(unit, about)]
         chosen = _sample(about["outputs"], subset)
-        problems += [f"{unit}: {unit.output / name}: {fault}" for name in chosen if (fault := _fault(unit, about, name))]
+        problems += [
+            f"{unit}: {unit.output / name}: {fault}" for name in chosen if (fault := _fault(unit, about, name))
+        ]
         files += len(chosen)
         read += sum(about["outputs"][name]["bytes"] for name in chosen)
         if subset == 1 and (expected := recorded.get(unit.output.as_posix())) not in (None, _dvc_digest(unit.output)):
@@ -69,7 +75,9 @@ def _differences(unit: Unit, about: dict[str, Any]) -> list[str]:
     problems = [f"{unit.output / name}: not in the manifest" for name in sorted(found - set(about["outputs"]))]
     if about["digest"] != unit.digest:
         problems.append("made by other parameters, code or versions than today's; run `dvc repro`")
-    if any(not (folder / MANIFEST).is_file() for folder in unit.inputs) or about["inputs"] != input_digests(unit.inputs):
+    if any(not (folder / MANIFEST).is_file() for folder in unit.inputs) or about["inputs"] != input_digests(
+        unit.inputs
+    ):
         problems.append("made from other inputs than those that lie here; run `dvc repro`")
     return problems
 
@@ -133,7 +141,12 @@ def _run_in_scratch(unit: Unit) -> Path:
     """A folder in which the unit was run again; it sees the same parameters, plan, code and inputs."""
     folder = SCRATCH / "verify" / "-".join([unit.stage, *unit.axes])
     shutil.rmtree(folder, ignore_errors=True)
-    seen = {Path("params.yaml"): Path("params.yaml"), PLAN: PLAN, Path("local"): Path("local"), Path("ganflow"): PACKAGE}
+    seen = {
+        Path("params.yaml"): Path("params.yaml"),
+        PLAN: PLAN,
+        Path("local"): Path("local"),
+        Path("ganflow"): PACKAGE,
+    }
     for path, target in (seen | {path: path for path in unit.inputs}).items():
         if target.exists():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)

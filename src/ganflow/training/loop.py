@@ -1,6 +1,7 @@
 """The training loop: runs any list of declared updates, and has no branch on the variant.
 
-Every draw is a function of (seed, update, iteration, repetition), every batch of the position in the stream, so a run that
+Every draw is a function of (seed, update, iteration, repetition), every batch of the position in the stream, so a run
+that
 was killed and resumed, as often as it may be, makes the same bytes as one that was not.
 """
 
@@ -59,7 +60,8 @@ class Run:
         self.averaged = deepcopy(method.modules["generator"]).requires_grad_(False) if training.ema else None
 
     def to_the_end(self, scratch: Path) -> State:
-        """Trains from the newest checkpoint in `scratch` to the last iteration; sample grids appear in `scratch`/samples.
+        """Trains from the newest checkpoint in `scratch` to the last iteration; sample grids appear in
+        `scratch`/samples.
 
         Raises UserError if a loss is not finite.
         """
@@ -150,9 +152,7 @@ class Run:
             for part, start in enumerate(range(0, count, self.training.batch_size)):
                 chosen = np.arange(start, min(start + self.training.batch_size, count))
                 real = images_to_device(self.held_out.images(chosen), self.device)
-                latent = latent_vectors(
-                    len(chosen), self.training.latent, self.device, self.seed, "validation", part
-                )
+                latent = latent_vectors(len(chosen), self.training.latent, self.device, self.seed, "validation", part)
                 with self.autocast():
                     values = self.method.validation(real, latent)
                 for name, value in values.items():

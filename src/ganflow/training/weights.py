@@ -45,7 +45,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def load_generator(path: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
-    """The generator in a weights file, in evaluation mode, and the file's header (latent, resolution, iteration, ...)."""
+    """The generator in a weights file, in evaluation mode, and the file's header (latent, resolution, iteration,
+    ...)."""
     tensors, about = load_tensors(path)
     network = network_of(Choice(**about["network"]), about["resolution"], str(path))
     module = network.generator(about["resolution"], about["latent"])

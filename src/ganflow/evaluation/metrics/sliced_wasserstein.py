@@ -57,7 +57,8 @@ def _laplacian_pyramid(images: Tensor) -> list[Tensor]:
 
 
 def _wasserstein_1d(one: Tensor, other: Tensor) -> float:
-    """Mean over columns of the distance between sorted samples; unequal counts are compared at the larger one's quantiles."""
+    """Mean over columns of the distance between sorted samples; unequal counts are compared at the larger one's
+    quantiles."""
     if len(one) < len(other):
         one, other = other, one
     if len(one) > len(other):

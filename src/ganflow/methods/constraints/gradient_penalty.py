@@ -17,7 +17,9 @@ class GradientPenalty(Constraint):
     weight: float = Field(10.0, gt=0, description="lambda of the paper")
     one_sided: bool = Field(False, description="penalise only norms above 1 (the paper's appendix C)")
 
-    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor, epsilon: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def penalty(
+        self, critic: nn.Module, real: Tensor, fake: Tensor, epsilon: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.autocast(real.device.type, enabled=False):
             precise = torch.promote_types(real.dtype, torch.float32)
             epsilon = epsilon.view(-1, *[1] * (real.dim() - 1))

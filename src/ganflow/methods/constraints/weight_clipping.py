@@ -1,4 +1,5 @@
-"""Weight clipping (WGAN, arXiv 1701.07875, Algorithm 1): every critic parameter in [-limit, limit], normalisation included."""
+"""Weight clipping (WGAN, arXiv 1701.07875, Algorithm 1): every critic parameter in [-limit, limit], normalisation
+included."""
 
 from typing import Literal
 

@@ -19,5 +19,6 @@ class Wasserstein(Objective):
         return -fake.mean()
 
     def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
-        """E f(x_real) - E f(x_fake): the Wasserstein-1 distance times the critic's Lipschitz constant, at the optimum."""
+        """E f(x_real) - E f(x_fake): the Wasserstein-1 distance times the critic's Lipschitz constant, at the
+        optimum."""
         return real.mean() - fake.mean()

@@ -1,4 +1,5 @@
-"""RMSProp as in torch: decay 0.99, epsilon 1e-8 outside the root, accumulator from 0 (what the WGAN authors' code runs)."""
+"""RMSProp as in torch: decay 0.99, epsilon 1e-8 outside the root, accumulator from 0 (what the WGAN authors' code
+runs)."""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,8 @@
-"""DCGAN (Radford et al., arXiv 1511.06434) as the WGAN authors' code builds it: 4x4 kernels, stride 2, N(0, 0.02) weights.
+"""DCGAN (Radford et al., arXiv 1511.06434) as the WGAN authors' code builds it: 4x4 kernels, stride 2, N(0, 0.02)
+weights.
 
-With batch normalisation at 64 pixels, width 64 and latent 100 it has their 3,576,704 and 2,765,568 parameters. Without any
+With batch normalisation at 64 pixels, width 64 and latent 100 it has their 3,576,704 and 2,765,568 parameters.
+Without any
 normalisation (`norm: none`) every convolution has a bias instead.
 """
 
@@ -22,7 +24,9 @@ class DCGAN(Network):
     width: int = Field(64, ge=1, le=1024, description="filters of the layer next to the image")
     norm: Literal["batch", "none"] = Field("batch", description="normalisation in the generator")
     critic_norm: Literal["batch", "none"] | None = Field(None, description="in the critic; absent: as in the generator")
-    weight_std: float | None = Field(0.02, gt=0, description="deviation of initial weights; null: He's sqrt(2 / fan-in)")
+    weight_std: float | None = Field(
+        0.02, gt=0, description="deviation of initial weights; null: He's sqrt(2 / fan-in)"
+    )
 
     def generator(self, resolution: int, latent: int) -> nn.Module:
         norm = self.norm
