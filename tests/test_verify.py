@@ -43,7 +43,7 @@ def test_verify(clone):
     clone.edit("params.yaml", "lr: 2.0e-4", "lr: 3.0e-4")
     stale = clone.run("python -m ganflow verify", check=False)
     assert stale.returncode == 1
-    assert "train rendered_objects dcgan 0: made by other parameters, code or versions than today's" in stale.stdout
+    assert "train rendered_objects dcgan 0: not what today's parameters, code" in stale.stdout
 
 
 def test_another_cpu_is_close_and_said_to_be_no_more(clone):

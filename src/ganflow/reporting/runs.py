@@ -44,14 +44,15 @@ def load_runs(experiment: Experiment, results: Path) -> list[RunRecord]:
     """The runs of every dataset, variant and seed; raises UserError that names the first file that is missing."""
     top = results / experiment.experiment
     return [
-        _load(top, dataset, variant, seed)
+        load_run(top, dataset, variant, seed)
         for dataset in experiment.datasets
         for variant in experiment.variants
         for seed in experiment.seeds
     ]
 
 
-def _load(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
+def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
+    """One run below results/<experiment>; raises UserError that names the first file that is missing or damaged."""
     axes = (dataset, variant, str(seed))
     folder = top.joinpath("runs", *axes)
     manifest = read_json(folder / MANIFEST)

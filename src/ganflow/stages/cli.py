@@ -1,11 +1,11 @@
 """The command line: `python -m ganflow <stage> [dataset] [variant] [seed]`. It says what; params.yaml says how.
 
 Exit codes: 0 done; 1 verify found a difference; 2 a mistake outside the code, said in one sentence; 130 interrupted
-(Ctrl-C
-or SIGTERM), the same command goes on.
+(Ctrl-C or SIGTERM), the same command goes on. A stage writes logs/<stage>/<dataset>-<variant>-<seed>.log.
 """
 
 import argparse
+import errno
 import importlib
 import os
 import platform
@@ -13,63 +13,111 @@ import resource
 import signal
 import sys
 import time
+import traceback
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from ganflow.errors import UserError
 
-STAGES = {
-    "plan": ((), "check params.yaml and write build/plan.yaml, one digest a unit of work"),
-    "download": (("dataset",), "fetch or draw the official archives"),
-    "shard": (("dataset",), "cut images to size, write WebDataset tars and their index"),
-    "reference": (("dataset",), "statistics of the real images, for the scores"),
-    "train": (("dataset", "variant", "seed"), "train one variant"),
-    "evaluate": (("dataset", "variant", "seed"), "score one trained generator"),
+RUN = ("dataset", "variant", "seed")
+STAGES = {  # what the engines run: {stage: (axes, purpose)}
+    "download": (RUN[:1], "fetch or draw the official archives"),
+    "shard": (RUN[:1], "cut images to size, write WebDataset tars and their index"),
+    "reference": (RUN[:1], "statistics of the real images, for the scores"),
+    "train": (RUN, "train one variant"),
+    "evaluate": (RUN, "score one trained generator"),
     "report": ((), "figures, tables and index.html"),
-    "publish": ((), "show all finished runs in MLflow"),
-    "schema": ((), "write params.schema.json, by which editors check params.yaml"),
 }
+COMMANDS = {  # what people run besides
+    "plan": "check params.yaml and write build/plan.yaml, one digest a unit of work; --cost: what it will take",
+    "status": "what is done, under way, out of date and to do, and why",
+    "publish": "show all finished runs in MLflow",
+    "compare": "two runs side by side: what differs, and how they score",
+    "sample": "images from a trained generator",
+    "interpolate": "walks between the latent vectors of a trained generator",
+    "verify": "check every artifact against its manifest and dvc.lock, or compute it again; exit code 1: it differs",
+    "schema": "write params.schema.json, by which editors check params.yaml",
+}
+A_RUN = "a run as dataset/variant/seed (no seed: the first of params.yaml), its folder, or a file of weights"
+DISK = {errno.ENOSPC: "make room", errno.EDQUOT: "make room", errno.EROFS: "choose a folder that can be written"}
+DISK |= {errno.EACCES: "check who may read and write it", errno.EMFILE: "raise `ulimit -n`"}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one stage; returns the exit code."""
+    """Runs one stage or command; returns the exit code."""
     chosen = vars(_parser().parse_args(arguments))
     stage = chosen.pop("stage")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _run(stage, chosen)
-    except UserError as error:
-        print(f"ganflow: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print(f"ganflow: {stage} interrupted; the same command goes on from what is finished", file=sys.stderr)
+        _say(f"{stage} interrupted; the same command goes on from what is finished")
         return 130
+    except Exception as error:
+        if (mistake := _mistake(error)) is None:
+            if log := sys.modules.get("ganflow.progress"):
+                log.say(traceback.format_exc(), shown=True)
+            raise
+        _say(mistake)
+        return 2
+
+
+def _say(sentence: str) -> None:
+    from ganflow.progress import say
+
+    say(f"ganflow: {sentence}")
+
+
+def _mistake(error: Exception) -> str | None:
+    """What to tell the user about a failure that is not the code's; None for one that is."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in DISK:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror.lower()}; {DISK[error.errno]} and run it again"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "params.yaml: out of memory; lower training.batch_size, the network's width or evaluation.batch_size"
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ganflow", description="Reproducible GAN research.")
-    commands = parser.add_subparsers(dest="stage", required=True, metavar="stage")
+    commands = parser.add_subparsers(dest="stage", required=True, metavar="command")
     for stage, (axes, purpose) in STAGES.items():
         command = commands.add_parser(stage, help=purpose, description=purpose)
         for axis in axes:
             command.add_argument(axis, help=f"a {axis} of params.yaml")
-    purpose = "check every artifact against its manifest and dvc.lock, or compute it again and compare"
-    verify = commands.add_parser(
-        "verify", help=purpose, description=f"{purpose}. Exit codes: 0 equal, 1 differs, 2 mistake."
-    )
-    verify.add_argument(
-        "--subset", type=_share, default=1.0, metavar="5%", help="read a random share of each unit's bytes"
-    )
-    verify.add_argument(
-        "--rerun",
-        nargs="*",
-        metavar="UNIT",
-        help="compute units again, such as 'train cifar10 wgan 0'; none named: all",
-    )
+    added = {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
+    added["plan"].add_argument("--cost", action="store_true", help="measure, and say hours and disk before anything")
+    for name in ("one", "other"):
+        added["compare"].add_argument(name, help=f"{A_RUN}; no seed: all seeds")
+    for name, out in (("sample", "build/samples.png"), ("interpolate", "build/interpolation.png")):
+        command = added[name]
+        command.add_argument("which", metavar="run", help=A_RUN)
+        command.add_argument("--seed", type=_count, default=0, help="of the latent vectors (0)")
+        command.add_argument("--weights", choices=("ema", "raw"), help="the averaged weights if there are any (ema)")
+        command.add_argument("--out", type=Path, default=Path(out), help=f"where to; .webp and .gif move ({out})")
+    added["sample"].add_argument("--images", type=_count, default=64, help="how many (64)")
+    added["sample"].epilog = "With a folder as --out (a name without an extension), one file an image."
+    added["interpolate"].add_argument("--rows", type=_count, default=8, help="walks (8)")
+    added["interpolate"].add_argument("--steps", type=_count, default=10, help="images of a walk (10)")
+    verify = added["verify"]
+    verify.add_argument("--subset", type=_share, default=1.0, metavar="5%", help="read a random share of the bytes")
+    rerun = "compute units again, such as 'train cifar10 wgan 0'; none named: all"
+    verify.add_argument("--rerun", nargs="*", metavar="UNIT", help=rerun)
     return parser
+
+
+def _count(text: str) -> int:
+    """An integer from 0 to 2^31 - 1."""
+    count = int(text)
+    if not 0 <= count < 2**31:
+        raise argparse.ArgumentTypeError(f"{text}: write a whole number from 0 on")
+    return count
 
 
 def _share(text: str) -> float:
@@ -92,14 +140,18 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
     for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"):
         os.environ[f"{library}_NUM_THREADS"] = str(experiment.compute.threads)
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
-    code = importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen)
-    if stage in ("plan", "publish", "schema", "verify"):
-        return code or 0
-    from ganflow.stages.execution import write_log
+    if stage in COMMANDS:
+        return importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen) or 0
 
+    from ganflow.progress import log_to
+    from ganflow.stages.execution import device_of, log_path, write_log
+    from ganflow.stages.units import unit_of
+
+    unit = unit_of(experiment, device_of(experiment), stage, *chosen.values())
+    log_to(log_path(unit, ".log"))
+    importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen)
     write_log(
-        stage,
-        tuple(chosen.values()),
+        unit,
         seconds=round(time.time() - began, 3),
         finished=round(time.time(), 3),
         peak_memory_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),

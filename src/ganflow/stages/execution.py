@@ -56,6 +56,7 @@ def outputs(unit: Unit, about: dict[str, Any] | None = None) -> Iterator[Path]:
         "parameters": unit.parameters,
         "inputs": input_digests(unit.inputs),
         "versions": unit.versions,
+        "code": unit.code,
         **(about or {}),
     }
     with whole_directory(unit.output) as partial:
@@ -63,7 +64,12 @@ def outputs(unit: Unit, about: dict[str, Any] | None = None) -> Iterator[Path]:
         write_manifest(partial, manifest)
 
 
-def write_log(stage: str, axes: tuple[str, ...], **varying: float | str) -> None:
-    """Adds to logs/<stage>/<axes>.json what may differ between equal runs: clock, seconds, memory, host."""
-    path = LOGS / stage / f"{'-'.join(axes) or stage}.json"
+def log_path(unit: Unit, suffix: str) -> Path:
+    """Where a unit's log is: .log, what it said and when; .json, what may differ between equal runs."""
+    return LOGS / unit.stage / f"{'-'.join(unit.axes) or unit.stage}{suffix}"
+
+
+def write_log(unit: Unit, **varying: float | str) -> None:
+    """Adds to a unit's .json log what may differ between equal runs: clock, seconds, memory, host."""
+    path = log_path(unit, ".json")
     write_json(path, (read_json(path) if path.exists() else {}) | varying)

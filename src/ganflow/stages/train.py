@@ -61,7 +61,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             weights["generator_ema"] = work.averaged.state_dict()
         for key, tensors in weights.items():
             save_tensors(partial / f"{key}.safetensors", tensors, header | {"module": key})
-    write_log("train", unit.axes, device=device, images_per_second=round(rate, 1))
+    write_log(unit, device=device, images_per_second=round(rate, 1))
 
 
 def _write_journal(path: Path, state: State) -> None:

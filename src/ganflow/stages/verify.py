@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, input_digests, read_json
+from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, read_json
 from ganflow.config import Experiment, read_yaml
 from ganflow.errors import UserError
 from ganflow.stages.execution import PLAN, device_of
+from ganflow.stages.status import changes
 from ganflow.stages.units import PACKAGE, Unit, units
 
 LOCK = Path("dvc.lock")
@@ -73,12 +74,10 @@ def _differences(unit: Unit, about: dict[str, Any]) -> list[str]:
     found = {path.relative_to(unit.output).as_posix() for path in unit.output.rglob("*") if path.is_file()}
     found -= {MANIFEST, ".snakemake_timestamp"}
     problems = [f"{unit.output / name}: not in the manifest" for name in sorted(found - set(about["outputs"]))]
-    if about["digest"] != unit.digest:
-        problems.append("made by other parameters, code or versions than today's; run `dvc repro`")
-    if any(not (folder / MANIFEST).is_file() for folder in unit.inputs) or about["inputs"] != input_digests(
-        unit.inputs
-    ):
-        problems.append("made from other inputs than those that lie here; run `dvc repro`")
+    reasons = list(changes(unit, about))
+    if about["digest"] != unit.digest or reasons:
+        why = f" ({'; '.join(reasons[:3])})" if reasons else ""
+        problems.append(f"not what today's parameters, code, versions and inputs would make{why}; run `dvc repro`")
     return problems
 
 

@@ -11,7 +11,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganflow.artifacts import write_file
+from ganflow.errors import UserError
 from ganflow.randomness import generator
+
+FORMATS = {".png": "PNG", ".gif": "GIF", ".webp": "WEBP", ".jpg": "JPEG"}
 
 
 def latent_vectors(count: int, dimension: int, device: str, seed: int, purpose: str, *step: int) -> Tensor:
@@ -31,14 +34,29 @@ def to_pixels(images: Tensor) -> np.ndarray:
     return images.clamp(-1, 1).add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
+def as_grid(pixels: np.ndarray, columns: int) -> Image.Image:
+    """Images, uint8 (n, H, W, 3), in one picture, row by row; black where the last row is short."""
+    rows = -(-len(pixels) // columns)
+    height, width = pixels.shape[1:3]
+    padded = np.zeros((rows * columns, height, width, 3), np.uint8)
+    padded[: len(pixels)] = pixels
+    cells = padded.reshape(rows, columns, height, width, 3).swapaxes(1, 2)
+    return Image.fromarray(cells.reshape(rows * height, columns * width, 3))
+
+
+def encoded(pictures: list[Image.Image], suffix: str) -> bytes:
+    """A picture, or several as a film of 10 a second, as a file of this suffix; raises UserError for an unknown one."""
+    if suffix not in FORMATS:
+        raise UserError(f"{suffix or 'no suffix'}: pictures are written as {', '.join(FORMATS)}; choose one of these")
+    film = {"save_all": True, "append_images": pictures[1:], "duration": 100, "loop": 0} if len(pictures) > 1 else {}
+    file = io.BytesIO()
+    pictures[0].save(file, FORMATS[suffix], **film)
+    return file.getvalue()
+
+
 def write_grid(path: Path, images: Tensor, side: int) -> None:
     """Writes side x side images, (side * side, 3, H, W) in [-1, 1], as one PNG, row by row."""
-    pixels = to_pixels(images)
-    height, width = pixels.shape[1:3]
-    rows = pixels.reshape(side, side, height, width, 3).transpose(0, 2, 1, 3, 4)
-    picture = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(rows.reshape(side * height, side * width, 3))).save(picture, "PNG")
-    write_file(path, picture.getvalue())
+    write_file(path, encoded([as_grid(to_pixels(images), side)], ".png"))
 
 
 @contextmanager

@@ -5,7 +5,6 @@ passed
 over with a word for the one before. Nothing is pickled.
 """
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from safetensors.torch import load
 from torch import Tensor, nn, optim
 
 from ganflow.artifacts import digest_bytes, write_file
+from ganflow.progress import say
 from ganflow.training.weights import metadata, packed
 
 KEPT = 2
@@ -50,7 +50,7 @@ class Checkpoints:
         for file in self._files():
             content = file.read_bytes()
             if digest_bytes(content) != file.stem.partition("-")[2]:
-                print(f"{file}: damaged; going on from the checkpoint before", file=sys.stderr)
+                say(f"{file}: damaged; going on from the checkpoint before")
                 continue
             return self._restore(content)
         return State()

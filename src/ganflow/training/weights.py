@@ -44,11 +44,19 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserError(f"{path}: damaged, or not written by ganflow; delete its folder and run `dvc repro`") from None
 
 
-def load_generator(path: Path, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
-    """The generator in a weights file, in evaluation mode, and the file's header (latent, resolution, iteration,
-    ...)."""
-    tensors, about = load_tensors(path)
+def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
+    """The generator in a weights file, in evaluation mode, and what the file says of it (latent, iteration, ...).
+
+    It maps (n, latent) float32, standard normal, to (n, 3, resolution, resolution) in [-1, 1]. Raises UserError if the
+    file is absent, damaged or holds no generator.
+    """
+    tensors, about = load_tensors(Path(path))
+    if not str(about.get("module")).startswith("generator"):
+        raise UserError(f"{path}: holds no generator; choose generator.safetensors or generator_ema.safetensors")
     network = network_of(Choice(**about["network"]), about["resolution"], str(path))
     module = network.generator(about["resolution"], about["latent"])
-    module.load_state_dict(tensors)
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError:
+        raise UserError(f"{path}: its weights do not fit the network that it names; run `dvc repro` again") from None
     return module.to(device).eval().requires_grad_(False), about

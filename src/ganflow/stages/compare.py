@@ -1,0 +1,76 @@
+"""compare: two runs side by side, from their files: how they score, and what differs in how they were made.
+
+Without a seed, a name stands for all seeds: mean and deviation. Where two protocols differ, it says that the scores
+can't be compared, and what the difference is.
+"""
+
+from typing import Any
+
+from ganflow.config import Experiment
+from ganflow.reporting.runs import RunRecord, flat, load_run
+from ganflow.reporting.tables import score_rows
+from ganflow.stages.selection import runs_named
+from ganflow.stages.units import RESULTS
+
+Line = tuple[str, str, str]
+
+
+def run(experiment: Experiment, one: str, other: str) -> None:
+    """Prints scores with their floors, then every parameter, version, input and module that is not the same."""
+    left, right = (
+        [load_run(RESULTS / experiment.experiment, *axes) for axes in runs_named(experiment, name)]
+        for name in (one, other)
+    )
+    print(_table([("", _name(left), _name(right)), *_scores(left, right)]))
+    if protocol := _differing(*(_protocol(runs[0]) for runs in (left, right))):
+        print("\nThese scores can't be compared: they were not made under one protocol.")
+        print(_table(protocol))
+    made = [_made(runs[0]) for runs in (left, right)]
+    differing = _differing(*made)
+    print("\nHow they were made:")
+    print(_table(differing) if differing else "  in every way alike")
+    print(f"  and {len(made[0].keys() | made[1].keys()) - len(differing)} things that are the same")
+
+
+def _name(runs: list[RunRecord]) -> str:
+    only = runs[0] if len(runs) == 1 else None
+    return f"{runs[0].dataset}/{runs[0].variant}" + (f"/{only.seed}" if only else f" ({len(runs)} seeds)")
+
+
+def _scores(left: list[RunRecord], right: list[RunRecord]) -> list[Line]:
+    """Scores and floors; a critic's own loss says nothing about another's, so it is left out."""
+    rows = [score_rows(runs)[0] for runs in (left, right)]
+    lines = []
+    for score in left[0].score["scores"]:
+        lines.append((f"{score}, lower is better", *(str(row.cells[score]) for row in rows)))
+        floors = (runs[0].score["floor"].get(score) for runs in (left, right))
+        lines.append(("  of held-out real images", *("" if floor is None else f"{floor:.4g}" for floor in floors)))
+    iterations = [f"{row.iteration:,}" for row in rows]
+    return [*lines, ("iterations", *iterations), ("weights", *(row.weights for row in rows))]
+
+
+def _protocol(run: RunRecord) -> dict[str, Any]:
+    return flat(run.score["protocol"]) | {"dataset": run.dataset, "scores": ", ".join(run.score["scores"])}
+
+
+def _made(run: RunRecord) -> dict[str, Any]:
+    """Everything that went into a run, flat; seeds aside, which a name without a seed leaves open."""
+    manifest = run.manifest
+    made = flat(manifest["parameters"]) | flat({"settings": manifest["settings"]})
+    made |= {f"version of {package}": version for package, version in manifest["versions"].items()}
+    made |= {f"input {path}": digest[:12] for path, digest in manifest["inputs"].items()}
+    return made | {f"code of {module}": digest[:12] for module, digest in manifest["code"].items()}
+
+
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[Line]:
+    return [
+        (key, str(one.get(key, "-")), str(other.get(key, "-")))
+        for key in sorted(one.keys() | other.keys())
+        if one.get(key) != other.get(key)
+    ]
+
+
+def _table(lines: list[Line]) -> str:
+    """Columns that begin below one another."""
+    widths = [max(len(line[column]) for line in lines) for column in range(2)]
+    return "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in lines)

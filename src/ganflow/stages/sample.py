@@ -1,0 +1,33 @@
+"""sample: images from a trained generator. With the seed of its run they begin with those that were scored."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ganflow.artifacts import write_file
+from ganflow.config import Experiment
+from ganflow.errors import UserError
+from ganflow.evaluation.images import generated_images
+from ganflow.stages.selection import weights_named
+from ganflow.training.images import as_grid, encoded
+from ganflow.training.weights import load_generator
+
+BATCH = 100
+
+
+def run(experiment: Experiment, which: str, images: int, seed: int, weights: str | None, out: Path) -> None:
+    """Writes one picture of all images, or a file for each if `out` is a folder."""
+    if images < 1:
+        raise UserError("sample: --images = 0: ask for one or more")
+    path = weights_named(experiment, which, weights)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    module, about = load_generator(path, device)
+    made = generated_images(module, images, about["latent"], BATCH, seed, device).permute(0, 2, 3, 1).numpy()
+    if out.is_dir() or not out.suffix:
+        for index, pixels in enumerate(made):
+            write_file(out / f"{index:06d}.png", encoded([Image.fromarray(pixels)], ".png"))
+    else:
+        columns = min(images, max(1, round(images**0.5)))
+        write_file(out, encoded([as_grid(made, columns)], out.suffix))
+    print(f"{out}: {images} images of {path} at iteration {about['iteration']:,}, seed {seed}")

@@ -1,0 +1,45 @@
+"""Runs as people name them: dataset/variant/seed, dataset/variant, the folder of a run, or a file of weights."""
+
+import difflib
+from pathlib import Path
+
+from ganflow.config import Experiment
+from ganflow.errors import UserError
+from ganflow.stages.units import RESULTS
+
+Axes = tuple[str, str, int]
+
+
+def runs_named(experiment: Experiment, name: str) -> list[Axes]:
+    """The (dataset, variant, seed)s that a name stands for: one, or without a seed all of them.
+
+    Raises UserError if params.yaml names no such run.
+    """
+    named = {
+        f"{dataset}/{variant}": [(dataset, variant, seed) for seed in experiment.seeds]
+        for dataset in experiment.datasets
+        for variant in experiment.variants
+    }
+    named |= {f"{stem}/{seed}": [(*axes, seed)] for stem, found in named.items() for *axes, seed in found}
+    if name.rstrip("/") not in named:
+        near = difflib.get_close_matches(name, named, n=1)
+        cure = f"did you mean {near[0]}?" if near else f"there is: {', '.join(named)}"
+        raise UserError(f"params.yaml: there is no run {name!r}; {cure}")
+    return named[name.rstrip("/")]
+
+
+def weights_named(experiment: Experiment, name: str, weights: str | None) -> Path:
+    """The generator's weights of a run: averaged ones if there are any, unless `weights` says "raw" or "ema".
+
+    Raises UserError if there is no such run, or if it has no weights of that kind.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        dataset, variant, seed = runs_named(experiment, name)[0]
+        path = RESULTS / experiment.experiment / "runs" / dataset / variant / str(seed)
+    averaged, raw = path / "generator_ema.safetensors", path / "generator.safetensors"
+    if weights == "ema" and not averaged.exists() and raw.exists():
+        raise UserError(f"{averaged}: not there: this variant was trained without training.ema; use --weights raw")
+    return raw if weights == "raw" or not averaged.exists() else averaged

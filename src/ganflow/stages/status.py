@@ -1,0 +1,103 @@
+"""status: what is done, under way, out of date and to do, in words, by the manifests alone and without an engine."""
+
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ganflow.artifacts import MANIFEST, SCRATCH, input_digests, read_json
+from ganflow.config import Experiment
+from ganflow.reporting.runs import flat
+from ganflow.stages.execution import device_of, fingerprint
+from ganflow.stages.units import Unit, units
+
+DONE, CHANGED, UNDER_WAY, TO_DO = "done", "out of date", "under way", "to do"
+SHOWN = 6  # differences of one unit
+
+
+def run(experiment: Experiment) -> None:
+    """Prints how every unit of work stands, why what is out of date is so, and what to do next."""
+    standing = standings(list(units(experiment, device_of(experiment))))
+    print(f"experiment {experiment.experiment}: {len(standing)} units of work")
+    for kind in (DONE, UNDER_WAY, CHANGED, TO_DO):
+        those = [(unit, words) for unit, found, words in standing if found == kind]
+        if not those:
+            continue
+        counted = ", ".join(f"{count} {stage}" for stage, count in Counter(unit.stage for unit, _ in those).items())
+        print(f"{kind:>12} {len(those):4}  {counted}")
+        for unit, words in those:
+            if words:
+                print(f"{'':19}{unit}: {words}")
+    if edited := _edited():
+        print(f"not committed: {', '.join(edited)}")
+    if all(kind == DONE for _, kind, _ in standing):
+        print("nothing to do; `python -m ganflow verify` checks every byte")
+    else:
+        print("next: `dvc repro`, or `snakemake --cores N`; `python -m ganflow plan --cost` says what it will take")
+
+
+def standings(known: list[Unit]) -> list[tuple[Unit, str, str]]:
+    """(unit, kind, words) of units in an order in which they can be done."""
+    found = []
+    ready: set[Path] = set()
+    for unit in known:
+        kind, words = _standing(unit, [folder for folder in unit.inputs if folder not in ready])
+        found.append((unit, kind, words))
+        if kind == DONE:
+            ready.add(unit.output)
+    return found
+
+
+def _standing(unit: Unit, missing: list[Path]) -> tuple[str, str]:
+    manifest = unit.output / MANIFEST
+    if not manifest.is_file():
+        return (TO_DO, "") if missing else _unfinished(unit)
+    if reasons := list(changes(unit, read_json(manifest))):
+        return CHANGED, "; ".join(reasons[:SHOWN]) + ("; ..." if len(reasons) > SHOWN else "")
+    return (CHANGED, f"its input {missing[0]} is out of date") if missing else (DONE, "")
+
+
+def changes(unit: Unit, manifest: dict[str, Any]) -> Iterator[str]:
+    """What an artifact was made by or from that is otherwise now, a few words each; nothing if it is up to date."""
+    for what, now in (("", unit.parameters), ("version of ", unit.versions), ("code of ", unit.code)):
+        before = flat(manifest[{"": "parameters", "version of ": "versions", "code of ": "code"}[what]])
+        now = flat(now)
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key):
+                said = "" if what == "code of " else f" {before.get(key, 'absent')} -> {now.get(key, 'absent')}"
+                yield f"{what}{key}{said}"
+    if any(not (folder / MANIFEST).is_file() for folder in unit.inputs):
+        yield "its inputs are not there"
+    else:
+        now = input_digests(unit.inputs)
+        yield from (f"{folder} is another now" for folder in now if manifest["inputs"].get(folder) != now[folder])
+
+
+def _unfinished(unit: Unit) -> tuple[str, str]:
+    """A training with checkpoints is under way, or was; anything else is to do."""
+    if unit.stage != "train":
+        return TO_DO, ""
+    checkpoints = sorted((SCRATCH / "train" / fingerprint(unit)[:32]).glob("*-*.safetensors"))
+    if not checkpoints:
+        return TO_DO, ""
+    iteration, ago = int(checkpoints[-1].name.partition("-")[0]), time.time() - checkpoints[-1].stat().st_mtime
+    total = unit.parameters["training"]["iterations"]
+    return UNDER_WAY, f"iteration {iteration:,} of {total:,}, the last checkpoint {_duration(ago)} ago"
+
+
+def _duration(seconds: float) -> str:
+    for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{max(seconds, 0):.0f} seconds"
+
+
+def _edited() -> list[str]:
+    """Files that git tracks and that differ from the last commit."""
+    if shutil.which("git") is None:
+        return []
+    done = subprocess.run(["git", "diff", "--name-only", "HEAD"], capture_output=True, text=True)
+    return done.stdout.splitlines()
