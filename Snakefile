@@ -7,8 +7,9 @@ configfile: "params.yaml"
 
 
 if workflow.is_main_process:
-    from workflow.freshness import align
+    from workflow.freshness import align, require_conda
 
+    require_conda(workflow)
     shell("dvc --wait-for-lock repro --quiet --single-item plan")
     align()
 

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from ganflow.stages import execution
 
 TOP = Path(__file__).resolve().parents[1]
@@ -28,30 +26,6 @@ def test_help_lists_the_stages_without_importing_torch():
     for stage in ("plan", "download", "shard", "reference", "train", "evaluate", "report", "publish"):
         assert stage in done.stdout
     assert "torch" not in done.stderr and "pydantic" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["train", "rendered_bedrooms", "wgan_pg", "0"], "there is no train rendered_bedrooms wgan_pg 0; there is:"),
-        (["shard", "rendered_bedrooms"], "data/raw/rendered_bedrooms: not there or not finished"),
-        (["train", "rendered_bedrooms", "dcgan", "0"], "data/shards/rendered_bedrooms: not there or not finished"),
-        (["report"], "not there"),
-    ],
-)
-def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path, arguments, said):
-    (tmp_path / "params.yaml").write_text((TOP / "profiles/tiny.yaml").read_text())
-    done = ganflow(tmp_path, *arguments)
-    assert done.returncode == 2
-    assert said in done.stderr and "Traceback" not in done.stderr and done.stderr.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
-
-
-def test_no_params_file(tmp_path):
-    done = ganflow(tmp_path, "plan")
-    assert (done.returncode, done.stderr) == (
-        2, "ganflow: params.yaml: no such file; run from the top of the repository\n"
-    )  # fmt: skip
 
 
 def test_device_auto_without_a_plan(tmp_path):

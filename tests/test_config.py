@@ -1,4 +1,4 @@
-"""params.yaml: what is refused, and that every refusal is a sentence that names key, value and cure."""
+"""params.yaml: what it means; what is refused stands in test_mistakes.py."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,6 @@ from ganflow.errors import UserError
 
 TOP = Path(__file__).resolve().parents[1]
 PROFILES = sorted((TOP / "profiles").glob("*.yaml"))
-TINY = (TOP / "profiles/tiny.yaml").read_text()
 
 
 def test_the_committed_experiment_is_the_quickstart():
@@ -36,45 +35,6 @@ def test_a_variant_changes_the_training_section():
     assert experiment.training_of("dcgan").iterations == 600
     assert experiment.training_of("wgan_gp_plain").iterations == experiment.training.iterations
     assert experiment.training_of("dcgan").batch_size == experiment.training.batch_size
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "said"),
-    [
-        ("batch_size: 8", "batchsize: 8", r"training\.batchsize: unknown key; did you mean `batch_size`\?"),
-        ("iterations: 6", "iterations: 0", r"training\.iterations = 0: .*greater than or equal to 1"),
-        ("iterations: 6", "iterations: '6'", r"training\.iterations = '6': .*valid integer"),
-        ("iterations: 6, ", "", r"training\.iterations: is missing"),
-        ("seeds: [0]", "seeds: [0, 0]", r"seeds: each seed may stand there once"),
-        ("seeds: [0]", "seeds: []", r"seeds: .*at least 1"),
-        ("experiment: tiny", "experiment: Tiny-1", r"experiment = 'Tiny-1': a name has lower-case"),
-        ("rendered_objects:", "cifar10:", r"datasets\.cifar10: .*begins with `rendered_`"),
-        ("checkpoint_every: 2", "checkpoint_every: 3", r"checkpoint_every = 3 must be a multiple of journal_every = 2"),
-        (
-            "critic_steps: 2",
-            "critic_step: 2",
-            r"variants\.wgan_gp\.critic_step: unknown key; did you mean `critic_steps`",
-        ),
-        (
-            "critic_steps: 2",
-            "critic_steps: 2, training: {iteration: 3}",
-            r"variants\.wgan_gp\.training\.iteration: unknown",
-        ),
-        ("device: cpu", "device: gpu", r"compute\.device = 'gpu'"),
-        ("resolution: 32", "resolution: 4", r"datasets\.rendered_bedrooms\.resolution = 4"),
-        ("source: {rendered: {train: 64, validation: 16}}", "source: [1]", r"source: write a name, or a name with"),
-        ("experiment: tiny", "experiment: tiny\nexperiment: other", r"not valid YAML"),
-        ("experiment: tiny", "experiment: !!python/object:os.system x", r"YAML|constructor|experiment"),
-        ("experiment: tiny", "experiment: [", r"not valid YAML"),
-    ],
-)
-def test_mistakes(tmp_path, before, after, said):
-    assert before in TINY
-    path = tmp_path / "params.yaml"
-    path.write_text(TINY.replace(before, after))
-    with pytest.raises(UserError, match=said) as error:
-        config.load(path)
-    assert "Traceback" not in str(error.value) and "pydantic" not in str(error.value)
 
 
 def test_files_that_are_no_experiment(tmp_path):

@@ -1,12 +1,22 @@
 """Snakemake judges by dates, DVC by content: before Snakemake plans, outputs get dates by DVC's verdict."""
 
 import os
+import shutil
 from pathlib import Path
 
 import networkx as nx
 from dvc.repo import Repo
+from snakemake.settings.types import DeploymentMethod
+from snakemake.workflow import Workflow
+from snakemake_interface_common.exceptions import WorkflowError
 
 BASE = 10**9  # seconds since the epoch, before any real file; Snakemake ignores dates near zero
+
+
+def require_conda(workflow: Workflow) -> None:
+    """Raises WorkflowError if environments are asked for and there is nothing to make them."""
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method and not shutil.which("conda"):
+        raise WorkflowError("there is no conda on PATH; install it, or leave out --use-conda and run in .venv")
 
 
 def align() -> None:

@@ -154,8 +154,8 @@ class Experiment(Model):
         for name, dataset in self.datasets.items():
             if (dataset.source.name == "rendered") != name.startswith("rendered_"):
                 raise ValueError(
-                    f"datasets.{name}: a dataset with the source `rendered`, and no other, has a name that begins "
-                    "with `rendered_`, so that drawings never go by the name of real data"
+                    f"datasets.{name}: its source is `{dataset.source.name}`; a dataset with the source `rendered`, "
+                    "and no other, has a name that begins with `rendered_`: drawings never go by the name of real data"
                 )
         return self
 
@@ -195,7 +195,14 @@ def checked(model: type[T], value: Any, where: str = "", file: str = str(PARAMS)
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise UserError("\n".join(_sentence(model, problem, where, file) for problem in error.errors())) from None
+        problems = error.errors()
+        causes = [problem for problem in problems if not _follows(problem["loc"], problems)]
+        raise UserError("\n".join(_sentence(model, problem, where, file) for problem in causes)) from None
+
+
+def _follows(place: tuple[int | str, ...], problems: list[dict[str, Any]]) -> bool:
+    """Whether a problem lies around another one, as that of a list left empty by an item that was refused."""
+    return any(len(p["loc"]) > len(place) and p["loc"][: len(place)] == place for p in problems)
 
 
 def _sentence(model: type[BaseModel], problem: dict[str, Any], where: str, file: str) -> str:
@@ -213,6 +220,8 @@ def _sentence(model: type[BaseModel], problem: dict[str, Any], where: str, file:
             return f"{file}: {key}: is missing; add it"
         case "string_pattern_mismatch":
             return f"{file}: {key}{shown}: a name has lower-case letters, digits and _ and begins with a letter"
+        case "too_short":
+            return f"{file}: {key}: is empty; name at least {problem['ctx']['min_length']}"
         case _:
             text = problem["msg"].removeprefix("Value error, ")
             return f"{file}: {key + shown + ': ' if key else ''}{text[:1].lower() + text[1:]}"

@@ -4,11 +4,11 @@ rule download:
     output:
         directory("data/raw/{dataset}"),
     log:
-        "logs/snakemake/download/{dataset}.log",
+        "logs/download/{dataset}.log",
     conda:
         "../../envs/ganflow.yaml"
     shell:
-        "dvc --wait-for-lock repro --quiet --single-item download@{wildcards.dataset} > {log} 2>&1"
+        "dvc --wait-for-lock repro --quiet --single-item download@{wildcards.dataset}"
 
 
 rule shard:
@@ -17,12 +17,12 @@ rule shard:
     output:
         directory("data/shards/{dataset}"),
     log:
-        "logs/snakemake/shard/{dataset}.log",
+        "logs/shard/{dataset}.log",
     conda:
         "../../envs/ganflow.yaml"
     threads: THREADS
     shell:
-        "dvc --wait-for-lock repro --quiet --single-item shard@{wildcards.dataset} > {log} 2>&1"
+        "dvc --wait-for-lock repro --quiet --single-item shard@{wildcards.dataset}"
 
 
 rule reference:
@@ -31,9 +31,9 @@ rule reference:
     output:
         directory("data/reference/{dataset}"),
     log:
-        "logs/snakemake/reference/{dataset}.log",
+        "logs/reference/{dataset}.log",
     conda:
         "../../envs/ganflow.yaml"
     threads: THREADS
     shell:
-        "dvc --wait-for-lock repro --quiet --single-item reference@{wildcards.dataset} > {log} 2>&1"
+        "dvc --wait-for-lock repro --quiet --single-item reference@{wildcards.dataset}"

@@ -5,8 +5,8 @@ rule report:
     output:
         directory(f"{RESULTS}/report"),
     log:
-        "logs/snakemake/report.log",
+        "logs/report/report.log",
     conda:
         "../../envs/ganflow.yaml"
     shell:
-        "dvc --wait-for-lock repro --quiet --single-item report > {log} 2>&1"
+        "dvc --wait-for-lock repro --quiet --single-item report"

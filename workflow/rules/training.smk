@@ -4,14 +4,14 @@ rule train:
     output:
         directory(f"{RESULTS}/runs/{{dataset}}/{{variant}}/{{seed}}"),
     log:
-        "logs/snakemake/train/{dataset}-{variant}-{seed}.log",
+        "logs/train/{dataset}-{variant}-{seed}.log",
     conda:
         "../../envs/ganflow.yaml"
     threads: THREADS
     resources:
         gpu=GPUS,
     shell:
-        "dvc --wait-for-lock repro --quiet --single-item train@{wildcards.dataset}-{wildcards.variant}-{wildcards.seed} > {log} 2>&1"
+        "dvc --wait-for-lock repro --quiet --single-item train@{wildcards.dataset}-{wildcards.variant}-{wildcards.seed}"
 
 
 rule evaluate:
@@ -21,11 +21,11 @@ rule evaluate:
     output:
         directory(f"{RESULTS}/scores/{{dataset}}/{{variant}}/{{seed}}"),
     log:
-        "logs/snakemake/evaluate/{dataset}-{variant}-{seed}.log",
+        "logs/evaluate/{dataset}-{variant}-{seed}.log",
     conda:
         "../../envs/ganflow.yaml"
     threads: THREADS
     resources:
         gpu=GPUS,
     shell:
-        "dvc --wait-for-lock repro --quiet --single-item evaluate@{wildcards.dataset}-{wildcards.variant}-{wildcards.seed} > {log} 2>&1"
+        "dvc --wait-for-lock repro --quiet --single-item evaluate@{wildcards.dataset}-{wildcards.variant}-{wildcards.seed}"

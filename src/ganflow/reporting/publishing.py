@@ -10,7 +10,7 @@ or stands there twice. A lock lets one process write at a time.
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 from PIL import Image
@@ -19,7 +19,7 @@ from ganflow.artifacts import read_json, write_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.progress import Progress
-from ganflow.reporting.runs import RunRecord, flat
+from ganflow.reporting.runs import RunRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -135,7 +135,7 @@ def _publish(client: "MlflowClient", home: str, run: RunRecord) -> None:
     }
     made = client.create_run(home, start_time=start, tags=tags, run_name=run.name)
     identity = made.info.run_id
-    parameters = [Param(key, str(value)[:LONGEST]) for key, value in _parameters(run).items()]
+    parameters = [Param(key, str(value)[:LONGEST]) for key, value in run.parameters.items()]
     for first in range(0, len(parameters), PARAMETERS):
         client.log_batch(identity, params=parameters[first : first + PARAMETERS])
     steps = run.journal["iteration"]
@@ -159,15 +159,6 @@ def _publish(client: "MlflowClient", home: str, run: RunRecord) -> None:
     client.log_dict(identity, run.manifest, "manifest.json")
     client.set_terminated(identity, status="FINISHED", end_time=end)
     client.set_tag(identity, PUBLISHED, run.scored)
-
-
-def _parameters(run: RunRecord) -> dict[str, Any]:
-    """The resolved parameters, components with the settings that they took by default."""
-    resolved = {
-        key: {**value, "settings": run.manifest["settings"][key]} if key in run.manifest["settings"] else value
-        for key, value in run.manifest["parameters"].items()
-    }
-    return flat(resolved)
 
 
 def _commit() -> dict[str, str]:

@@ -39,6 +39,16 @@ class RunRecord:
         )
         return self.manifest["estimate_name"] + clipped
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """{dotted key: value} of the resolved parameters, components with the settings that they took by default."""
+        settings = self.manifest["settings"]
+        resolved = {
+            key: {**value, "settings": settings[key]} if key in settings else value
+            for key, value in self.manifest["parameters"].items()
+        }
+        return flat(resolved)
+
 
 def load_runs(experiment: Experiment, results: Path) -> list[RunRecord]:
     """The runs of every dataset, variant and seed; raises UserError that names the first file that is missing."""

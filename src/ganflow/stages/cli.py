@@ -66,10 +66,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
-def _say(sentence: str) -> None:
+def _say(sentences: str) -> None:
     from ganflow.progress import say
 
-    say(f"ganflow: {sentence}")
+    for line in sentences.splitlines():
+        say(f"ganflow: {line}")
 
 
 def _mistake(error: Exception) -> str | None:
@@ -143,12 +144,13 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
     if stage in COMMANDS:
         return importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen) or 0
 
-    from ganflow.progress import log_to
+    from ganflow.progress import log_to, say
     from ganflow.stages.execution import device_of, log_path, write_log
     from ganflow.stages.units import unit_of
 
     unit = unit_of(experiment, device_of(experiment), stage, *chosen.values())
     log_to(log_path(unit, ".log"))
+    say(f"{unit}: started on {platform.node()}, process {os.getpid()}", shown=True)
     importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen)
     write_log(
         unit,

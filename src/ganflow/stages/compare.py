@@ -13,6 +13,7 @@ from ganflow.stages.selection import runs_named
 from ganflow.stages.units import RESULTS
 
 Line = tuple[str, str, str]
+ABSENT, CODE = "-", "code of"
 
 
 def run(experiment: Experiment, one: str, other: str) -> None:
@@ -26,10 +27,11 @@ def run(experiment: Experiment, one: str, other: str) -> None:
         print("\nThese scores can't be compared: they were not made under one protocol.")
         print(_table(protocol))
     made = [_made(runs[0]) for runs in (left, right)]
-    differing = _differing(*made)
+    differing = [line for line in _differing(*made) if not (line[0].startswith(CODE) and ABSENT in line)]
     print("\nHow they were made:")
     print(_table(differing) if differing else "  in every way alike")
-    print(f"  and {len(made[0].keys() | made[1].keys()) - len(differing)} things that are the same")
+    alike = sum(value == made[1].get(key) for key, value in made[0].items())
+    print(f"  {alike} parameters, versions, inputs and modules are the same")
 
 
 def _name(runs: list[RunRecord]) -> str:
@@ -54,17 +56,17 @@ def _protocol(run: RunRecord) -> dict[str, Any]:
 
 
 def _made(run: RunRecord) -> dict[str, Any]:
-    """Everything that went into a run, flat; seeds aside, which a name without a seed leaves open."""
+    """Everything that went into a run, by a name each."""
     manifest = run.manifest
-    made = flat(manifest["parameters"]) | flat({"settings": manifest["settings"]})
+    made = dict(run.parameters)
     made |= {f"version of {package}": version for package, version in manifest["versions"].items()}
     made |= {f"input {path}": digest[:12] for path, digest in manifest["inputs"].items()}
-    return made | {f"code of {module}": digest[:12] for module, digest in manifest["code"].items()}
+    return made | {f"{CODE} {module}": digest[:12] for module, digest in manifest["code"].items()}
 
 
 def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[Line]:
     return [
-        (key, str(one.get(key, "-")), str(other.get(key, "-")))
+        (key, str(one.get(key, ABSENT)), str(other.get(key, ABSENT)))
         for key in sorted(one.keys() | other.keys())
         if one.get(key) != other.get(key)
     ]

@@ -17,8 +17,11 @@ from ganflow.stages.execution import PLAN
 from ganflow.stages.units import RESULTS, Unit, units
 
 
-def run(experiment: Experiment) -> None:
-    """Writes build/plan.yaml; raises UserError for a component, setting or pair that makes no sense."""
+def run(experiment: Experiment, cost: bool = False) -> None:
+    """Writes build/plan.yaml and, if asked, says what is ahead and what it will `cost` in hours and disk.
+
+    Raises UserError for a component, setting or pair that makes no sense.
+    """
     device = experiment.compute.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -32,6 +35,10 @@ def run(experiment: Experiment) -> None:
     planned = list(units(experiment, device))
     write_file(PLAN, as_yaml(device, planned))
     set_aside(experiment, {unit.axes for unit in planned})
+    if cost:
+        from ganflow.stages import cost as costing
+
+        costing.run(experiment, device)
 
 
 def as_yaml(device: str, planned: list[Unit]) -> str:

@@ -13,8 +13,6 @@ from ganflow.stages.selection import weights_named
 from ganflow.training.images import as_grid, encoded
 from ganflow.training.weights import load_generator
 
-BATCH = 100
-
 
 def run(experiment: Experiment, which: str, images: int, seed: int, weights: str | None, out: Path) -> None:
     """Writes one picture of all images, or a file for each if `out` is a folder."""
@@ -23,7 +21,8 @@ def run(experiment: Experiment, which: str, images: int, seed: int, weights: str
     path = weights_named(experiment, which, weights)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module, about = load_generator(path, device)
-    made = generated_images(module, images, about["latent"], BATCH, seed, device).permute(0, 2, 3, 1).numpy()
+    batch_size = experiment.evaluation.batch_size
+    made = generated_images(module, images, about["latent"], batch_size, seed, device).permute(0, 2, 3, 1).numpy()
     if out.is_dir() or not out.suffix:
         for index, pixels in enumerate(made):
             write_file(out / f"{index:06d}.png", encoded([Image.fromarray(pixels)], ".png"))

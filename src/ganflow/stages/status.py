@@ -32,7 +32,7 @@ def run(experiment: Experiment) -> None:
             if words:
                 print(f"{'':19}{unit}: {words}")
     if edited := _edited():
-        print(f"not committed: {', '.join(edited)}")
+        print(f"not committed: {', '.join(edited[:SHOWN])}{f' and {len(edited) - SHOWN} more' * (len(edited) > SHOWN)}")
     if all(kind == DONE for _, kind, _ in standing):
         print("nothing to do; `python -m ganflow verify` checks every byte")
     else:
@@ -78,14 +78,24 @@ def changes(unit: Unit, manifest: dict[str, Any]) -> Iterator[str]:
 
 def _unfinished(unit: Unit) -> tuple[str, str]:
     """A training with checkpoints is under way, or was; anything else is to do."""
-    if unit.stage != "train":
+    newest = _newest_checkpoint(unit)
+    if newest is None:
         return TO_DO, ""
-    checkpoints = sorted((SCRATCH / "train" / fingerprint(unit)[:32]).glob("*-*.safetensors"))
-    if not checkpoints:
-        return TO_DO, ""
-    iteration, ago = int(checkpoints[-1].name.partition("-")[0]), time.time() - checkpoints[-1].stat().st_mtime
-    total = unit.parameters["training"]["iterations"]
-    return UNDER_WAY, f"iteration {iteration:,} of {total:,}, the last checkpoint {_duration(ago)} ago"
+    total, ago = unit.parameters["training"]["iterations"], time.time() - newest.stat().st_mtime
+    return UNDER_WAY, f"iteration {iteration_of(unit):,} of {total:,}, the last checkpoint {_duration(ago)} ago"
+
+
+def iteration_of(unit: Unit) -> int:
+    """The iteration from which a training that is not finished goes on."""
+    newest = _newest_checkpoint(unit)
+    return int(newest.name.partition("-")[0]) if newest else 0
+
+
+def _newest_checkpoint(unit: Unit) -> Path | None:
+    if unit.stage != "train" or any(not (folder / MANIFEST).is_file() for folder in unit.inputs):
+        return None
+    checkpoints = (SCRATCH / "train" / fingerprint(unit)[:32]).glob("*-*.safetensors")
+    return max(checkpoints, default=None)
 
 
 def _duration(seconds: float) -> str:

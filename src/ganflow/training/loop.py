@@ -70,7 +70,7 @@ class Run:
         state = checkpoints.load()
         sums: dict[str, list[Tensor]] = defaultdict(list)
         if state.iteration == 0:
-            self._grid(scratch, 0)
+            self.grid(scratch, 0)
         with Progress(self.what, self.training.iterations, "iterations", state.iteration) as progress:
             while state.iteration < self.training.iterations:
                 self._iterate(state, sums)
@@ -80,7 +80,7 @@ class Run:
                     state.journal.append(self._row(state.iteration, sums))
                     sums.clear()
                 if last or state.iteration % self.training.sample_every == 0:
-                    self._grid(scratch, state.iteration)
+                    self.grid(scratch, state.iteration)
                 if last or state.iteration % self.training.checkpoint_every == 0:
                     checkpoints.save(state)
                 shown = sorted(state.journal[-1].items())[:2] if state.journal else ()
@@ -92,15 +92,15 @@ class Run:
             for repetition in range(update.repeat(state.iteration)):
                 real = None
                 if update.uses_real:
-                    real = self._real(state.position)
+                    real = self.real(state.position)
                     state.position += 1
                 draws = StepDraws(self, update, (state.iteration, repetition), real)
-                for name, value in self._step(update, draws).items():
+                for name, value in self.step(update, draws).items():
                     sums[name].append(value)
         if self.averaged is not None:
             self._average()
 
-    def _step(self, update: Update, draws: Draws) -> dict[str, Tensor]:
+    def step(self, update: Update, draws: Draws) -> dict[str, Tensor]:
         for key, module in self.method.modules.items():
             module.train().requires_grad_(key == update.trains)
         update.before()
@@ -119,7 +119,7 @@ class Run:
             return nullcontext()
         return torch.autocast(self.device, dtype=torch.bfloat16)
 
-    def _real(self, position: int) -> Tensor:
+    def real(self, position: int) -> Tensor:
         size = self.training.batch_size
         self.images_used += size
         chosen = batch_indices(self.train.count, self.seed, position * size, size)
@@ -136,7 +136,7 @@ class Run:
     def _row(self, iteration: int, sums: dict[str, list[Tensor]]) -> dict[str, float]:
         """Means over the updates since the last row, and the losses on held-out images."""
         means = {name: float(torch.stack(values).double().mean()) for name, values in sums.items()}
-        row = {"iteration": iteration} | means | self._validate()
+        row = {"iteration": iteration} | means | self.validate()
         if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
             raise UserError(
                 f"{self.what}: {wrong[0]} is {row[wrong[0]]} at iteration {iteration}: the training diverged; "
@@ -145,7 +145,7 @@ class Run:
         return row
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, float]:
+    def validate(self) -> dict[str, float]:
         count = min(self.training.validation_images, self.held_out.count)
         totals: dict[str, float] = defaultdict(float)
         with evaluating(*self.method.modules.values()):
@@ -160,7 +160,7 @@ class Run:
         return dict(totals)
 
     @torch.no_grad()
-    def _grid(self, scratch: Path, iteration: int) -> None:
+    def grid(self, scratch: Path, iteration: int) -> None:
         module = self.method.modules["generator"] if self.averaged is None else self.averaged
         side = self.training.grid
         latent = latent_vectors(side * side, self.training.latent, self.device, self.seed, "grid")

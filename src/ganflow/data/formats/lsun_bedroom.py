@@ -59,6 +59,7 @@ class LsunBedroom(Format):
     """3,033,042 photographs of bedrooms and 300 for validation, short side 256 pixels, without labels."""
 
     archives: ClassVar[tuple[Archive, ...]] = tuple(ARCHIVES.values())
+    images: ClassVar[dict[str, int]] = {"train": 3_033_042, "validation": 300}
     scene: ClassVar[str] = "bedrooms"
 
     def classes(self, folder: Path) -> tuple[str, ...]:

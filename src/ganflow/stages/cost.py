@@ -1,0 +1,233 @@
+"""What an experiment will take on this machine: hours and disk of every stage that is not done, before it is started.
+
+Measured, not guessed: a few drawings in the format of each dataset are made, written as shards and scored, and each
+kind of training runs a few steps of each of its updates. A fetched archive takes what the network takes.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ganflow.components import component
+from ganflow.config import Choice, Dataset, Experiment
+from ganflow.data import formats
+from ganflow.data.interfaces import SPLITS, Format
+from ganflow.data.reader import Shards
+from ganflow.data.shards import write_shards
+from ganflow.data.sources.rendered import Rendered
+from ganflow.evaluation.images import generated_images
+from ganflow.evaluation.interfaces import metrics_of
+from ganflow.methods.adversarial import Adversarial
+from ganflow.networks.interfaces import parameter_count
+from ganflow.progress import say
+from ganflow.stages.status import DONE, iteration_of, standings
+from ganflow.stages.units import PACKAGE, Unit, units
+from ganflow.training.loop import Run
+from ganflow.training.pace import Pace, grids, images_used, measured, seconds
+
+DRAWN = 50  # images, a multiple of five as CIFAR-10's batches need it
+SCORED = 50  # images
+IMPORTS = "import ganflow.stages.train"
+RATE = 100e6 / 8  # bytes a second of a network, for the sentence about downloads
+
+T = TypeVar("T")
+
+
+@dataclass
+class Cost:
+    """What a unit, or several, will take; `fetched` bytes come over the network."""
+
+    units: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+    fetched: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
+
+
+def run(experiment: Experiment, device: str) -> None:
+    """Prints a line a stage and the sum; raises UserError as the stages themselves would."""
+    standing = standings(list(units(experiment, device)))
+    ahead = [unit for unit, kind, _ in standing if kind != DONE]
+    with tempfile.TemporaryDirectory() as scratch:
+        trial = Trial(experiment, device, Path(scratch))
+        costs = [(unit, trial.cost(unit)) for unit in ahead]
+    by_stage: dict[str, Cost] = defaultdict(Cost)
+    for unit, cost in costs:
+        by_stage[unit.stage] += cost
+    print(f"experiment {experiment.experiment}: {len(ahead)} of {len(standing)} units to do, on {device}")
+    print(f"  {'stage':<10}{'units':>6}{'images':>15}{'time':>16}{'disk':>10}")
+    for stage, cost in by_stage.items():
+        print(f"  {stage:<10}{cost.units:>6}{cost.images:>15,}{_time(cost.seconds):>16}{_size(cost.bytes):>10}")
+    _print_sum(experiment, sum((cost for _, cost in costs), Cost()))
+
+
+def _print_sum(experiment: Experiment, whole: Cost) -> None:
+    cores, threads = os.cpu_count() or 1, experiment.compute.threads
+    at_once = max(1, cores // threads)
+    print(f"in all {_time(whole.seconds)} with `dvc repro`, one after another", end="")
+    if at_once > 1:
+        print(
+            f"; with `snakemake --cores {cores}`, {at_once} at once, at best {_time(whole.seconds / at_once)}", end=""
+        )
+    free = shutil.disk_usage(".").free
+    print(f"\n{_size(whole.bytes)} of disk, twice that where DVC's cache has to copy; {_size(free)} are free here")
+    if whole.fetched:
+        took = _time(whole.fetched / RATE)
+        print(f"to fetch: {_size(whole.fetched)}, which is {took} at 100 Mbit/s and not in the time above")
+
+
+class Trial:
+    """What was measured so far; equal work is measured once."""
+
+    def __init__(self, experiment: Experiment, device: str, scratch: Path):
+        self.experiment, self.device, self.scratch = experiment, device, scratch
+        self.drawings: dict[str, tuple[float, float]] = {}  # format: seconds and bytes of one
+        self.shards: dict[Path, float] = {}  # folder: seconds of an image
+        self.paces: dict[tuple[str, str, int], tuple[Pace, Run]] = {}
+
+    def cost(self, unit: Unit) -> Cost:
+        """What one unit will take."""
+        return {
+            "download": self._download,
+            "shard": self._shard,
+            "reference": self._reference,
+            "train": self._train,
+            "evaluate": self._evaluate,
+        }.get(unit.stage, lambda unit: Cost(1, 0, self.start))(unit)
+
+    def _download(self, unit: Unit) -> Cost:
+        dataset = self.experiment.datasets[unit.axes[0]]
+        count = sum(_counts(dataset).values())
+        if dataset.source.name != "rendered":
+            size = sum(archive.bytes for archive in _format(dataset.format).archives)
+            return Cost(1, count, 0.0, size, size)
+        took, size, _ = self._drawn(dataset.format)
+        return Cost(1, count, self.start + count * took, round(count * size))
+
+    def _shard(self, unit: Unit) -> Cost:
+        dataset = self.experiment.datasets[unit.axes[0]]
+        count = sum(_counts(dataset).values())
+        shards, took = self._sharded(dataset)
+        size = sum(file.stat().st_size for file in shards.folder.glob("*.tar")) / shards.count
+        return Cost(1, count, self.start + count * took / self.experiment.compute.threads, round(count * size))
+
+    def _reference(self, unit: Unit) -> Cost:
+        dataset = self.experiment.datasets[unit.axes[0]]
+        count = sum(min(self.experiment.evaluation.images, most) for most in _counts(dataset).values())
+        images = torch.zeros(SCORED, 3, dataset.resolution, dataset.resolution, dtype=torch.uint8)
+        return Cost(1, count, self.start + count * self._scoring(images) / SCORED)
+
+    def _train(self, unit: Unit) -> Cost:
+        dataset = self.experiment.datasets[unit.axes[0]]
+        pace, run = self._pace(unit.axes[1], dataset)
+        done = iteration_of(unit)
+        share = min(run.training.validation_images, _counts(dataset)["validation"]) / run.held_out.count
+        took = seconds(replace(pace, row=pace.row * share), run, done)
+        parameters = sum(parameter_count(module) for module in run.method.modules.values())
+        if run.averaged is not None:
+            parameters += parameter_count(run.averaged)
+        size = 4 * parameters + grids(run.training) * pace.grid_bytes
+        return Cost(1, images_used(run, done), self.start + took, size)
+
+    def _evaluate(self, unit: Unit) -> Cost:
+        dataset, evaluation = self.experiment.datasets[unit.axes[0]], self.experiment.evaluation
+        _, run = self._pace(unit.axes[1], dataset)
+        began = time.perf_counter()
+        module = run.method.modules["generator"]
+        images = generated_images(module, SCORED, run.training.latent, evaluation.batch_size, 0, self.device)
+        took = (time.perf_counter() - began + self._scoring(images)) / SCORED
+        return Cost(1, evaluation.images, self.start + evaluation.images * took)
+
+    @cached_property
+    def start(self) -> float:
+        """Seconds until a stage's process has imported what it runs."""
+        return _timed(lambda: subprocess.run([sys.executable, "-c", IMPORTS], cwd=PACKAGE.parent, check=True))[0]
+
+    def _scoring(self, images: Tensor) -> float:
+        """Seconds of all metrics' statistics of some images."""
+        metrics = metrics_of(self.experiment.evaluation).values()
+        return sum(_timed(lambda metric=metric: metric.statistics(images))[0] for metric in metrics)
+
+    def _drawn(self, name: str) -> tuple[float, float, Path]:
+        """Seconds and bytes of a drawing in a format, and the folder of its archives."""
+        folder = self.scratch / name / "raw"
+        if name not in self.drawings:
+            say(f"plan: drawing {DRAWN} images of {name}")
+            folder.mkdir(parents=True)
+            took, _ = _timed(lambda: Rendered(train=DRAWN, validation=1).deliver(_format(name), folder))
+            size = sum(file.stat().st_size for file in folder.rglob("*"))
+            self.drawings[name] = took / (DRAWN + 1), size / (DRAWN + 1)
+        return *self.drawings[name], folder
+
+    def _sharded(self, dataset: Dataset) -> tuple[Shards, float]:
+        """Shards of drawings at a dataset's resolution, and the seconds that each took one process."""
+        form, resolution = _format(dataset.format), dataset.resolution
+        _, _, raw = self._drawn(dataset.format)
+        folder = self.scratch / dataset.format / str(resolution)
+        if folder not in self.shards:
+            samples, classes = form.samples(raw, "train"), form.classes(raw)
+            about = {"dataset": "tried", "split": "train", "resolution": resolution, "shard_size": DRAWN}
+            took, _ = _timed(lambda: write_shards(samples, folder, classes=classes, **about))
+            self.shards[folder] = took / DRAWN
+        return Shards(folder), self.shards[folder]
+
+    def _pace(self, variant: str, dataset: Dataset) -> tuple[Pace, Run]:
+        """The pace of a variant at a dataset's resolution, and the run that it was measured by."""
+        key = (variant, dataset.format, dataset.resolution)
+        if key not in self.paces:
+            say(f"plan: a few iterations of {variant} at {dataset.resolution} pixels")
+            training = self.experiment.training_of(variant)
+            shards, _ = self._sharded(dataset)
+            chosen = self.experiment.variants[variant]
+            method = Adversarial(variant, chosen, training, dataset.resolution, 0, self.device)
+            run = Run(variant, method, training, 0, self.device, shards, shards)
+            self.paces[key] = measured(run), run
+        return self.paces[key]
+
+
+def _format(name: str) -> Format:
+    return component(formats, Format, Choice(name=name), "datasets")
+
+
+def _counts(dataset: Dataset) -> dict[str, int]:
+    """Images of each split: as params.yaml says of drawings, as the official archives hold of anything else."""
+    if dataset.source.name == "rendered":
+        return {split: dataset.source.settings[split] for split in SPLITS}
+    return dict(_format(dataset.format).images)
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    began = time.perf_counter()
+    done = work()
+    return time.perf_counter() - began, done
+
+
+def _time(seconds: float) -> str:
+    """Days, hours and minutes as people say them."""
+    for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.1f} {name}"
+    return f"{seconds:.0f} seconds"
+
+
+def _size(count: float) -> str:
+    """Bytes in units of a thousand."""
+    for size, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if count >= size:
+            return f"{count / size:.3g} {name}"
+    return f"{count / 1e3:.0f} kB"
