@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganflow.data import reader, shards
-from ganflow.data.interfaces import Sample
+from ganflow.data.interfaces import BrokenImage, Sample
 from ganflow.data.reader import Shards, batch_indices, order
 from ganflow.data.shards import square, tar_header, write_shards
 from ganflow.errors import UserError
@@ -142,12 +142,50 @@ def unreadable():
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_broken_image_stops_the_writing_with_its_sentence(tmp_path, processes):
+def test_a_damaged_archive_stops_the_writing_with_its_sentence(tmp_path, processes):
     broken = [*samples(arrays(3)), Sample("x", unreadable, None)]
     with pytest.raises(UserError, match="archive.zip: key 'k': broken"):
         about = {"dataset": "toys", "split": "train", "resolution": 8, "shard_size": 2, "classes": ()}
         write_shards(broken, tmp_path, **about, processes=processes)
     assert not (tmp_path / "index.json").exists()
+
+
+def broken(key, reason):
+    raise BrokenImage(key, reason)
+
+
+def with_broken(count, *at):
+    """`count` samples, of which those at some places can't be used."""
+    for index, sample in enumerate(samples(arrays(count))):
+        yield sample._replace(picture=partial(broken, f"k{index}", "cut short")) if index in at else sample
+
+
+TOYS = {"dataset": "toys", "split": "train", "resolution": 8, "shard_size": 4, "classes": ()}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_broken_images_are_left_out_and_listed(tmp_path, processes):
+    left_out = write_shards(with_broken(11, 0, 5), tmp_path, **TOYS, processes=processes, most_broken=0.15)
+    assert left_out == [{"sample": f"{index:08d}", "key": f"k{index}", "reason": "cut short"} for index in (0, 5)]
+    found = Shards(tmp_path)
+    found.verify()
+    assert np.array_equal(found.images(np.arange(found.count)), np.delete(arrays(11), [0, 5], axis=0))
+    assert [shard.count for shard in found.index.shards] == [4, 4, 1]
+
+
+@pytest.mark.parametrize(("count", "most", "allowed"), [(11, 0.09, 1), (9, 0.1, 1), (20, 0.0, 0)])
+def test_too_many_broken_images_are_refused(tmp_path, count, most, allowed):
+    write_shards(with_broken(count, *range(allowed)), tmp_path / "few", **TOYS, most_broken=most)
+    sentence = f"toys train: {allowed + 1} of the first {count} .* allows {allowed}; .* 'k0': cut short; .*most_broken"
+    with pytest.raises(UserError, match=sentence):
+        write_shards(with_broken(count, *range(allowed + 1)), tmp_path / "many", **TOYS, most_broken=most)
+    assert not (tmp_path / "many" / "index.json").exists()
+
+
+def test_very_many_broken_images_are_refused_before_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("ganflow.data.broken.MANY", 5)
+    with pytest.raises(UserError, match="6 of the first 6 images"):
+        write_shards(with_broken(20, *range(20)), tmp_path, **TOYS, most_broken=0.1)
 
 
 def test_an_empty_split_is_refused(tmp_path):

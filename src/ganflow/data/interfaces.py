@@ -21,11 +21,19 @@ class Archive(NamedTuple):
     sha256: str
 
 
+class BrokenImage(Exception):
+    """An image that can't be used: its key in the archive, and why in a phrase. It is left out, counted and listed."""
+
+    def __init__(self, key: str, reason: str):
+        super().__init__(key, reason)  # both, so that it can be pickled
+        self.key, self.reason = key, reason
+
+
 class Sample(NamedTuple):
     """One image of a split: a key that is unique in it, what makes the picture, and its class or None.
 
-    `picture` can be pickled: what is costly to decode is decoded by whichever process calls it; it raises UserError for
-    an image that can't be read.
+    `picture` can be pickled: what is costly to decode is decoded by whichever process calls it; it raises BrokenImage
+    for an image that can't be used.
     """
 
     key: str

@@ -23,7 +23,8 @@ from pydantic import Field, StringConstraints
 
 from ganflow import artifacts
 from ganflow.config import Model, Name
-from ganflow.data.interfaces import Sample
+from ganflow.data.broken import LeftOut
+from ganflow.data.interfaces import BrokenImage, Sample
 from ganflow.errors import UserError
 
 INDEX = "index.json"
@@ -148,15 +149,20 @@ def write_shards(
     shard_size: int,
     classes: tuple[str, ...],
     processes: int = 1,
-) -> None:
+    most_broken: float = 0.0,
+) -> list[dict[str, str]]:
     """Writes shards of `shard_size` images (the last may hold fewer) and index.json; labelled if there are classes.
 
-    `processes` decode and resize; the bytes written do not depend on it. Raises UserError if there is no image.
+    Images that can't be used are left out, and returned as {sample, key, reason} in the order of the samples. At most
+    the share `most_broken` of the images, rounded up, may be so. `processes` decode and resize; neither the bytes
+    written nor what is left out depends on it. Raises UserError if too many are broken or if there is no image.
     """
     folder.mkdir(parents=True, exist_ok=True)
     layout = Layout((resolution, resolution, 3), bool(classes))
-    shards = []
-    with closing(_contents(samples, layout, processes)) as contents:
+    shards: list[Shard] = []
+    left_out = LeftOut(f"{dataset} {split}", most_broken)
+    with closing(_pictures(samples, resolution, processes)) as pictures:
+        contents = (layout.sample(sample.key, image, sample.label) for sample, image in left_out.of(pictures))
         for first in contents:
             name = shard_name(dataset, split, len(shards))
             batch = itertools.chain([first], itertools.islice(contents, shard_size - 1))
@@ -174,24 +180,29 @@ def write_shards(
         shards=tuple(shards),
     )
     artifacts.write_json(folder / INDEX, index.model_dump())
+    return left_out.images
 
 
-def _contents(samples: Iterable[Sample], layout: Layout, processes: int) -> Iterator[bytes]:
-    """The bytes of each sample, in order; `processes` > 1 share the decoding."""
-    pixels = partial(_pixels, layout.shape[0])
+def _pictures(
+    samples: Iterable[Sample], resolution: int, processes: int
+) -> Iterator[tuple[Sample, np.ndarray | BrokenImage]]:
+    """Each sample with its square, in order; `processes` > 1 share the decoding."""
+    pixels = partial(_pixels, resolution)
     if processes == 1:
-        yield from (layout.sample(sample.key, pixels(sample.picture), sample.label) for sample in samples)
+        yield from ((sample, pixels(sample.picture)) for sample in samples)
         return
     stream = iter(samples)
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         while batch := list(itertools.islice(stream, processes * BATCH)):
             images = pool.map(pixels, [sample.picture for sample in batch], chunksize=BATCH // 8)
-            for sample, image in zip(batch, images, strict=True):
-                yield layout.sample(sample.key, image, sample.label)
+            yield from zip(batch, images, strict=True)
 
 
-def _pixels(resolution: int, picture: Callable[[], Image.Image]) -> np.ndarray:
-    return square(picture(), resolution)
+def _pixels(resolution: int, picture: Callable[[], Image.Image]) -> np.ndarray | BrokenImage:
+    try:
+        return square(picture(), resolution)
+    except BrokenImage as broken:
+        return broken
 
 
 def _write_shard(path: Path, contents: Iterable[bytes], layout: Layout) -> Shard:
