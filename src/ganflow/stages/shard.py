@@ -26,7 +26,7 @@ def run(experiment: Experiment, dataset: str) -> None:
                 folder / split,
                 dataset=dataset,
                 split=split,
-                resolution=chosen.resolution,
+                shape=(chosen.resolution, chosen.resolution, 3),
                 shard_size=chosen.shard_size,
                 classes=form.classes(raw),
                 processes=experiment.compute.threads,
