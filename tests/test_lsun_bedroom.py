@@ -1,6 +1,7 @@
 """LSUN's archives: what is written is read again, the real ones are read, a hostile one ends in one sentence."""
 
 import io
+import re
 import struct
 import zipfile
 import zlib
@@ -16,6 +17,7 @@ from PIL import Image
 from ganflow import artifacts
 from ganflow.data.formats import lsun_bedroom
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
+from ganflow.data.interfaces import BrokenImage
 
 
 def encoded(image, form="PNG", **options):
@@ -69,7 +71,7 @@ def test_lsun_round_trip_is_lossless_and_in_order(tmp_path):
 
 
 def test_lsun_keys_may_hold_any_bytes(tmp_path):
-    one(tmp_path, encoded(Image.new("RGB", (9, 9))), b"\x00\xff/../\n")
+    one(tmp_path, encoded(Image.new("RGB", (16, 16))), b"\x00\xff/../\n")
     assert next(LsunBedroom().samples(tmp_path, "train")).key == "00000000"
 
 
@@ -83,7 +85,7 @@ def gradient(mode="L"):
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "JPEG"])
 def test_lsun_encodings_are_sniffed(tmp_path, form):
-    assert read_one(tmp_path, encoded(Image.new("RGB", (8, 8), (250, 0, 0)), form)).mean((0, 1)) == pytest.approx(
+    assert read_one(tmp_path, encoded(Image.new("RGB", (16, 16), (250, 0, 0)), form)).mean((0, 1)) == pytest.approx(
         (250, 0, 0), abs=3
     )
 
@@ -95,32 +97,32 @@ def test_lsun_image_modes(tmp_path):
     assert deep.mode == "I;16"
     assert np.array_equal(read_one(tmp_path, encoded(deep)), grey)
     assert np.array_equal(read_one(tmp_path, encoded(gradient("P"))), grey)
-    assert set(read_one(tmp_path, encoded(Image.new("1", (4, 4), 1))).ravel()) == {255}
-    assert tuple(read_one(tmp_path, encoded(Image.new("RGBA", (4, 4), (0, 0, 0, 0))))[0, 0]) == (255, 255, 255)
-    half = read_one(tmp_path, encoded(Image.new("LA", (4, 4), (0, 128))))
+    assert set(read_one(tmp_path, encoded(Image.new("1", (16, 16), 1))).ravel()) == {255}
+    assert tuple(read_one(tmp_path, encoded(Image.new("RGBA", (16, 16), (0, 0, 0, 0))))[0, 0]) == (255, 255, 255)
+    half = read_one(tmp_path, encoded(Image.new("LA", (16, 16), (0, 128))))
     assert half[0, 0] == pytest.approx((127, 127, 127), abs=1)
-    assert tuple(read_one(tmp_path, encoded(Image.new("P", (4, 4), 0), transparency=0))[0, 0]) == (255, 255, 255)
-    cyan = read_one(tmp_path, encoded(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), "JPEG", quality=100))
+    assert tuple(read_one(tmp_path, encoded(Image.new("P", (16, 16), 0), transparency=0))[0, 0]) == (255, 255, 255)
+    cyan = read_one(tmp_path, encoded(Image.new("CMYK", (16, 16), (255, 0, 0, 0)), "JPEG", quality=100))
     assert cyan[4, 4] == pytest.approx((0, 255, 255), abs=3)
 
 
 def test_lsun_turns_upright(tmp_path):
-    image = Image.new("RGB", (20, 10), "black")
-    image.paste("white", (0, 0, 5, 10))  # the left edge is the top of the upright picture
+    image = Image.new("RGB", (40, 20), "black")
+    image.paste("white", (0, 0, 10, 20))  # the left edge is the top of the upright picture
     exif = Image.Exif()
     exif[0x0112] = 6
     upright = read_one(tmp_path, encoded(image, "PNG", exif=exif))
-    assert upright.shape == (20, 10, 3)
-    assert upright[:5].min() == 255 and upright[5:].max() == 0
+    assert upright.shape == (40, 20, 3)
+    assert upright[:10].min() == 255 and upright[10:].max() == 0
 
 
-def giant_png():
-    """A PNG whose header promises 40,000 x 40,000 pixels and whose content is nothing."""
+def giant_png(side=40_000):
+    """A PNG whose header promises `side` x `side` pixels and whose content is nothing."""
 
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
     )
@@ -128,23 +130,28 @@ def giant_png():
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize(
-    "value",
+    ("value", "reason"),
     [
-        b"",
-        b"not an image",
-        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        encoded(gradient(), "BMP"),
-        encoded(gradient(), "GIF"),
-        encoded(Image.fromarray(pixels(64, 64)))[:-900],
-        encoded(Image.fromarray(pixels(64, 64)), "JPEG")[:500],
-        encoded(Image.fromarray(pixels(64, 64)), "WEBP")[:500],
-        giant_png(),
-        giant_png().replace(struct.pack(">II", 40_000, 40_000), struct.pack(">II", 9_000, 9_000)),
+        (b"", "empty"),
+        (b"not an image", "12 bytes that are not WEBP, JPEG or PNG"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not WEBP"),
+        (encoded(gradient(), "BMP"), "not WEBP"),
+        (encoded(gradient(), "GIF"), "not WEBP"),
+        (encoded(Image.fromarray(pixels(64, 64)))[:-900], "."),
+        (encoded(Image.fromarray(pixels(64, 64)), "JPEG")[:500], "."),
+        (encoded(Image.fromarray(pixels(64, 64)), "WEBP")[:500], "."),
+        (encoded(Image.fromarray(pixels(15, 300))), "300x15 pixels, expected sides of at least 16"),
+        (giant_png(), "more than 64000000 pixels"),
+        (giant_png(9_000), "9000x9000"),
     ],
-    ids=["empty", "text", "svg", "bmp", "gif", "cut png", "cut jpeg", "cut webp", "bomb", "81 megapixels"],
+    ids=["empty", "text", "svg", "bmp", "gif", "cut png", "cut jpeg", "cut webp", "tiny", "bomb", "81 megapixels"],
 )
-def test_lsun_broken_image_is_named(tmp_path, value):
-    refused(LsunBedroom(), one(tmp_path, value, b"\x00key"), tmp_path / "bedroom_train_lmdb.zip", r"\x00key", "picture")
+def test_lsun_broken_image_is_named(tmp_path, value, reason):
+    [sample] = LsunBedroom().samples(one(tmp_path, value, b"\x00key"), "train")
+    with pytest.raises(BrokenImage) as caught:
+        _ = sample.image
+    assert caught.value.key == "hex 006b6579"
+    assert re.search(reason, caught.value.reason) and " at 0x" not in caught.value.reason
 
 
 GOOD = (f"{lsun_bedroom.ARCHIVES['train'].name.removesuffix('.zip')}/data.mdb", b"x")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganflow.data import reader, shards
-from ganflow.data.interfaces import Sample
+from ganflow.data.interfaces import BrokenImage, Sample
 from ganflow.data.reader import Shards, batch_indices, order
 from ganflow.data.shards import square, tar_header, write_shards
 from ganflow.errors import UserError
@@ -39,7 +39,7 @@ def make(folder, count=7, side=8, shard_size=3, labelled=True, **options):
     """Shards of random images; returns (images, labels)."""
     images, labels = arrays(count, side), np.arange(count) * 5 % len(CLASSES)
     given = samples(images, labels if labelled else None)
-    about = {"dataset": "toys", "split": "train", "resolution": side, "classes": CLASSES if labelled else ()}
+    about = {"dataset": "toys", "split": "train", "shape": (side, side, 3), "classes": CLASSES if labelled else ()}
     write_shards(given, folder, shard_size=shard_size, **about, **options)
     return images, labels
 
@@ -57,11 +57,38 @@ def test_round_trip(tmp_path_factory, count, side, shard_size, labelled):
         f"toys-train-{number:06d}.tar" for number in range(-(-count // shard_size))
     ]
     indices = np.random.default_rng(0).integers(0, count, 30)
-    assert np.array_equal(found.images(indices), images[indices])
-    assert found.images(indices[:0]).shape == (0, side, side, 3)
+    assert np.array_equal(found.samples(indices), images[indices])
+    assert found.samples(indices[:0]).shape == (0, side, side, 3)
     if labelled:
         assert np.array_equal(found.labels(indices), labels[indices])
         assert found.labels(indices).dtype == np.int64
+
+
+@pytest.mark.parametrize(("count", "dimension", "labelled"), [(7, 1, False), (5, 2, True), (3, 97, False)])
+def test_points_are_samples_too(tmp_path, count, dimension, labelled):
+    points = np.random.default_rng(0).standard_normal((count, dimension), dtype=np.float32)
+    points[0, 0] = np.nan
+    labels = [index % 3 if labelled else None for index in range(count)]
+    given = [Sample(f"{i:08d}", point.copy, label) for i, (point, label) in enumerate(zip(points, labels, strict=True))]
+    about = {"dataset": "toys", "split": "train", "shape": (dimension,), "classes": CLASSES[:3] if labelled else ()}
+    write_shards(given, tmp_path, shard_size=2, **about)
+    found = Shards(tmp_path)
+    found.verify()
+    assert (found.count, found.shape, found.dtype) == (count, (dimension,), np.float32)
+    everything = np.arange(count)[::-1]
+    assert found.samples(everything).tobytes() == points[::-1].tobytes()
+    if labelled:
+        assert found.labels(everything).tolist() == labels[::-1]
+    with tarfile.open(tmp_path / "toys-train-000000.tar") as archive:
+        stored = np.load(io.BytesIO(archive.extractfile("00000001.npy").read()))
+    assert stored.tobytes() == points[1].tobytes() and stored.shape == (dimension,)
+
+
+def test_points_of_another_kind_are_refused(tmp_path):
+    about = {"dataset": "toys", "split": "train", "shape": (2,), "classes": (), "shard_size": 2}
+    for wrong in (np.zeros(2), np.zeros(3, np.float32), np.zeros((2, 1), np.float32)):
+        with pytest.raises(ValueError, match="expected float32"):
+            write_shards([Sample("0", wrong.copy, None)], tmp_path, **about)
 
 
 def test_tarfile_reads_them_and_writes_the_same_bytes(tmp_path):
@@ -142,16 +169,54 @@ def unreadable():
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_broken_image_stops_the_writing_with_its_sentence(tmp_path, processes):
+def test_a_damaged_archive_stops_the_writing_with_its_sentence(tmp_path, processes):
     broken = [*samples(arrays(3)), Sample("x", unreadable, None)]
     with pytest.raises(UserError, match="archive.zip: key 'k': broken"):
-        about = {"dataset": "toys", "split": "train", "resolution": 8, "shard_size": 2, "classes": ()}
+        about = {"dataset": "toys", "split": "train", "shape": (8, 8, 3), "shard_size": 2, "classes": ()}
         write_shards(broken, tmp_path, **about, processes=processes)
     assert not (tmp_path / "index.json").exists()
 
 
+def broken(key, reason):
+    raise BrokenImage(key, reason)
+
+
+def with_broken(count, *at):
+    """`count` samples, of which those at some places can't be used."""
+    for index, sample in enumerate(samples(arrays(count))):
+        yield sample._replace(content=partial(broken, f"k{index}", "cut short")) if index in at else sample
+
+
+TOYS = {"dataset": "toys", "split": "train", "shape": (8, 8, 3), "shard_size": 4, "classes": ()}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_broken_images_are_left_out_and_listed(tmp_path, processes):
+    left_out = write_shards(with_broken(11, 0, 5), tmp_path, **TOYS, processes=processes, most_broken=0.15)
+    assert left_out == [{"sample": f"{index:08d}", "key": f"k{index}", "reason": "cut short"} for index in (0, 5)]
+    found = Shards(tmp_path)
+    found.verify()
+    assert np.array_equal(found.samples(np.arange(found.count)), np.delete(arrays(11), [0, 5], axis=0))
+    assert [shard.count for shard in found.index.shards] == [4, 4, 1]
+
+
+@pytest.mark.parametrize(("count", "most", "allowed"), [(11, 0.09, 1), (9, 0.1, 1), (20, 0.0, 0)])
+def test_too_many_broken_images_are_refused(tmp_path, count, most, allowed):
+    write_shards(with_broken(count, *range(allowed)), tmp_path / "few", **TOYS, most_broken=most)
+    sentence = f"toys train: {allowed + 1} of the first {count} .* allows {allowed}; .* 'k0': cut short; .*most_broken"
+    with pytest.raises(UserError, match=sentence):
+        write_shards(with_broken(count, *range(allowed + 1)), tmp_path / "many", **TOYS, most_broken=most)
+    assert not (tmp_path / "many" / "index.json").exists()
+
+
+def test_very_many_broken_images_are_refused_before_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("ganflow.data.broken.MANY", 5)
+    with pytest.raises(UserError, match="6 of the first 6 images"):
+        write_shards(with_broken(20, *range(20)), tmp_path, **TOYS, most_broken=0.1)
+
+
 def test_an_empty_split_is_refused(tmp_path):
-    with pytest.raises(UserError, match="'train' of toys holds no image"):
+    with pytest.raises(UserError, match="'train' of toys holds no sample"):
         make(tmp_path, 0)
 
 
@@ -193,6 +258,9 @@ LIES = {
     "huge shape": lambda i: i.update(shape=[10**12, 10**12, 3]),
     "grey": lambda i: i.update(shape=[8, 8, 1]),
     "flat": lambda i: i.update(shape=[64, 3]),
+    "dtype": lambda i: i.update(dtype="float32"),
+    "unknown dtype": lambda i: i.update(dtype="object"),
+    "point": lambda i: i.update(shape=[8]),
     "unlabelled": lambda i: i.update(labelled=False),
     "no classes": lambda i: i.update(classes=[]),
     "classes of numbers": lambda i: i.update(classes=[1, 2]),
@@ -289,7 +357,7 @@ def test_what_is_not_there_cannot_be_read(tmp_path):
     opened = Shards(tmp_path)
     for wrong in ([7], [-1], [0, 10**12]):
         with pytest.raises(IndexError):
-            opened.images(np.array(wrong))
+            opened.samples(np.array(wrong))
     with pytest.raises(UserError, match="no labels"):
         opened.labels(np.arange(2))
 
@@ -300,7 +368,7 @@ def test_more_shards_than_open_files(tmp_path):
         "import resource, sys, numpy; resource.setrlimit(resource.RLIMIT_NOFILE, (64, %s)); from pathlib import Path;"
     )
     limited += (
-        "from ganflow.data.reader import Shards; print(Shards(Path(sys.argv[1])).images(numpy.arange(400)).shape)"
+        "from ganflow.data.reader import Shards; print(Shards(Path(sys.argv[1])).samples(numpy.arange(400)).shape)"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(shards.__file__).parents[2])}
     for hard, expected in ((4096, "(400, 1, 1, 3)"), (100, "ulimit -n")):

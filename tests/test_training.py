@@ -25,7 +25,7 @@ from ganflow.methods.adversarial import Adversarial, parts
 from ganflow.methods.interfaces import Update
 from ganflow.randomness import generator
 from ganflow.training import loop
-from ganflow.training.images import images_to_device, latent_vectors, to_pixels
+from ganflow.training.images import latent_vectors, to_device, to_pixels
 from ganflow.training.loop import Run
 from ganflow.training.state import Checkpoints
 
@@ -62,7 +62,7 @@ def shards(tmp_path_factory) -> tuple[Shards, Shards]:
     folder = tmp_path_factory.mktemp("shards")
     for split, count in (("train", 40), ("validation", 10)):
         samples = [Sample(f"{i:08d}", partial(drawing, i), None) for i in range(count)]
-        write_shards(samples, folder / split, dataset="d", split=split, resolution=16, shard_size=16, classes=())
+        write_shards(samples, folder / split, dataset="d", split=split, shape=(16, 16, 3), shard_size=16, classes=())
     return Shards(folder / "train"), Shards(folder / "validation")
 
 
@@ -167,7 +167,7 @@ def test_wgan_gp_learns_one_colour(tmp_path):
     """A generator that need only learn one colour comes near it within seconds."""
     samples = [Sample(f"{i:08d}", partial(Image.new, "RGB", (16, 16), (200, 40, 90)), None) for i in range(8)]
     for split in ("train", "validation"):
-        write_shards(samples, tmp_path / split, dataset="d", split=split, resolution=16, shard_size=8, classes=())
+        write_shards(samples, tmp_path / split, dataset="d", split=split, shape=(16, 16, 3), shard_size=8, classes=())
     data = Shards(tmp_path / "train"), Shards(tmp_path / "validation")
     training = settings(iterations=150, batch_size=8, journal_every=50, checkpoint_every=150, sample_every=150)
     adam = Choice.model_validate({"adam": {"lr": 3e-3, "betas": [0.0, 0.9]}})
@@ -223,7 +223,7 @@ def test_random_numbers_stay_what_they_are():
 
 def test_pixels_go_to_images_and_back():
     pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, 3)
-    images = images_to_device(pixels, "cpu")
+    images = to_device(pixels, "cpu")
     assert images.min() == -1 and images.max() == 1
     assert np.array_equal(to_pixels(images), pixels)
 

@@ -61,6 +61,9 @@ class Dataset(Model):
     source: Choice = Field(description="where the archives come from: a file of data/sources")
     resolution: int = Field(ge=8, le=1024, description="pixels a side, after centre crop and resize")
     shard_size: int = Field(1000, ge=1, le=1_000_000, description="images in one shard")
+    most_broken: float = Field(
+        0.001, ge=0, le=1, description="share of a split's images, rounded up, that may be unusable and are left out"
+    )
 
 
 class CriticSteps(Model):

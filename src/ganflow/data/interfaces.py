@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from ganflow.components import Component
@@ -21,21 +22,29 @@ class Archive(NamedTuple):
     sha256: str
 
 
-class Sample(NamedTuple):
-    """One image of a split: a key that is unique in it, what makes the picture, and its class or None.
+class BrokenImage(Exception):
+    """An image that can't be used: its key in the archive, and why in a phrase. It is left out, counted and listed."""
 
-    `picture` can be pickled: what is costly to decode is decoded by whichever process calls it; it raises UserError for
-    an image that can't be read.
+    def __init__(self, key: str, reason: str):
+        super().__init__(key, reason)  # both, so that it can be pickled
+        self.key, self.reason = key, reason
+
+
+class Sample(NamedTuple):
+    """One sample of a split: a key that is unique in it, what makes its picture or point, and its class or None.
+
+    `content` gives a picture in RGB, or a point as float32 (d,). It can be pickled: what is costly to decode is decoded
+    by whichever process calls it; it raises BrokenImage for an image that can't be used.
     """
 
     key: str
-    picture: Callable[[], Image.Image]
+    content: Callable[[], Image.Image | np.ndarray]
     label: int | None
 
     @property
     def image(self) -> Image.Image:
         """The picture in RGB, made anew."""
-        return self.picture()
+        return self.content()
 
 
 class Format(Component):

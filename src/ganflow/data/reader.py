@@ -1,4 +1,4 @@
-"""Shards as one array: any images of a split by their indices, straight out of memory-mapped files.
+"""Shards as one array: any samples of a split by their indices, straight out of memory-mapped files.
 
 The order of a stream of batches is a pure function of (seed, position): it knows no worker, no rank and no state. An
 index or a shard that is not what it says is refused with a sentence; `verify` reads every byte.
@@ -22,35 +22,38 @@ CURE = "delete the folder and run `dvc repro` to make it again"
 
 
 class Shards:
-    """The images of one split: `count` of them, each of `shape` (height, width, 3); no labels, no `classes`."""
+    """The samples of one split: `count` of them, each an array of `shape` and `dtype`; no labels, no `classes`.
+
+    Images are uint8 (height, width, 3), points float32 (d,).
+    """
 
     def __init__(self, folder: Path):
         """Opens the split in `folder`; raises UserError if its index or a shard is absent or not what it should be."""
         self.folder = folder
         self.index = _read_index(folder / INDEX)
-        self.count, self.shape = self.index.count, self.index.shape
+        self.count, self.shape, self.dtype = self.index.count, self.index.shape, np.dtype(self.index.dtype)
         self.labelled, self.classes = self.index.labelled, self.index.classes
-        layout = Layout(self.shape, self.labelled)
+        layout = Layout(self.shape, self.index.dtype, self.labelled)
         _allow_open_files(len(self.index.shards))
-        self._images, self._labels = [], []
+        self._samples, self._labels = [], []
         for shard in self.index.shards:
             mapped = _map(folder / shard.name, shard.bytes)
             _check_first(folder / shard.name, mapped, layout)
-            strides = (layout.stride, self.shape[1] * 3, 3, 1)
-            self._images.append(np.ndarray((shard.count, *self.shape), np.uint8, mapped, layout.pixels, strides))
+            strides = (layout.stride, *np.empty(self.shape, self.dtype).strides)
+            self._samples.append(np.ndarray((shard.count, *self.shape), self.dtype, mapped, layout.values, strides))
             if self.labelled:
                 labels = np.ndarray((shard.count,), f"S{MOST_DIGITS}", mapped, layout.label, (layout.stride,))
                 self._labels.append(labels)
         self._ends = np.cumsum([shard.count for shard in self.index.shards])
 
-    def images(self, indices: np.ndarray) -> np.ndarray:
-        """The images at `indices` (n integers in 0..count-1), as uint8 (n, height, width, 3)."""
-        return self._gather(self._images, np.empty((len(indices), *self.shape), np.uint8), indices)
+    def samples(self, indices: np.ndarray) -> np.ndarray:
+        """The samples at `indices` (n integers in 0..count-1): (n, *shape) of `dtype`."""
+        return self._gather(self._samples, np.empty((len(indices), *self.shape), self.dtype), indices)
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """The labels at `indices`, as int64 (n,) in 0..len(classes)-1; raises UserError if the images have none."""
         if not self.labelled:
-            raise UserError(f"{self.folder}: the images have no labels, expected some; choose a dataset with classes")
+            raise UserError(f"{self.folder}: the samples have no labels, expected some; choose a dataset with classes")
         digits = self._gather(self._labels, np.empty(len(indices), f"S{MOST_DIGITS}"), indices)
         try:
             labels = digits.astype(np.int64)
@@ -89,7 +92,7 @@ def order(count: int, seed: int, epoch: int) -> np.ndarray:
 def batch_indices(count: int, seed: int, position: int, size: int) -> np.ndarray:
     """The indices (int64) at [position, position + size) of the endless stream order(0), order(1), ..."""
     if count < 1 or position < 0 or size < 0:
-        raise ValueError(f"count = {count}, position = {position}, size = {size}: negative, or no image")
+        raise ValueError(f"count = {count}, position = {position}, size = {size}: negative, or no sample")
     parts = [np.empty(0, np.int64)]
     while size:
         epoch, offset = divmod(position, count)
@@ -101,7 +104,9 @@ def batch_indices(count: int, seed: int, position: int, size: int) -> np.ndarray
 
 def _read_index(path: Path) -> Index:
     index = checked(Index, artifacts.read_json(path), file=str(path))
-    layout = Layout(index.shape, index.labelled)
+    if not (len(index.shape) == 3 and index.shape[2] == 3 if index.dtype == "uint8" else len(index.shape) == 1):
+        raise UserError(f"{path}: dtype = {index.dtype!r} with the shape {index.shape}; {CURE}")
+    layout = Layout(index.shape, index.dtype, index.labelled)
     if index.labelled != bool(index.classes):
         raise UserError(f"{path}: labelled = {index.labelled} with {len(index.classes)} classes; {CURE}")
     for number, shard in enumerate(index.shards):
@@ -114,7 +119,7 @@ def _read_index(path: Path) -> Index:
             if (found := getattr(shard, key)) != value:
                 raise UserError(f"{path}: shards.{number}.{key} = {found!r}, expected {value!r}; {CURE}")
     if (found := sum(shard.count for shard in index.shards)) != index.count:
-        raise UserError(f"{path}: count = {index.count}, but its shards hold {found} images; {CURE}")
+        raise UserError(f"{path}: count = {index.count}, but its shards hold {found} samples; {CURE}")
     return index
 
 
@@ -134,13 +139,15 @@ def _map(path: Path, size: int) -> mmap.mmap:
 
 
 def _check_first(path: Path, mapped: mmap.mmap, layout: Layout) -> None:
-    """Raises UserError unless the first image's headers are those that the index promises."""
-    header = layout.pixels - NPY_HEADER - BLOCK
-    found = mapped[header : layout.pixels]
+    """Raises UserError unless the first sample's headers are those that the index promises."""
+    header = layout.values - NPY_HEADER - BLOCK
+    found = mapped[header : layout.values]
     name = found[:100].rstrip(b"\0").decode("ascii", "replace").encode("ascii", "replace").decode()
-    expected = tar_header(name, NPY_HEADER + int(np.prod(layout.shape))) + layout.npy_header
+    expected = tar_header(name, layout.npy_bytes) + layout.npy_header
     if found != expected or not name.endswith(".npy"):
-        raise UserError(f"{path}: does not begin with an image of {layout.shape} as .npy, as index.json says; {CURE}")
+        raise UserError(
+            f"{path}: does not begin with {layout.dtype} {layout.shape} as .npy, as index.json says; {CURE}"
+        )
 
 
 def _allow_open_files(count: int) -> None:

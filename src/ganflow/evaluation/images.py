@@ -13,7 +13,7 @@ from ganflow.training.images import evaluating, latent_vectors, to_pixels
 def real_images(shards: Shards, most: int) -> Tensor:
     """At most so many images, chosen without replacement by a fixed draw."""
     chosen = generator(0, "real images").permutation(shards.count)[:most]
-    return torch.from_numpy(np.ascontiguousarray(shards.images(np.sort(chosen)).transpose(0, 3, 1, 2)))
+    return torch.from_numpy(np.ascontiguousarray(shards.samples(np.sort(chosen)).transpose(0, 3, 1, 2)))
 
 
 @torch.no_grad()

@@ -10,20 +10,25 @@ from ganflow.stages.units import unit_of
 
 
 def run(experiment: Experiment, dataset: str) -> None:
-    """Writes data/shards/<dataset>/{train,validation}: <dataset>-<split>-000000.tar, ... and index.json."""
+    """Writes data/shards/<dataset>/{train,validation}: <dataset>-<split>-000000.tar, ... and index.json.
+
+    The manifest says which images could not be used, and why.
+    """
     unit = unit_of(experiment, device_of(experiment), "shard", dataset)
     chosen = experiment.datasets[dataset]
     form = component(formats, Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
     [raw] = unit.inputs
-    with outputs(unit) as folder:
+    left_out: dict[str, list[dict[str, str]]] = {}
+    with outputs(unit, {"left_out": left_out}) as folder:
         for split in SPLITS:
-            write_shards(
+            left_out[split] = write_shards(
                 form.samples(raw, split),
                 folder / split,
                 dataset=dataset,
                 split=split,
-                resolution=chosen.resolution,
+                shape=(chosen.resolution, chosen.resolution, 3),
                 shard_size=chosen.shard_size,
                 classes=form.classes(raw),
                 processes=experiment.compute.threads,
+                most_broken=chosen.most_broken,
             )

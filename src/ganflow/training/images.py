@@ -23,10 +23,15 @@ def latent_vectors(count: int, dimension: int, device: str, seed: int, purpose: 
     return torch.from_numpy(values).to(device)
 
 
-def images_to_device(images: np.ndarray, device: str) -> Tensor:
-    """uint8 (n, H, W, 3) to float32 (n, 3, H, W), channels last in memory, in [-1, 1]: 2 (x / 255 - 0.5)."""
-    pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
-    return pixels.float().div_(127.5).sub_(1)
+def to_device(samples: np.ndarray, device: str) -> Tensor:
+    """Images, uint8 (n, H, W, 3), to float32 (n, 3, H, W) in [-1, 1], channels last in memory: 2 (x / 255 - 0.5).
+
+    Points, float32 (n, d), stay as they are.
+    """
+    values = torch.from_numpy(samples).to(device)
+    if values.dtype != torch.uint8:
+        return values
+    return values.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def to_pixels(images: Tensor) -> np.ndarray:

@@ -22,7 +22,7 @@ from ganflow.methods.adversarial import Adversarial
 from ganflow.methods.interfaces import Draws, Update
 from ganflow.progress import Progress
 from ganflow.randomness import generator
-from ganflow.training.images import evaluating, images_to_device, latent_vectors, write_grid
+from ganflow.training.images import evaluating, latent_vectors, to_device, write_grid
 from ganflow.training.state import Checkpoints, State
 
 
@@ -123,7 +123,7 @@ class Run:
         size = self.training.batch_size
         self.images_used += size
         chosen = batch_indices(self.train.count, self.seed, position * size, size)
-        return images_to_device(self.train.images(chosen), self.device)
+        return to_device(self.train.samples(chosen), self.device)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -151,7 +151,7 @@ class Run:
         with evaluating(*self.method.modules.values()):
             for part, start in enumerate(range(0, count, self.training.batch_size)):
                 chosen = np.arange(start, min(start + self.training.batch_size, count))
-                real = images_to_device(self.held_out.images(chosen), self.device)
+                real = to_device(self.held_out.samples(chosen), self.device)
                 latent = latent_vectors(len(chosen), self.training.latent, self.device, self.seed, "validation", part)
                 with self.autocast():
                     values = self.method.validation(real, latent)

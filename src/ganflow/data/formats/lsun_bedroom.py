@@ -6,6 +6,7 @@ its own page count first: LMDB maps the file, and one cut short would kill the p
 
 import hashlib
 import io
+import re
 import shutil
 import struct
 import tempfile
@@ -18,10 +19,10 @@ from typing import BinaryIO, ClassVar
 
 import lmdb
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ganflow import artifacts
-from ganflow.data.interfaces import Archive, Format, Sample
+from ganflow.data.interfaces import Archive, BrokenImage, Format, Sample
 from ganflow.errors import UserError
 
 ARCHIVES = {
@@ -39,6 +40,7 @@ ARCHIVES = {
     ),
 }
 ENCODINGS = ("WEBP", "JPEG", "PNG")  # the official entries are WebP, whatever LSUN's README says
+SMALLEST_SIDE = 16  # pixels
 LARGEST_IMAGE = 64_000_000  # pixels
 LARGEST_LOCK = 1 << 20  # bytes
 MAP_SIZE = 1 << 34  # bytes of a written data.mdb at most; it stands in the file, so it is a constant
@@ -71,7 +73,7 @@ class LsunBedroom(Format):
         path = folder / ARCHIVES[split].name
         with _unpack(path) as data:
             for index, (key, value) in enumerate(_entries(data, path)):
-                yield Sample(f"{index:08d}", partial(_decode, value, path, key), None)
+                yield Sample(f"{index:08d}", partial(_decode, value, key), None)
 
     def write(self, folder: Path, draw: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
         """Writes both zips, the images as lossless WebP, under keys whose order is that of the drawings."""
@@ -169,19 +171,30 @@ def _entries(data: BinaryIO, path: Path) -> Iterator[tuple[bytes, bytes]]:
         raise UserError(f"{path}: data.mdb: damaged ({_reason(error)}); delete it and download it again") from None
 
 
-def _decode(value: bytes, path: Path, key: bytes) -> Image.Image:
-    """An encoded picture in RGB, upright; raises UserError that names archive and key."""
+def _decode(value: bytes, key: bytes) -> Image.Image:
+    """An encoded picture in RGB, upright; raises BrokenImage, with the entry's key."""
     try:
+        if not value:
+            raise ValueError("empty")
         with Image.open(io.BytesIO(value), formats=ENCODINGS) as image:
-            if image.width * image.height > LARGEST_IMAGE:
-                raise ValueError(f"{image.width}x{image.height} pixels, expected at most {LARGEST_IMAGE} in all")
+            if min(image.size) < SMALLEST_SIDE or image.width * image.height > LARGEST_IMAGE:
+                raise ValueError(
+                    f"{image.width}x{image.height} pixels, expected sides of at least {SMALLEST_SIDE} and at most "
+                    f"{LARGEST_IMAGE} in all"
+                )
             return _to_rgb(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError:
+        reason = f"more than {LARGEST_IMAGE} pixels"
+    except UnidentifiedImageError:  # its own text holds a memory address
+        reason = f"{len(value)} bytes that are not {', '.join(ENCODINGS[:-1])} or {ENCODINGS[-1]}"
     except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for broken bytes
-        shown = key.decode("latin-1") if key.isascii() else key.hex()
-        raise UserError(
-            f"{path}: key {shown[:80]!r}: not a picture that can be read ({_reason(error)}), expected "
-            f"{', '.join(ENCODINGS)}; download the archive again or remove the entry"
-        ) from None
+        reason = _reason(error)
+    raise BrokenImage(_shown(key), reason)
+
+
+def _shown(key: bytes) -> str:
+    """A key as text, whatever bytes it holds."""
+    return key.decode("ascii") if re.fullmatch(rb"[!-~]+", key) else f"hex {key.hex()}"
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
