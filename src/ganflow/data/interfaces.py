@@ -42,6 +42,7 @@ class Format(Component):
     """The layout of a dataset's official archives."""
 
     archives: ClassVar[tuple[Archive, ...]]
+    labelled: ClassVar[bool] = False  # whether the images have classes
     scene: ClassVar[str]  # the module of data/scenes whose drawings stand in for the photographs
 
     @abstractmethod

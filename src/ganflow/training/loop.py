@@ -7,8 +7,10 @@ was killed and resumed, as often as it may be, makes the same bytes as one that 
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +22,42 @@ from ganflow.data.reader import Shards, batch_indices
 from ganflow.errors import UserError
 from ganflow.methods.adversarial import Adversarial
 from ganflow.methods.interfaces import Draws, Update
+from ganflow.networks.interfaces import codes
 from ganflow.progress import Progress
 from ganflow.randomness import generator
-from ganflow.training.images import evaluating, images_to_device, latent_vectors, write_grid
+from ganflow.training.images import class_labels, evaluating, images_to_device, latent_vectors, write_grid
 from ganflow.training.state import Checkpoints, State
 
 
-class StepDraws(Draws):
-    """The draws of one repetition of an update in one iteration."""
+Batch = tuple[Tensor, Callable[[], np.ndarray]]  # real images, and what reads their labels
 
-    def __init__(self, run: "Run", update: Update, step: tuple[int, int], real: Tensor | None):
-        self.run, self.purpose, self.step, self.real = run, update.name, step, real
+
+class StepDraws(Draws):
+    """The draws of one step: of a repetition of an update in an iteration, or of a part of the validation."""
+
+    def __init__(self, run: "Run", purpose: str, step: tuple[int, ...], size: int, real: "Batch | None" = None):
+        self.run, self.purpose, self.step, self.size = run, purpose, step, size
+        self.real, self.read_labels = real or (None, None)
 
     def latent(self) -> Tensor:
-        size, dimension = self.run.training.batch_size, self.run.training.latent
-        return latent_vectors(size, dimension, self.run.device, self.run.seed, self.purpose, *self.step)
+        dimension = self.run.training.latent
+        return latent_vectors(self.size, dimension, self.run.device, self.run.seed, self.purpose, *self.step)
 
     def uniform(self) -> Tensor:
-        draw = generator(self.run.seed, f"uniform/{self.purpose}", *self.step)
-        return torch.from_numpy(draw.random(self.run.training.batch_size, dtype=np.float32)).to(self.run.device)
+        return self._uniform("uniform", (self.size,))
+
+    def noise(self) -> Tensor:
+        return self._uniform("noise", tuple(self.real.shape))
+
+    def labels(self) -> Tensor:
+        return torch.from_numpy(self.read_labels()).to(self.run.device)
+
+    def classes(self, count: int) -> Tensor:
+        return class_labels(self.size, count, self.run.device, self.run.seed, self.purpose, *self.step)
+
+    def _uniform(self, what: str, shape: tuple[int, ...]) -> Tensor:
+        draw = generator(self.run.seed, f"{what}/{self.purpose}", *self.step)
+        return torch.from_numpy(draw.random(shape, dtype=np.float32)).to(self.run.device)
 
 
 class Run:
@@ -88,13 +107,15 @@ class Run:
         return state
 
     def _iterate(self, state: State, sums: dict[str, list[Tensor]]) -> None:
+        self.method.begin(state.iteration)
         for update in self.method.updates:
+            size = update.batches * self.training.batch_size
             for repetition in range(update.repeat(state.iteration)):
                 real = None
                 if update.uses_real:
-                    real = self._real(state.position)
+                    real = self._real(state.position), partial(self._labels, state.position)
                     state.position += 1
-                draws = StepDraws(self, update, (state.iteration, repetition), real)
+                draws = StepDraws(self, update.name, (state.iteration, repetition), size, real)
                 for name, value in self._step(update, draws).items():
                     sums[name].append(value)
         if self.averaged is not None:
@@ -120,10 +141,15 @@ class Run:
         return torch.autocast(self.device, dtype=torch.bfloat16)
 
     def _real(self, position: int) -> Tensor:
+        self.images_used += self.training.batch_size
+        return images_to_device(self.train.images(self._chosen(position)), self.device)
+
+    def _labels(self, position: int) -> np.ndarray:
+        return self.train.labels(self._chosen(position))
+
+    def _chosen(self, position: int) -> np.ndarray:
         size = self.training.batch_size
-        self.images_used += size
-        chosen = batch_indices(self.train.count, self.seed, position * size, size)
-        return images_to_device(self.train.images(chosen), self.device)
+        return batch_indices(self.train.count, self.seed, position * size, size)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -134,7 +160,7 @@ class Run:
             mean.copy_(value)
 
     def _row(self, iteration: int, sums: dict[str, list[Tensor]]) -> dict[str, float]:
-        """Means over the updates since the last row, and the losses on held-out images."""
+        """Means over the updates since the last row, and what is measured on held-out images."""
         means = {name: float(torch.stack(values).double().mean()) for name, values in sums.items()}
         row = {"iteration": iteration} | means | self._validate()
         if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
@@ -148,22 +174,26 @@ class Run:
     def _validate(self) -> dict[str, float]:
         count = min(self.training.validation_images, self.held_out.count)
         totals: dict[str, float] = defaultdict(float)
+        norms = []
         with evaluating(*self.method.modules.values()):
             for part, start in enumerate(range(0, count, self.training.batch_size)):
                 chosen = np.arange(start, min(start + self.training.batch_size, count))
                 real = images_to_device(self.held_out.images(chosen), self.device)
-                latent = latent_vectors(len(chosen), self.training.latent, self.device, self.seed, "validation", part)
+                labels = partial(self.held_out.labels, chosen)
+                draws = StepDraws(self, "validation", (part,), len(chosen), (real, labels))
                 with self.autocast():
-                    values = self.method.validation(real, latent)
+                    values, slopes = self.method.validation(draws)
+                norms.append(slopes)
                 for name, value in values.items():
                     totals[name] += float(value) * len(chosen) / count
-        return dict(totals)
+        return totals | self.method.slopes(torch.cat(norms), totals)
 
     @torch.no_grad()
     def _grid(self, scratch: Path, iteration: int) -> None:
         module = self.method.modules["generator"] if self.averaged is None else self.averaged
-        side = self.training.grid
+        side, classes = self.training.grid, self.method.classes
         latent = latent_vectors(side * side, self.training.latent, self.device, self.seed, "grid")
+        rows = torch.arange(side, device=self.device).repeat_interleave(side) % max(classes, 1)  # a class a row
         with evaluating(module), self.autocast():
-            images = module(latent).float()
+            images = module(codes(latent, rows, classes)).float() * self.method.image_scale
         write_grid(scratch / "samples" / f"{iteration:09d}.png", images, side)

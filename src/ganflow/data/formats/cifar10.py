@@ -49,6 +49,7 @@ class Cifar10(Format):
     """60,000 labelled pictures of 32x32 pixels in ten classes."""
 
     archives: ClassVar[tuple[Archive, ...]] = (ARCHIVE,)
+    labelled: ClassVar[bool] = True
     scene: ClassVar[str] = "objects"
 
     def classes(self, folder: Path) -> tuple[str, ...]:
