@@ -28,7 +28,6 @@ from ganflow.randomness import generator
 from ganflow.training.images import class_labels, evaluating, images_to_device, latent_vectors, write_grid
 from ganflow.training.state import Checkpoints, State
 
-
 Batch = tuple[Tensor, Callable[[], np.ndarray]]  # real images, and what reads their labels
 
 

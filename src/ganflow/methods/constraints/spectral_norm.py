@@ -26,7 +26,7 @@ class Normalised(nn.Module):
 
     def __init__(self, weight: Tensor, u: Tensor):
         super().__init__()
-        self.register_buffer("u", normalize(u, dim=0))
+        self.register_buffer("u", normalize(u.to(weight.dtype), dim=0))
         self.register_buffer("v", weight.new_zeros(weight[0].numel()))
         self.iterate(weight, WARM_UP)
 

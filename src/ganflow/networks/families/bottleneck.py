@@ -1,4 +1,4 @@
-"""The 101-layer residual networks of WGAN-GP's robustness test (arXiv 1704.00028, figure 2), as the authors' code builds
+"""The 101-layer residual networks of WGAN-GP's robustness test (arXiv 1704.00028, figure 2) as the authors' code has
 them: 33 bottleneck blocks, each followed by a normalisation and added with weight 0.3.
 
 At 64 pixels, width 64 and latent 128: 9,189,587 and 7,618,801 parameters.
@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import Scaled, SameConv2d, SameConvTranspose2d, initial_value, normalisation, with_gain
+from ganflow.networks.layers import SameConv2d, SameConvTranspose2d, Scaled, initial_value, normalisation, with_gain
 
 LEVELS = (8, 4, 2, 1, 0.5)  # multiples of the width, from 4x4 pixels to 64x64
 DEPTHS = (6, 6, 6, 6, 5)  # blocks at each
