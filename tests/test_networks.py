@@ -1,13 +1,23 @@
 """Networks: shapes, parameter counts of the published code, initial values, and one contract for every family."""
 
+from itertools import product
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ganflow.components import component_class, names
 from ganflow.networks import families
+from ganflow.networks.families.bottleneck import Bottleneck
 from ganflow.networks.families.dcgan import DCGAN
-from ganflow.networks.interfaces import Network, initialise, parameter_count
+from ganflow.networks.families.dcgan5 import DCGAN5
+from ganflow.networks.families.mlp import MLP
+from ganflow.networks.families.resnet import ResNet
+from ganflow.networks.interfaces import Network, codes, initialise, parameter_count
+from ganflow.networks.layers import ConditionalBatchNorm2d, SameConv2d, SameConvTranspose2d, normalisation
+
+NORMS = (nn.BatchNorm2d, nn.GroupNorm)
 
 
 @pytest.mark.parametrize("name", names(families))
@@ -17,20 +27,130 @@ def test_every_family_keeps_the_contract(name):
     for key, field in found.model_fields.items():
         assert field.description, f"{name}.{key} is not described"
     network = found(width=4) if "width" in found.model_fields else found()
-    for resolution in network.resolutions:
-        generator, critic = network.generator(resolution, 7), network.critic(resolution)
-        images = generator(torch.randn(3, 7))
+    for resolution, classes in product(network.resolutions, (0, 2)):
+        generator, critic = (
+            network.generator(resolution, 7, classes),
+            network.critic(resolution, 3 + classes, 1 + classes),
+        )
+        initialise(network, generator, 0, "generator")
+        initialise(network, critic, 0, "critic")
+        code = codes(torch.randn(3, 7), torch.tensor([0, 1, 1]), classes)
+        images = generator(code)
         assert images.shape == (3, 3, resolution, resolution)
         assert images.abs().max() <= 1
-        assert critic(images).shape == (3,)
+        planes = torch.cat([images, images[:, :classes]], 1).detach()
+        assert critic(planes).shape == (3, 1 + classes)
         if not network.critic_mixes_samples():
-            assert torch.allclose(critic(images)[:1], critic(images[:1]), atol=1e-5)
+            assert torch.allclose(critic(planes)[:1], critic(planes[:1]), atol=1e-5)
+    normalised = [layer for layer in critic.modules() if isinstance(layer, NORMS)]
+    assert network.critic_normalises() == bool(normalised)
+    assert network.critic_mixes_samples() == any(isinstance(layer, nn.BatchNorm2d) for layer in normalised)
 
 
-def test_parameter_counts_of_the_wgan_authors_code():
-    network = DCGAN(width=64, norm="batch")
-    assert parameter_count(network.generator(64, 100)) == 3_576_704
-    assert parameter_count(network.critic(64)) == 2_765_568
+@pytest.mark.parametrize("norm", ["batch", "layer", "none"])
+@pytest.mark.parametrize("family", [Bottleneck, DCGAN, DCGAN5, ResNet])
+def test_what_a_family_says_of_its_critics_normalisation_is_so(family, norm):
+    network = family(width=4, critic_norm=norm)
+    kinds = {type(layer) for layer in network.critic(64).modules()} & set(NORMS)
+    assert kinds == {"batch": {nn.BatchNorm2d}, "layer": {nn.GroupNorm}, "none": set()}[norm]
+    assert network.critic_mixes_samples() == (norm == "batch")
+    assert network.critic_normalises() == (norm != "none")
+
+
+@pytest.mark.parametrize(
+    ("module", "count"),
+    [
+        (lambda: DCGAN().generator(64, 100), 3_576_704),
+        (lambda: DCGAN().critic(64), 2_765_568),
+        (lambda: MLP(layers=3, output="linear", init="torch").generator(64, 100), 6_880_768),
+        (lambda: MLP().generator(64, 128), 7_157_760),
+        (lambda: DCGAN5().generator(32, 128), 5_179_907),
+        (lambda: DCGAN5().critic(32), 4_114_689),
+        (lambda: DCGAN5().generator(64, 128), 5_364_739),
+        (lambda: DCGAN5(critic_norm="layer").critic(64), 4_316_545),
+        (lambda: DCGAN5(critic_norm="batch").critic(64), 4_316_545),
+        (lambda: DCGAN5(norm="none", filters="constant").generator(64, 128), 444_291),
+        (lambda: ResNet().generator(32, 128), 1_204_483),
+        (lambda: ResNet().generator(32, 128, classes=10), 1_218_307),
+        (lambda: ResNet().critic(32), 1_053_825),
+        (lambda: ResNet().critic(32, outputs=11), 1_055_115),
+        (lambda: ResNet().generator(64, 128), 8_540_483),
+        (lambda: ResNet(critic_norm="layer").critic(64), 7_491_841),
+        (lambda: Bottleneck().generator(64, 128), 9_189_587),
+        (lambda: Bottleneck().critic(64), 7_618_801),
+    ],
+)
+def test_parameter_counts_of_the_authors_code(module, count):
+    assert parameter_count(module()) == count
+
+
+def same_convolution(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """One channel, stride 2, by TensorFlow's definition of SAME: ceil(n / 2) outputs, the odd zero behind."""
+    size, kernel = len(image), len(weight)
+    outputs = -(-size // 2)
+    padding = max((outputs - 1) * 2 + kernel - size, 0)
+    padded = np.pad(image, (padding // 2, padding - padding // 2))
+    return np.array(
+        [
+            [(padded[2 * i : 2 * i + kernel, 2 * j : 2 * j + kernel] * weight).sum() for j in range(outputs)]
+            for i in range(outputs)
+        ]
+    )
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_strided_convolutions_pad_as_tensorflow_does_and_transpose_each_other(kernel):
+    draw = np.random.default_rng(0)
+    image, weight = draw.standard_normal((8, 8)), draw.standard_normal((kernel, kernel))
+    down, up = SameConv2d(1, 1, kernel, 2, bias=False), SameConvTranspose2d(1, 1, kernel, 2, bias=False)
+    for layer in (down.double(), up.double()):
+        layer.weight.data[0, 0] = torch.from_numpy(weight)
+    with torch.no_grad():
+        small = down(torch.from_numpy(image)[None, None])
+        assert np.allclose(small[0, 0], same_convolution(image, weight), atol=1e-12)
+        other = torch.from_numpy(draw.standard_normal((1, 1, 4, 4)))
+        assert (small * other).sum().item() == pytest.approx((up(other)[0, 0].numpy() * image).sum(), rel=1e-12)
+
+
+def test_layer_norm_is_over_a_whole_image_with_gain_and_bias_a_channel():
+    [norm] = normalisation("layer", 3)
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([1.0, 2.0, 3.0]))
+    x = torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    mean, variance = x.mean((1, 2, 3), keepdim=True), x.var((1, 2, 3), keepdim=True, unbiased=False)
+    expected = (x - mean) / (variance + 1e-5).sqrt() * torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1)
+    assert torch.allclose(norm.double()(x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_class_has_its_own_gain_and_bias():
+    norm = ConditionalBatchNorm2d(3, 2).double()
+    with torch.no_grad():
+        norm.gain[1], norm.bias[1] = 3.0, -1.0
+    x = torch.randn(4, 3, 5, 5, dtype=torch.float64)
+    plain = nn.BatchNorm2d(3, affine=False).double()(x)
+    found = norm(x, torch.eye(2, dtype=torch.float64)[[0, 1, 1, 0]])
+    assert torch.allclose(found[[0, 3]], plain[[0, 3]], atol=1e-12)
+    assert torch.allclose(found[1:3], 3 * plain[1:3] - 1, atol=1e-12)
+
+
+def test_initial_deviations_of_the_wgan_gp_authors_code():
+    network = ResNet(width=64)
+    generator = initialise(network, network.generator(32, 64), 0, "generator")
+    block, last = generator.blocks[0], generator.last[-2]
+    for layer, squared in (
+        (block.conv1, 4 / (64 * 9 + 64 * 9)),  # He's in their code: 4 / (fan-in + fan-out)
+        (block.shortcut, 2 / (64 + 64)),
+        (last, 2 / (64 * 9 + 3 * 9)),
+        (generator.linear, 2 / (64 + 1024)),
+    ):
+        assert layer.weight.std().item() == pytest.approx(squared**0.5, rel=0.05)
+        assert layer.weight.abs().max().item() <= (3 * squared) ** 0.5
+        assert layer.bias.abs().max() == 0
+    fives = DCGAN5(width=16)
+    up = initialise(fives, fives.generator(64, 8), 0, "generator")
+    layer = next(part for part in up if isinstance(part, nn.ConvTranspose2d))
+    expected = (4 / (layer.in_channels * 25 / 4 + layer.out_channels * 25)) ** 0.5
+    assert layer.weight.std().item() == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize("norm", ["batch", "none"])

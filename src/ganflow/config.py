@@ -91,6 +91,10 @@ class Training(Model):
     iterations: int = Field(ge=1, description="generator updates")
     batch_size: int = Field(64, ge=1, description="images in a batch")
     latent: int = Field(100, ge=1, description="dimension of the standard normal latent vector")
+    generator_batch: int = Field(1, ge=1, le=64, description="batches in the generator's update (WGAN-GP's ResNet: 2)")
+    dequantise: bool = Field(
+        False, description="critics see 2 (x / 256 - 0.5) + U(0, 1/128) of real images, as in WGAN-GP's CIFAR code"
+    )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the networks; penalties stay float32")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the generator's moving average; 0: none")
     journal_every: int = Field(100, ge=1, description="iterations between journal rows")
@@ -113,11 +117,13 @@ class Training(Model):
 class Variant(Model):
     """One method: networks, objective, constraint and optimiser, with what it changes in the training section."""
 
-    network: Choice
-    objective: Choice
-    constraint: Choice = Choice(name="none")
-    optimizer: Choice
-    critic_steps: CriticSteps = CriticSteps()
+    network: Choice = Field(description="a file of networks/families")
+    critic_network: Choice | None = Field(None, description="the critic's family; absent: the generator's")
+    objective: Choice = Field(description="what both minimise: a file of methods/objectives")
+    constraint: Choice = Field(Choice(name="none"), description="of the critic: a file of methods/constraints")
+    conditioning: Choice = Field(Choice(name="none"), description="on classes: a file of methods/conditionings")
+    optimizer: Choice = Field(description="of both networks: a file of methods/optimizers")
+    critic_steps: CriticSteps = Field(CriticSteps(), description="critic updates per generator update")
     training: dict[str, Any] = Field({}, description="keys of the training section that this variant sets otherwise")
 
 

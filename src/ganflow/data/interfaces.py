@@ -52,6 +52,7 @@ class Format(Component):
 
     archives: ClassVar[tuple[Archive, ...]]
     images: ClassVar[dict[str, int]]  # of each split in the official archives
+    labelled: ClassVar[bool] = False  # whether the images have classes
     scene: ClassVar[str]  # the module of data/scenes whose drawings stand in for the photographs
 
     @abstractmethod

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ganflow.data.reader import Shards
+from ganflow.networks.interfaces import codes
 from ganflow.randomness import generator
-from ganflow.training.images import evaluating, latent_vectors, to_pixels
+from ganflow.training.images import class_labels, evaluating, latent_vectors, to_pixels
 
 
 def real_images(shards: Shards, most: int) -> Tensor:
@@ -17,13 +18,16 @@ def real_images(shards: Shards, most: int) -> Tensor:
 
 
 @torch.no_grad()
-def generated_images(module: nn.Module, count: int, latent: int, batch_size: int, seed: int, device: str) -> Tensor:
-    """Images from latent vectors of their own stream, rounded to 8 bits; batch normalisation uses running
-    statistics."""
+def generated_images(
+    module: nn.Module, count: int, latent: int, batch_size: int, seed: int, device: str, classes: int = 0
+) -> Tensor:
+    """Images from latent vectors and uniform classes of their own streams, rounded to 8 bits; batch normalisation uses
+    running statistics."""
     parts = []
     with evaluating(module):
         for part, start in enumerate(range(0, count, batch_size)):
             size = min(batch_size, count - start)
             vectors = latent_vectors(size, latent, device, seed, "evaluation", part)
-            parts.append(to_pixels(module(vectors).float()))
+            labels = class_labels(size, classes, device, seed, "evaluation", part)
+            parts.append(to_pixels(module(codes(vectors, labels, classes)).float()))
     return torch.from_numpy(np.ascontiguousarray(np.concatenate(parts).transpose(0, 3, 1, 2)))

@@ -1,47 +1,96 @@
-"""Two-player training: the critic's updates, then the generator's, for any objective, constraint and network."""
+"""Two-player training: the critic's updates, then the generator's, for any objective, constraint, conditioning and
+network."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn, optim
 
-from ganflow.components import component
+from ganflow.components import Component, component
 from ganflow.config import Training, Variant
 from ganflow.errors import UserError
-from ganflow.methods import constraints, objectives, optimizers
-from ganflow.methods.interfaces import Constraint, Draws, Objective, Optimizer, Update
-from ganflow.networks.interfaces import Network, initialise, network_of
+from ganflow.methods import conditionings, constraints, objectives, optimizers
+from ganflow.methods.interfaces import Conditioning, Constraint, Draws, Objective, Optimizer, Update, Values
+from ganflow.methods.slopes import gradient_norms, summary
+from ganflow.networks.interfaces import Network, codes, initialise, network_of
 
 
-def parts(name: str, variant: Variant, resolution: int) -> tuple[Network, Objective, Constraint, Optimizer]:
-    """The components of a variant with their settings; raises UserError for unknown ones and senseless combinations."""
+class Parts(NamedTuple):
+    """The components of a variant with their settings."""
+
+    network: Network
+    critic_network: Network
+    objective: Objective
+    constraint: Constraint
+    conditioning: Conditioning
+    optimizer: Optimizer
+
+    def by_key(self) -> dict[str, Component]:
+        """{key of the variant: component}."""
+        return self._asdict()
+
+
+def parts(name: str, variant: Variant, resolution: int, labelled: bool = True) -> Parts:
+    """The components of a variant; raises UserError for unknown ones and senseless combinations.
+
+    `labelled` says whether the dataset's images have classes.
+    """
     where = f"variants.{name}"
-    network = network_of(variant.network, resolution, where)
-    objective = component(objectives, Objective, variant.objective, f"{where}.objective")
-    constraint = component(constraints, Constraint, variant.constraint, f"{where}.constraint")
-    optimizer = component(optimizers, Optimizer, variant.optimizer, f"{where}.optimizer")
-    if reason := constraint.refusal(network, objective):
+    found = Parts(
+        network_of(variant.network, resolution, f"{where}.network"),
+        network_of(variant.critic_network or variant.network, resolution, f"{where}.critic_network"),
+        component(objectives, Objective, variant.objective, f"{where}.objective"),
+        component(constraints, Constraint, variant.constraint, f"{where}.constraint"),
+        component(conditionings, Conditioning, variant.conditioning, f"{where}.conditioning"),
+        component(optimizers, Optimizer, variant.optimizer, f"{where}.optimizer"),
+    )
+    if reason := found.constraint.refusal(found.critic_network, found.objective):
         raise UserError(f"params.yaml: {where}.constraint = {variant.constraint.name!r}: {reason}")
-    return network, objective, constraint, optimizer
+    if found.conditioning.uses_labels and not labelled:
+        raise UserError(
+            f"params.yaml: {where}.conditioning = {variant.conditioning.name!r}: needs classes, and a dataset of this "
+            "experiment has none; condition on datasets with classes (cifar10) in an experiment of their own"
+        )
+    return found
 
 
 class Adversarial:
     """A generator and a critic with their optimisers and ordered updates, on one device."""
 
-    def __init__(self, name: str, variant: Variant, training: Training, resolution: int, seed: int, device: str):
-        network, self.objective, self.constraint, optimizer = parts(name, variant, resolution)
-        self.components = {
-            "network": network,
-            "objective": self.objective,
-            "constraint": self.constraint,
-            "optimizer": optimizer,
-        }
-        generator = initialise(network, network.generator(resolution, training.latent), seed, "generator")
-        critic = initialise(network, network.critic(resolution), seed, "critic")
+    def __init__(
+        self,
+        name: str,
+        variant: Variant,
+        training: Training,
+        resolution: int,
+        seed: int,
+        device: str,
+        classes: int = 0,
+    ):
+        """`classes` is the number of the dataset's classes, 0 if its images have none."""
+        self.parts = parts(name, variant, resolution, labelled=classes > 0)
+        self.objective, self.constraint, self.conditioning = (
+            self.parts.objective,
+            self.parts.constraint,
+            self.parts.conditioning,
+        )
+        self.training = training
+        self.classes = classes if self.conditioning.uses_labels else 0
+        self.image_scale = 256 / 255 if training.dequantise else 1.0  # from the generator's range to that of pixels
+        network, critic_network = self.parts.network, self.parts.critic_network
+        generator = network.generator(resolution, training.latent, self.classes)
+        critic = critic_network.critic(
+            resolution, self.conditioning.channels(self.classes), self.conditioning.outputs(self.classes)
+        )
+        initialise(network, generator, seed, "generator")
+        initialise(critic_network, critic, seed, "critic")
+        self.constraint.prepare(critic, seed)
         self.modules: dict[str, nn.Module] = {
             name: module.to(device, memory_format=torch.channels_last)  # half as fast again on a CPU
             for name, module in (("generator", generator), ("critic", critic))
         }
         self.optimizers: dict[str, optim.Optimizer] = {
-            key: optimizer.build(module.parameters()) for key, module in self.modules.items()
+            key: self.parts.optimizer.build(module.parameters(), key) for key, module in self.modules.items()
         }
         self.updates = (
             Update(
@@ -53,37 +102,101 @@ class Adversarial:
                 before=lambda: self.constraint.before_step(critic),
                 after=lambda: self.constraint.after_step(critic),
             ),
-            Update("generator", "generator", self._generator_loss, repeat=lambda iteration: 1, uses_real=False),
+            Update(
+                name="generator",
+                trains="generator",
+                loss=self._generator_loss,
+                repeat=lambda iteration: 1,
+                uses_real=False,
+                batches=training.generator_batch,
+            ),
         )
 
-    def _critic_loss(self, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
+    def begin(self, iteration: int) -> None:
+        """Sets what changes with the iteration, from 0: the learning rates."""
+        rate = self.parts.optimizer.rate(iteration, self.training.iterations)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
+    def legend(self) -> dict[str, str | float | None]:
+        """What a report has to say of this method's numbers: the objective's legend, and the slope that the estimate
+        grows with: "near 1", "unknown", or "free" where the estimate does not depend on it."""
+        slope = self.constraint.slope if self.objective.needs_slope else "free"
+        return self.objective.legend._asdict() | {"slope": slope}
+
+    def _critic_loss(self, draws: Draws) -> tuple[Tensor, Values]:
+        real, labels = self._real(draws), self._labels(draws)
         with torch.no_grad():
-            fake = self.modules["generator"](draws.latent())
-        critic = self.modules["critic"]
-        scores = _scores(critic, draws.real), _scores(critic, fake)
-        loss = self.objective.critic_loss(*scores)
-        penalty, values = self.constraint.penalty(critic, draws.real, fake, draws.uniform())
-        return loss + penalty, {
+            fake = self._generated(draws, labels)
+        (real_scores, real_rest), (fake_scores, fake_rest) = self._judged(real, labels), self._judged(fake, labels)
+        loss = self.objective.critic_loss(real_scores, fake_scores)
+        penalty, penalty_values = self.constraint.penalty(
+            lambda images: self._judged(images, labels)[0], real, fake, draws.uniform()
+        )
+        class_loss, class_values = self.conditioning.critic_loss(real_rest, fake_rest, labels)
+        values = {
             "critic_loss": loss.detach(),
-            "estimate": self.objective.estimate(*scores).detach(),
-        } | values
-
-    def _generator_loss(self, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
-        scores = _scores(self.modules["critic"], self.modules["generator"](draws.latent()))
-        loss = self.objective.generator_loss(scores)
-        return loss, {"generator_loss": loss.detach()}
-
-    def validation(self, real: Tensor, latent: Tensor) -> dict[str, Tensor]:
-        """Critic loss (without penalty) and estimate on held-out images, networks in evaluation mode."""
-        critic, fake = self.modules["critic"], self.modules["generator"](latent)
-        scores = _scores(critic, real), _scores(critic, fake)
-        return {
-            "validation_critic_loss": self.objective.critic_loss(*scores),
-            "validation_estimate": self.objective.estimate(*scores),
+            "estimate": self.objective.estimate(real_scores, fake_scores).detach(),
         }
+        return loss + penalty + class_loss, values | penalty_values | class_values
 
+    def _generator_loss(self, draws: Draws) -> tuple[Tensor, Values]:
+        labels = draws.classes(self.classes)
+        scores, rest = self._judged(self._generated(draws, labels), labels)
+        loss = self.objective.generator_loss(scores)
+        class_loss, values = self.conditioning.generator_loss(rest, labels)
+        return loss + class_loss, {"generator_loss": loss.detach()} | values
 
-def _scores(critic: nn.Module, images: Tensor) -> Tensor:
-    """The critic's scores in float32 or better, at whatever precision it runs."""
-    scores = critic(images)
-    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+    @torch.no_grad()
+    def validation(self, draws: Draws) -> tuple[Values, Tensor]:
+        """Means over held-out images, networks in evaluation mode, and the critic's gradient norms between images.
+
+        The values are the critic's loss (without penalty), the estimate and, where scores have a threshold, the share
+        of real and generated images on their side of it; the norms, (n,), are at draws.uniform() between the two.
+        """
+        real, labels = self._real(draws), self._labels(draws)
+        fake = self._generated(draws, labels)
+        (real_scores, _), (fake_scores, _) = self._judged(real, labels), self._judged(fake, labels)
+        values = {
+            "validation_critic_loss": self.objective.critic_loss(real_scores, fake_scores),
+            "validation_estimate": self.objective.estimate(real_scores, fake_scores),
+        }
+        if (threshold := self.objective.threshold) is not None:
+            right = (real_scores > threshold).float().mean() + (fake_scores <= threshold).float().mean()
+            values["validation_accuracy"] = right / 2
+        self.modules["critic"].requires_grad_(False)
+        norms = gradient_norms(lambda images: self._judged(images, labels)[0], real, fake, draws.uniform(), False)
+        return values, norms
+
+    def slopes(self, norms: Tensor, means: dict[str, float]) -> dict[str, float]:
+        """Journal values from all gradient norms of a validation, (n,), and its means.
+
+        The estimate over the largest norm is there where the estimate grows with the critic's slope: for a critic of
+        unknown slope K it is a guess at W of K W, not a bound, as a slope may be larger where nobody looked.
+        """
+        values = {key: float(value) for key, value in summary(norms, "validation_gradient_norm").items()}
+        values["validation_gradient_norm_max"] = largest = float(norms.max())
+        if self.objective.needs_slope:
+            tiny = torch.finfo(norms.dtype).tiny
+            values["validation_estimate_over_slope"] = means["validation_estimate"] / max(largest, tiny)
+        return values
+
+    def _real(self, draws: Draws) -> Tensor:
+        """Real images as the critic sees them in training."""
+        if not self.training.dequantise:
+            return draws.real
+        return draws.real * (255 / 256) + (draws.noise() - 0.5) / 128  # x / 127.5 - 1 to x / 128 - 1 + U(0, 1/128)
+
+    def _labels(self, draws: Draws) -> Tensor:
+        """Labels of the real images; without conditioning none is read, and every class is 0 of 0."""
+        return draws.labels() if self.classes else draws.classes(0)
+
+    def _generated(self, draws: Draws, labels: Tensor) -> Tensor:
+        return self.modules["generator"](codes(draws.latent(), labels, self.classes))
+
+    def _judged(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (n,) and the critic's other outputs (n, k), in float32 or better at whatever precision it runs."""
+        outputs = self.modules["critic"](self.conditioning.view(images, labels, self.classes))
+        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        return outputs[:, 0], outputs[:, 1:]

@@ -1,12 +1,14 @@
-"""What a network family is: a generator from latent vectors to images in [-1, 1], a critic from images to one score
-each."""
+"""What a network family is: a generator from codes to images in [-1, 1], a critic from images to scores.
+
+A code is what a generator is given: a latent vector, then the class one-hot where there are classes.
+"""
 
 from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganflow.components import Component, component
 from ganflow.config import Choice
@@ -21,20 +23,37 @@ class Network(Component):
     resolutions: ClassVar[tuple[int, ...]]  # pixels a side that the family is defined for
 
     @abstractmethod
-    def generator(self, resolution: int, latent: int) -> nn.Module:
-        """A module from (n, latent) float to (n, 3, resolution, resolution) in [-1, 1]."""
+    def generator(self, resolution: int, latent: int, classes: int = 0) -> nn.Module:
+        """A module from codes, (n, latent + classes) float, to (n, 3, resolution, resolution) in [-1, 1]."""
 
     @abstractmethod
-    def critic(self, resolution: int) -> nn.Module:
-        """A module from (n, 3, resolution, resolution) to (n,) unbounded scores; no sigmoid, whatever the objective."""
+    def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
+        """A module from (n, channels, resolution, resolution) to (n, outputs), unbounded whatever the objective.
+
+        The first output is the score, the others are logits of the classes.
+        """
 
     @abstractmethod
     def critic_mixes_samples(self) -> bool:
         """Whether a score depends on the other images of the batch, as with batch normalisation."""
 
+    def critic_normalises(self) -> bool:
+        """Whether the critic has a normalisation layer of any kind."""
+        return self.critic_mixes_samples()
+
     @abstractmethod
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
         """The initial value of parameter `name` of one layer."""
+
+
+def one_hot(labels: Tensor, classes: int) -> Tensor:
+    """Labels (n,) int64 in 0..classes-1 as (n, classes) float; no column where there are no classes."""
+    return (labels[:, None] == torch.arange(classes, device=labels.device)).float()
+
+
+def codes(latent: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """A generator's input: latent vectors (n, latent) and labels (n,) as (n, latent + classes)."""
+    return torch.cat([latent, one_hot(labels, classes).to(latent.dtype)], dim=1)
 
 
 @torch.no_grad()
@@ -56,10 +75,8 @@ def parameter_count(module: nn.Module) -> int:
 
 def network_of(choice: Choice, resolution: int, where: str) -> Network:
     """The network family with its settings; raises UserError for an unknown one or a resolution it is not made for."""
-    network = component(families, Network, choice, f"{where}.network")
+    network = component(families, Network, choice, where)
     if resolution not in network.resolutions:
         known = ", ".join(map(str, network.resolutions))
-        raise UserError(
-            f"params.yaml: {where}.network = {choice.name!r} makes images of {known} pixels, not {resolution}"
-        )
+        raise UserError(f"params.yaml: {where} = {choice.name!r} makes images of {known} pixels, not {resolution}")
     return network

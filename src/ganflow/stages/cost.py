@@ -181,7 +181,7 @@ class Trial:
         folder = self.scratch / dataset.format / str(resolution)
         if folder not in self.shards:
             samples, classes = form.samples(raw, "train"), form.classes(raw)
-            about = {"dataset": "tried", "split": "train", "resolution": resolution, "shard_size": DRAWN}
+            about = {"dataset": "tried", "split": "train", "shape": (resolution, resolution, 3), "shard_size": DRAWN}
             took, _ = _timed(lambda: write_shards(samples, folder, classes=classes, **about))
             self.shards[folder] = took / DRAWN
         return Shards(folder), self.shards[folder]

@@ -26,7 +26,9 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     averaged = asked.weights == "ema" and (trained / "generator_ema.safetensors").exists()
     with outputs(unit) as folder:
         module, about = load_generator(trained / f"generator{'_ema' if averaged else ''}.safetensors", device)
-        images = generated_images(module, asked.images, about["latent"], asked.batch_size, int(seed), device)
+        images = generated_images(
+            module, asked.images, about["latent"], asked.batch_size, int(seed), device, about["classes"]
+        )
         floor = read_json(reference / "floor.json")
         scores, protocol = {}, {}
         for name, metric in metrics_of(asked).items():

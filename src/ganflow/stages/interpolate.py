@@ -9,6 +9,7 @@ import torch
 from ganflow.artifacts import write_file
 from ganflow.config import Experiment
 from ganflow.errors import UserError
+from ganflow.networks.interfaces import codes
 from ganflow.randomness import generator
 from ganflow.stages.selection import weights_named
 from ganflow.training.images import as_grid, encoded, evaluating, to_pixels
@@ -25,8 +26,9 @@ def run(experiment: Experiment, which: str, rows: int, steps: int, seed: int, we
     ends = generator(seed, "interpolation").standard_normal((2, rows, about["latent"]))
     walks = np.stack([spherical(*ends, share) for share in np.linspace(0, 1, steps)], axis=1)
     vectors = torch.from_numpy(walks.reshape(rows * steps, -1).astype(np.float32)).to(device)
+    labels = torch.arange(rows, device=device).repeat_interleave(steps) % max(about["classes"], 1)  # a class a row
     with torch.no_grad(), evaluating(module):
-        pixels = to_pixels(module(vectors).float())
+        pixels = to_pixels(module(codes(vectors, labels, about["classes"])).float())
     if out.suffix in (".gif", ".webp"):
         by_step = pixels.reshape(rows, steps, *pixels.shape[1:]).swapaxes(0, 1)
         there = [as_grid(frame, max(1, round(rows**0.5))) for frame in by_step]

@@ -9,7 +9,10 @@ import shutil
 import torch
 
 from ganflow.artifacts import write_file
+from ganflow.components import component_class
 from ganflow.config import Experiment
+from ganflow.data import formats
+from ganflow.data.interfaces import Format
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import metrics_of
 from ganflow.methods.adversarial import parts
@@ -27,10 +30,10 @@ def run(experiment: Experiment, cost: bool = False) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("params.yaml: compute.device = 'cuda': torch finds no CUDA device here; set cpu or auto")
-    resolutions = {dataset.resolution for dataset in experiment.datasets.values()}
     for name, variant in experiment.variants.items():
-        for resolution in resolutions:
-            parts(name, variant, resolution)
+        for key, dataset in experiment.datasets.items():
+            form = component_class(formats, Format, dataset.format, f"datasets.{key}.format")
+            parts(name, variant, dataset.resolution, form.labelled)
     metrics_of(experiment.evaluation)
     planned = list(units(experiment, device))
     write_file(PLAN, as_yaml(device, planned))

@@ -22,11 +22,12 @@ def run(experiment: Experiment, which: str, images: int, seed: int, weights: str
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module, about = load_generator(path, device)
     batch_size = experiment.evaluation.batch_size
-    made = generated_images(module, images, about["latent"], batch_size, seed, device).permute(0, 2, 3, 1).numpy()
+    made = generated_images(module, images, about["latent"], batch_size, seed, device, about["classes"])
+    pictures = made.permute(0, 2, 3, 1).numpy()
     if out.is_dir() or not out.suffix:
-        for index, pixels in enumerate(made):
+        for index, pixels in enumerate(pictures):
             write_file(out / f"{index:06d}.png", encoded([Image.fromarray(pixels)], ".png"))
     else:
         columns = min(images, max(1, round(images**0.5)))
-        write_file(out, encoded([as_grid(made, columns)], out.suffix))
+        write_file(out, encoded([as_grid(pictures, columns)], out.suffix))
     print(f"{out}: {images} images of {path} at iteration {about['iteration']:,}, seed {seed}")

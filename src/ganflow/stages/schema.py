@@ -12,8 +12,8 @@ from ganflow.data import formats, sources
 from ganflow.data.interfaces import Source
 from ganflow.evaluation import metrics
 from ganflow.evaluation.interfaces import Metric
-from ganflow.methods import constraints, objectives, optimizers
-from ganflow.methods.interfaces import Constraint, Objective, Optimizer
+from ganflow.methods import conditionings, constraints, objectives, optimizers
+from ganflow.methods.interfaces import Conditioning, Constraint, Objective, Optimizer
 from ganflow.networks import families
 from ganflow.networks.interfaces import Network
 
@@ -21,6 +21,8 @@ SCHEMA = Path("params.schema.json")
 CHOICES: dict[tuple[str, str], tuple[ModuleType, type[Component]]] = {
     ("Dataset", "source"): (sources, Source),
     ("Variant", "network"): (families, Network),
+    ("Variant", "critic_network"): (families, Network),
+    ("Variant", "conditioning"): (conditionings, Conditioning),
     ("Variant", "objective"): (objectives, Objective),
     ("Variant", "constraint"): (constraints, Constraint),
     ("Variant", "optimizer"): (optimizers, Optimizer),
@@ -37,8 +39,8 @@ def schema() -> dict[str, Any]:
     whole = Experiment.model_json_schema()
     definitions = whole["$defs"]
     for (model, field), (package, kind) in CHOICES.items():
-        definitions[model]["properties"][field] |= _choice(package, kind, definitions)
-        definitions[model]["properties"][field].pop("$ref", None)
+        plain = {key: value for key, value in definitions[model]["properties"][field].items() if key != "$ref"}
+        definitions[model]["properties"][field] = plain | _choice(package, kind, definitions)
     definitions["Dataset"]["properties"]["format"] = {
         "enum": names(formats),
         "description": definitions["Dataset"]["properties"]["format"]["description"],

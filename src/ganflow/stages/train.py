@@ -31,16 +31,19 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.allow_tf32 = False  # float32 means float32
-    method = Adversarial(variant, experiment.variants[variant], training, train.shape[0], int(seed), device)
+    method = Adversarial(
+        variant, experiment.variants[variant], training, train.shape[0], int(seed), device, len(train.classes)
+    )
     work = Run(str(unit), method, training, int(seed), device, train, held_out)
     folder = scratch("train", name)
     began = time.monotonic()
     state = work.to_the_end(folder)
     rate = work.images_used / (time.monotonic() - began)
     about = {
-        "estimate_name": method.objective.estimate_name,
+        "estimate_name": method.objective.legend.estimate,
         "constraint": experiment.variants[variant].constraint.name,
-        "settings": {key: part.model_dump(mode="json") for key, part in method.components.items()},
+        "legend": method.legend(),
+        "settings": {key: part.model_dump(mode="json") for key, part in method.parts.by_key().items()},
     }
     with outputs(unit, about) as partial:
         _write_journal(partial / "journal.csv", state)
@@ -52,6 +55,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             "iteration": state.iteration,
             "resolution": train.shape[0],
             "latent": training.latent,
+            "classes": method.classes,
+            "scale": method.image_scale,
             "network": unit.parameters["network"],
             "data": read_json(shards / "manifest.json")["fingerprint"],
             "fingerprint": name,

@@ -120,6 +120,8 @@ def _train(experiment: Experiment, dataset: str, variant: str, seed: int, device
     parameters |= {"training": experiment.training_of(variant).model_dump(mode="json"), "seed": seed}
     used = (
         _module("networks.families", chosen.network.name),
+        _module("networks.families", (chosen.critic_network or chosen.network).name),
+        _module("methods.conditionings", chosen.conditioning.name),
         _module("methods.objectives", chosen.objective.name),
         _module("methods.constraints", chosen.constraint.name),
         _module("methods.optimizers", chosen.optimizer.name),

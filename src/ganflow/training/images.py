@@ -23,6 +23,12 @@ def latent_vectors(count: int, dimension: int, device: str, seed: int, purpose: 
     return torch.from_numpy(values).to(device)
 
 
+def class_labels(count: int, classes: int, device: str, seed: int, purpose: str, *step: int) -> Tensor:
+    """Classes drawn uniformly from 0..classes-1, (count,) int64; zeros where there are no classes."""
+    values = generator(seed, f"classes/{purpose}", *step).integers(max(classes, 1), size=count)
+    return torch.from_numpy(values).to(device)
+
+
 def to_device(samples: np.ndarray, device: str) -> Tensor:
     """Images, uint8 (n, H, W, 3), to float32 (n, 3, H, W) in [-1, 1], channels last in memory: 2 (x / 255 - 0.5).
 

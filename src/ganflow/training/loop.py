@@ -7,8 +7,10 @@ was killed and resumed, as often as it may be, makes the same bytes as one that 
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +22,41 @@ from ganflow.data.reader import Shards, batch_indices
 from ganflow.errors import UserError
 from ganflow.methods.adversarial import Adversarial
 from ganflow.methods.interfaces import Draws, Update
+from ganflow.networks.interfaces import codes
 from ganflow.progress import Progress
 from ganflow.randomness import generator
-from ganflow.training.images import evaluating, latent_vectors, to_device, write_grid
+from ganflow.training.images import class_labels, evaluating, latent_vectors, to_device, write_grid
 from ganflow.training.state import Checkpoints, State
+
+Batch = tuple[Tensor, Callable[[], np.ndarray]]  # real images, and what reads their labels
 
 
 class StepDraws(Draws):
-    """The draws of one repetition of an update in one iteration."""
+    """The draws of one step: of a repetition of an update in an iteration, or of a part of the validation."""
 
-    def __init__(self, run: "Run", update: Update, step: tuple[int, int], real: Tensor | None):
-        self.run, self.purpose, self.step, self.real = run, update.name, step, real
+    def __init__(self, run: "Run", purpose: str, step: tuple[int, ...], size: int, real: "Batch | None" = None):
+        self.run, self.purpose, self.step, self.size = run, purpose, step, size
+        self.real, self.read_labels = real or (None, None)
 
     def latent(self) -> Tensor:
-        size, dimension = self.run.training.batch_size, self.run.training.latent
-        return latent_vectors(size, dimension, self.run.device, self.run.seed, self.purpose, *self.step)
+        dimension = self.run.training.latent
+        return latent_vectors(self.size, dimension, self.run.device, self.run.seed, self.purpose, *self.step)
 
     def uniform(self) -> Tensor:
-        draw = generator(self.run.seed, f"uniform/{self.purpose}", *self.step)
-        return torch.from_numpy(draw.random(self.run.training.batch_size, dtype=np.float32)).to(self.run.device)
+        return self._uniform("uniform", (self.size,))
+
+    def noise(self) -> Tensor:
+        return self._uniform("noise", tuple(self.real.shape))
+
+    def labels(self) -> Tensor:
+        return torch.from_numpy(self.read_labels()).to(self.run.device)
+
+    def classes(self, count: int) -> Tensor:
+        return class_labels(self.size, count, self.run.device, self.run.seed, self.purpose, *self.step)
+
+    def _uniform(self, what: str, shape: tuple[int, ...]) -> Tensor:
+        draw = generator(self.run.seed, f"{what}/{self.purpose}", *self.step)
+        return torch.from_numpy(draw.random(shape, dtype=np.float32)).to(self.run.device)
 
 
 class Run:
@@ -88,19 +106,23 @@ class Run:
         return state
 
     def _iterate(self, state: State, sums: dict[str, list[Tensor]]) -> None:
+        self.method.begin(state.iteration)
         for update in self.method.updates:
             for repetition in range(update.repeat(state.iteration)):
-                real = None
-                if update.uses_real:
-                    real = self.real(state.position)
-                    state.position += 1
-                draws = StepDraws(self, update, (state.iteration, repetition), real)
+                draws = self.draws(update, (state.iteration, repetition), state.position)
+                state.position += update.uses_real
                 for name, value in self.step(update, draws).items():
                     sums[name].append(value)
         if self.averaged is not None:
             self._average()
 
+    def draws(self, update: Update, step: tuple[int, int], position: int) -> StepDraws:
+        """The draws of one (iteration, repetition) of an update, with the real images at a position if it uses any."""
+        real = (self._real(position), partial(self._labels, position)) if update.uses_real else None
+        return StepDraws(self, update.name, step, update.batches * self.training.batch_size, real)
+
     def step(self, update: Update, draws: Draws) -> dict[str, Tensor]:
+        """One step of an update; returns its values for the journal."""
         for key, module in self.method.modules.items():
             module.train().requires_grad_(key == update.trains)
         update.before()
@@ -119,11 +141,16 @@ class Run:
             return nullcontext()
         return torch.autocast(self.device, dtype=torch.bfloat16)
 
-    def real(self, position: int) -> Tensor:
+    def _real(self, position: int) -> Tensor:
+        self.images_used += self.training.batch_size
+        return to_device(self.train.samples(self._chosen(position)), self.device)
+
+    def _labels(self, position: int) -> np.ndarray:
+        return self.train.labels(self._chosen(position))
+
+    def _chosen(self, position: int) -> np.ndarray:
         size = self.training.batch_size
-        self.images_used += size
-        chosen = batch_indices(self.train.count, self.seed, position * size, size)
-        return to_device(self.train.samples(chosen), self.device)
+        return batch_indices(self.train.count, self.seed, position * size, size)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -134,7 +161,7 @@ class Run:
             mean.copy_(value)
 
     def _row(self, iteration: int, sums: dict[str, list[Tensor]]) -> dict[str, float]:
-        """Means over the updates since the last row, and the losses on held-out images."""
+        """Means over the updates since the last row, and what is measured on held-out images."""
         means = {name: float(torch.stack(values).double().mean()) for name, values in sums.items()}
         row = {"iteration": iteration} | means | self.validate()
         if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
@@ -146,24 +173,30 @@ class Run:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
+        """What is measured on held-out images, networks in evaluation mode."""
         count = min(self.training.validation_images, self.held_out.count)
         totals: dict[str, float] = defaultdict(float)
+        norms = []
         with evaluating(*self.method.modules.values()):
             for part, start in enumerate(range(0, count, self.training.batch_size)):
                 chosen = np.arange(start, min(start + self.training.batch_size, count))
                 real = to_device(self.held_out.samples(chosen), self.device)
-                latent = latent_vectors(len(chosen), self.training.latent, self.device, self.seed, "validation", part)
+                labels = partial(self.held_out.labels, chosen)
+                draws = StepDraws(self, "validation", (part,), len(chosen), (real, labels))
                 with self.autocast():
-                    values = self.method.validation(real, latent)
+                    values, slopes = self.method.validation(draws)
+                norms.append(slopes)
                 for name, value in values.items():
                     totals[name] += float(value) * len(chosen) / count
-        return dict(totals)
+        return totals | self.method.slopes(torch.cat(norms), totals)
 
     @torch.no_grad()
     def grid(self, scratch: Path, iteration: int) -> None:
+        """Writes the sample grid of an iteration, always of the same latent vectors."""
         module = self.method.modules["generator"] if self.averaged is None else self.averaged
-        side = self.training.grid
+        side, classes = self.training.grid, self.method.classes
         latent = latent_vectors(side * side, self.training.latent, self.device, self.seed, "grid")
+        rows = torch.arange(side, device=self.device).repeat_interleave(side) % max(classes, 1)  # a class a row
         with evaluating(module), self.autocast():
-            images = module(latent).float()
+            images = module(codes(latent, rows, classes)).float() * self.method.image_scale
         write_grid(scratch / "samples" / f"{iteration:09d}.png", images, side)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ganflow.config import Training
-from ganflow.training.loop import Run, StepDraws
+from ganflow.training.loop import Run
 
 ENOUGH = 0.5  # seconds of one kind of step
 FEWEST = 3  # steps
@@ -32,8 +32,7 @@ def measured(run: Run) -> Pace:
     for update in run.method.updates:
 
         def step(number: int, update=update) -> None:
-            real = run.real(number) if update.uses_real else None
-            run.step(update, StepDraws(run, update, (number, 0), real))
+            run.step(update, run.draws(update, (number, 0), number))
 
         steps[update.name] = _median(step)
     with tempfile.TemporaryDirectory() as folder:

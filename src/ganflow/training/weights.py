@@ -12,6 +12,7 @@ from ganflow.artifacts import canonical_json, write_file
 from ganflow.config import Choice
 from ganflow.errors import UserError
 from ganflow.networks.interfaces import network_of
+from ganflow.networks.layers import Scaled
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -47,16 +48,20 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
     """The generator in a weights file, in evaluation mode, and what the file says of it (latent, iteration, ...).
 
-    It maps (n, latent) float32, standard normal, to (n, 3, resolution, resolution) in [-1, 1]. Raises UserError if the
-    file is absent, damaged or holds no generator.
+    It maps (n, latent) float32, standard normal, to (n, 3, resolution, resolution) in [-1, 1]; with classes it takes
+    (n, latent + classes), the class one-hot behind the latent vector (`networks.interfaces.codes`). Raises UserError if
+    the file is absent, damaged or holds no generator.
     """
     tensors, about = load_tensors(Path(path))
     if not str(about.get("module")).startswith("generator"):
         raise UserError(f"{path}: holds no generator; choose generator.safetensors or generator_ema.safetensors")
     network = network_of(Choice(**about["network"]), about["resolution"], str(path))
-    module = network.generator(about["resolution"], about["latent"])
+    about = {"classes": 0, "scale": 1.0} | about  # a file of an earlier version says neither
+    module = network.generator(about["resolution"], about["latent"], about["classes"])
     try:
         module.load_state_dict(tensors)
     except RuntimeError:
         raise UserError(f"{path}: its weights do not fit the network that it names; run `dvc repro` again") from None
+    if about["scale"] != 1:
+        module = nn.Sequential(module, Scaled(about["scale"]))
     return module.to(device).eval().requires_grad_(False), about

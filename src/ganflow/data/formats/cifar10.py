@@ -50,6 +50,7 @@ class Cifar10(Format):
 
     archives: ClassVar[tuple[Archive, ...]] = (ARCHIVE,)
     images: ClassVar[dict[str, int]] = {"train": 50_000, "validation": 10_000}
+    labelled: ClassVar[bool] = True
     scene: ClassVar[str] = "objects"
 
     def classes(self, folder: Path) -> tuple[str, ...]:

@@ -3,38 +3,33 @@
 Always float32, also where the networks run in bfloat16, and without NaN where the gradient is zero.
 """
 
-import torch
-from pydantic import Field
-from torch import Tensor, nn
+from typing import ClassVar
 
-from ganflow.methods.interfaces import Constraint, Objective
+from pydantic import Field
+from torch import Tensor
+
+from ganflow.methods.interfaces import Constraint, Objective, Score, Values
+from ganflow.methods.slopes import gradient_norms, summary
 from ganflow.networks.interfaces import Network
 
 
 class GradientPenalty(Constraint):
     """On x^ = epsilon x_real + (1 - epsilon) x_fake, epsilon drawn for each sample."""
 
+    slope: ClassVar = "near 1"
     weight: float = Field(10.0, gt=0, description="lambda of the paper")
     one_sided: bool = Field(False, description="penalise only norms above 1 (the paper's appendix C)")
 
-    def penalty(
-        self, critic: nn.Module, real: Tensor, fake: Tensor, epsilon: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        with torch.autocast(real.device.type, enabled=False):
-            precise = torch.promote_types(real.dtype, torch.float32)
-            epsilon = epsilon.view(-1, *[1] * (real.dim() - 1))
-            mixed = (epsilon * real.to(precise) + (1 - epsilon) * fake.to(precise)).requires_grad_()
-            [gradient] = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
-            square = gradient.flatten(1).square().sum(1)
-            norm = square.clamp_min(torch.finfo(square.dtype).tiny).sqrt()  # the clamp's gradient at zero is zero
-            excess = (norm - 1).clamp_min(0) if self.one_sided else norm - 1
-            loss = self.weight * excess.square().mean()
-        return loss, {"penalty": loss.detach(), "gradient_norm": norm.detach().mean()}
+    def penalty(self, score: Score, real: Tensor, fake: Tensor, epsilon: Tensor) -> tuple[Tensor, Values]:
+        norms = gradient_norms(score, real, fake, epsilon, create_graph=True)
+        excess = (norms - 1).clamp_min(0) if self.one_sided else norms - 1
+        loss = self.weight * excess.square().mean()
+        return loss, {"penalty": loss.detach()} | summary(norms.detach(), "gradient_norm")
 
-    def refusal(self, network: Network, objective: Objective) -> str | None:
-        if network.critic_mixes_samples():
+    def refusal(self, critic: Network, objective: Objective) -> str | None:
+        if critic.critic_mixes_samples():
             return (
                 "the penalty is defined for each sample, and batch normalisation in the critic mixes samples "
-                "(WGAN-GP, section 4); set the network's critic_norm to none"
+                "(WGAN-GP, section 4); set the network's critic_norm to none or layer"
             )
         return None

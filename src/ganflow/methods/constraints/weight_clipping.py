@@ -8,7 +8,6 @@ from pydantic import Field
 from torch import nn
 
 from ganflow.methods.interfaces import Constraint, Objective
-from ganflow.methods.objectives.non_saturating import NonSaturating
 from ganflow.networks.interfaces import Network
 
 
@@ -31,7 +30,10 @@ class WeightClipping(Constraint):
         for parameter in critic.parameters():
             parameter.clamp_(-self.limit, self.limit)
 
-    def refusal(self, network: Network, objective: Objective) -> str | None:
-        if isinstance(objective, NonSaturating):
-            return "weight clipping bounds a Wasserstein critic; with a sigmoid loss it only starves the discriminator"
+    def refusal(self, critic: Network, objective: Objective) -> str | None:
+        if not objective.needs_slope:
+            return (
+                "clipping bounds a Wasserstein critic's slope; the optimum of this objective needs scores of any "
+                "height, as of a sigmoid loss, and clipping only starves its critic"
+            )
         return None

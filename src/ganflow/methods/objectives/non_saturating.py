@@ -1,18 +1,26 @@
 """The non-saturating objective (GAN, arXiv 1406.2661, section 3), on logits: D = sigmoid(score)."""
 
 import math
-from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ganflow.methods.interfaces import Objective
+from ganflow.methods.interfaces import Legend, Objective
 
 
 class NonSaturating(Objective):
     """Critic: -E log D(x_real) - E log(1 - D(x_fake)); generator: -E log D(x_fake)."""
 
-    estimate_name: ClassVar = "Jensen-Shannon estimate"
+    @property
+    def legend(self) -> Legend:
+        return Legend(
+            estimate="Jensen-Shannon estimate",
+            formula="log 2 − critic loss / 2",
+            smallest=0.0,
+            largest=math.log(2),
+            critic_loss="−E log D(real) − E log(1 − D(fake))",
+            blind_loss=2 * math.log(2),
+        )
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(-real).mean() + softplus(fake).mean()

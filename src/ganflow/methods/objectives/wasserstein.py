@@ -4,13 +4,25 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ganflow.methods.interfaces import Objective
+from ganflow.methods.interfaces import Legend, Objective
 
 
 class Wasserstein(Objective):
     """Critic: E f(x_fake) - E f(x_real); generator: -E f(x_fake)."""
 
-    estimate_name: ClassVar = "Wasserstein estimate"
+    needs_slope: ClassVar = True
+    threshold: ClassVar = None
+
+    @property
+    def legend(self) -> Legend:
+        return Legend(
+            estimate="Wasserstein estimate",
+            formula="E f(real) − E f(fake)",
+            smallest=0.0,
+            largest=None,
+            critic_loss="E f(fake) − E f(real)",
+            blind_loss=0.0,
+        )
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return fake.mean() - real.mean()

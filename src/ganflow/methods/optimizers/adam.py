@@ -1,4 +1,5 @@
-"""Adam (Kingma and Ba, arXiv 1412.6980), as in torch."""
+"""Adam (Kingma and Ba, arXiv 1412.6980), as in torch; weight decay for the critic alone (WGAN-GP, appendix B) and, if
+asked, apart from the gradient (AdamW, arXiv 1711.05101)."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -16,6 +17,15 @@ class Adam(Optimizer):
 
     lr: float = Field(2e-4, gt=0, description="learning rate")
     betas: tuple[Beta, Beta] = Field((0.5, 0.999), strict=False, description="decays of the two moments")
+    critic_weight_decay: float = Field(0.0, ge=0, description="of the critic's parameters (1e-3 in the paper's sweep)")
+    decoupled: bool = Field(False, description="true: the decay multiplies the weights; false: it joins the gradient")
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-        return optim.Adam(parameters, lr=self.lr, betas=self.betas, foreach=True)
+    def build(self, parameters: Iterable[nn.Parameter], trains: str) -> optim.Optimizer:
+        return optim.Adam(
+            parameters,
+            lr=self.lr,
+            betas=self.betas,
+            weight_decay=self.critic_weight_decay if trains == "critic" else 0.0,
+            decoupled_weight_decay=self.decoupled,
+            foreach=True,
+        )

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import nn
 
 from ganflow.networks.interfaces import Network
+from ganflow.networks.layers import normalisation
 
 
 class DCGAN(Network):
@@ -23,13 +24,15 @@ class DCGAN(Network):
     resolutions: ClassVar = (16, 32, 64, 128)
     width: int = Field(64, ge=1, le=1024, description="filters of the layer next to the image")
     norm: Literal["batch", "none"] = Field("batch", description="normalisation in the generator")
-    critic_norm: Literal["batch", "none"] | None = Field(None, description="in the critic; absent: as in the generator")
+    critic_norm: Literal["batch", "layer", "none"] | None = Field(
+        None, description="in the critic; absent: as in the generator"
+    )
     weight_std: float | None = Field(
         0.02, gt=0, description="deviation of initial weights; null: He's sqrt(2 / fan-in)"
     )
 
-    def generator(self, resolution: int, latent: int) -> nn.Module:
-        norm = self.norm
+    def generator(self, resolution: int, latent: int, classes: int = 0) -> nn.Module:
+        norm, latent = self.norm, latent + classes
         channels = [self.width * factor for factor in _factors(resolution)][::-1]
         layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1))]
         layers += _block(nn.ConvTranspose2d(latent, channels[0], 4, 1, 0, bias=norm == "none"), norm, nn.ReLU(True))
@@ -38,22 +41,25 @@ class DCGAN(Network):
         layers += [nn.ConvTranspose2d(channels[-1], 3, 4, 2, 1, bias=norm == "none"), nn.Tanh()]
         return nn.Sequential(*layers)
 
-    def critic(self, resolution: int) -> nn.Module:
+    def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
         norm = self.critic_norm or self.norm
-        channels = [self.width * factor for factor in _factors(resolution)]
-        layers = _block(nn.Conv2d(3, channels[0], 4, 2, 1, bias=norm == "none"), "none", _leaky())
-        for before, after in pairwise(channels):
+        filters = [self.width * factor for factor in _factors(resolution)]
+        layers = _block(nn.Conv2d(channels, filters[0], 4, 2, 1, bias=norm == "none"), "none", _leaky())
+        for before, after in pairwise(filters):
             layers += _block(nn.Conv2d(before, after, 4, 2, 1, bias=norm == "none"), norm, _leaky())
-        layers += [nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=norm == "none"), nn.Flatten(0)]
+        layers += [nn.Conv2d(filters[-1], outputs, 4, 1, 0, bias=norm == "none"), nn.Flatten(1)]
         return nn.Sequential(*layers)
 
     def critic_mixes_samples(self) -> bool:
         return (self.critic_norm or self.norm) == "batch"
 
+    def critic_normalises(self) -> bool:
+        return (self.critic_norm or self.norm) != "none"
+
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
         if name == "bias":
             return np.zeros(shape)
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
             return draw.normal(1.0, 0.02, shape)
         return draw.normal(0.0, self.weight_std or (2 / _fan_in(module)) ** 0.5, shape)
 
@@ -72,8 +78,7 @@ def _fan_in(module: nn.Module) -> float:
 
 
 def _block(convolution: nn.Module, norm: str, activation: nn.Module) -> list[nn.Module]:
-    normalisation = [nn.BatchNorm2d(convolution.out_channels)] if norm == "batch" else []
-    return [convolution, *normalisation, activation]
+    return [convolution, *normalisation(norm, convolution.out_channels), activation]
 
 
 def _leaky() -> nn.Module:

@@ -1,0 +1,1 @@
+"""How classes enter generator and critic; one file each."""

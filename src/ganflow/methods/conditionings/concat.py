@@ -1,0 +1,20 @@
+"""Conditional GAN (Mirza and Osindero, arXiv 1411.1784): the class beside the input of generator and critic.
+
+The generator sees the class one-hot with its latent vector (or as its family has it), the critic as constant planes.
+"""
+
+from torch import Tensor, cat
+
+from ganflow.methods.interfaces import Conditioning
+from ganflow.networks.interfaces import one_hot
+
+
+class Concatenated(Conditioning):
+    """One plane for each class, 1 everywhere in that of the image and 0 in the others."""
+
+    def channels(self, classes: int) -> int:
+        return 3 + classes
+
+    def view(self, images: Tensor, labels: Tensor, classes: int) -> Tensor:
+        planes = one_hot(labels, classes).to(images.dtype)[:, :, None, None]
+        return cat([images, planes.expand(-1, -1, *images.shape[2:])], dim=1)

@@ -1,0 +1,70 @@
+"""Spectral normalisation (Miyato et al., arXiv 1802.05957, equation 8 and Algorithm 1): every layer's W / sigma(W).
+
+The power iteration goes on once in each critic step and nowhere else, and its vectors are buffers of the critic: a
+resumed
+run has them, and looking at a critic does not change it.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.nn.utils.parametrize import register_parametrization
+
+from ganflow.methods.interfaces import Constraint, Objective
+from ganflow.networks.interfaces import Network
+from ganflow.randomness import generator
+
+WARM_UP = 15  # power iterations on the initial weights
+
+
+class Normalised(nn.Module):
+    """W / (u^T W v), W as a matrix (outputs, the rest), u and v its first singular vectors, held constant."""
+
+    def __init__(self, weight: Tensor, u: Tensor):
+        super().__init__()
+        self.register_buffer("u", normalize(u.to(weight.dtype), dim=0))
+        self.register_buffer("v", weight.new_zeros(weight[0].numel()))
+        self.iterate(weight, WARM_UP)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight / torch.dot(self.u, torch.mv(weight.flatten(1), self.v))
+
+    @torch.no_grad()
+    def iterate(self, weight: Tensor, times: int) -> None:
+        """Brings u and v nearer to the first singular vectors."""
+        matrix = weight.flatten(1)
+        for _ in range(times):
+            self.v.copy_(normalize(torch.mv(matrix.T, self.u), dim=0))
+            self.u.copy_(normalize(torch.mv(matrix, self.v), dim=0))
+
+
+class SpectralNorm(Constraint):
+    """A bound of 1 on each layer's matrix; a convolution's own slope can be larger, by its kernel's overlap."""
+
+    slope: ClassVar = "unknown"
+    iterations: int = Field(1, ge=1, le=100, description="power iterations in each critic step")
+
+    def prepare(self, critic: nn.Module, seed: int) -> None:
+        for name, layer in list(critic.named_modules()):
+            if isinstance(getattr(layer, "weight", None), nn.Parameter):
+                draw = generator(seed, f"initial/spectral_norm/{name}")
+                u = torch.from_numpy(draw.standard_normal(len(layer.weight)).astype(np.float32))
+                register_parametrization(layer, "weight", Normalised(layer.weight, u))
+
+    def before_step(self, critic: nn.Module) -> None:
+        for layer in critic.modules():
+            if hasattr(layer, "parametrizations"):
+                weight = layer.parametrizations.weight
+                weight[0].iterate(weight.original, self.iterations)
+
+    def refusal(self, critic: Network, objective: Objective) -> str | None:
+        if critic.critic_normalises():
+            return (
+                "a normalisation layer scales by the statistics of its input, which undoes the bound on each layer; "
+                "set the network's critic_norm to none"
+            )
+        return None

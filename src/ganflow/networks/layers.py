@@ -1,0 +1,99 @@
+"""Layers that torch lacks: those of TensorFlow 1 in the WGAN-GP authors' code, the norms that families name, and their
+initial values.
+
+Initial values are uniform; a layer made here says by its `gain` whether He's (2) or Glorot's (1) deviation is meant.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+
+class SameConv2d(nn.Conv2d):
+    """A strided convolution with TensorFlow's SAME padding: with kernel 5 and stride 2, one before and two after."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(pad(x, _same(self.kernel_size[0], self.stride[0])))
+
+
+class SameConvTranspose2d(nn.ConvTranspose2d):
+    """The transpose of `SameConv2d`: from h to stride * h pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        before, _, _, _ = _same(self.kernel_size[0], self.stride[0])
+        height, width = (self.stride[0] * side for side in x.shape[2:])
+        return super().forward(x)[:, :, before : before + height, before : before + width]
+
+
+def _same(kernel: int, stride: int) -> tuple[int, int, int, int]:
+    """Padding of an image whose sides the stride divides: left, right, top, bottom."""
+    whole = kernel - stride
+    before = whole // 2
+    return before, whole - before, before, whole - before
+
+
+class ConditionalBatchNorm2d(nn.Module):
+    """Batch normalisation with a gain and a bias for each class (Dumoulin et al., arXiv 1610.07629)."""
+
+    def __init__(self, channels: int, classes: int):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.gain = nn.Parameter(torch.ones(classes, channels))
+        self.bias = nn.Parameter(torch.zeros(classes, channels))
+
+    def forward(self, x: Tensor, classes: Tensor) -> Tensor:
+        """x (n, channels, h, w), classes (n, classes) one-hot."""
+        gain, bias = (classes @ table for table in (self.gain, self.bias))
+        return self.norm(x) * gain[:, :, None, None] + bias[:, :, None, None]
+
+
+class Scaled(nn.Module):
+    """A constant times the input."""
+
+    def __init__(self, factor: float):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
+def normalisation(kind: str, channels: int) -> list[nn.Module]:
+    """The layers of a norm: "batch"; "layer", over all of an image with gain and bias a channel, as the WGAN-GP
+    authors' code has it; or "none"."""
+    match kind:
+        case "batch":
+            return [nn.BatchNorm2d(channels)]
+        case "layer":
+            return [nn.GroupNorm(1, channels)]
+        case _:
+            return []
+
+
+def with_gain(layer: nn.Module, gain: float) -> nn.Module:
+    """The layer, marked for `initial_value`."""
+    layer.gain = gain
+    return layer
+
+
+def initial_value(module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
+    """Gains 1, biases 0, weights uniform with variance 2 gain / (fan-in + fan-out), a stride's share left out."""
+    if name == "bias":
+        return np.zeros(shape)
+    if not isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+        return np.ones(shape)
+    return uniform((2 * module.gain / sum(_fans(module))) ** 0.5, shape, draw)
+
+
+def uniform(deviation: float, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
+    """Uniform values of mean 0 and this standard deviation."""
+    return draw.uniform(-deviation * 3**0.5, deviation * 3**0.5, shape)
+
+
+def _fans(module: nn.Module) -> tuple[float, float]:
+    if isinstance(module, nn.Linear):
+        return module.in_features, module.out_features
+    kernel, stride = module.kernel_size[0] ** 2, module.stride[0] ** 2
+    fan_in, fan_out = module.in_channels * kernel, module.out_channels * kernel
+    return (fan_in / stride, fan_out) if isinstance(module, nn.ConvTranspose2d) else (fan_in, fan_out / stride)
