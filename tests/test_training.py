@@ -95,7 +95,7 @@ def test_killed_and_resumed_twice_gives_the_same_bits(shards, tmp_path, monkeypa
     undisturbed = run(shards, name, training)
     expected = result(undisturbed, tmp_path / "a", undisturbed.to_the_end(tmp_path / "a"))
 
-    folder, step = tmp_path / "b", Run._step
+    folder, step = tmp_path / "b", Run.step
     for steps_until_kill in (14, 7):
         left = iter(range(steps_until_kill))
 
@@ -104,10 +104,10 @@ def test_killed_and_resumed_twice_gives_the_same_bits(shards, tmp_path, monkeypa
                 raise Killed
             return step(self, *arguments)
 
-        monkeypatch.setattr(Run, "_step", killed)
+        monkeypatch.setattr(Run, "step", killed)
         with pytest.raises(Killed):
             run(shards, name, training).to_the_end(folder)
-    monkeypatch.setattr(Run, "_step", step)
+    monkeypatch.setattr(Run, "step", step)
     resumed = run(shards, name, training)
     assert result(resumed, folder, resumed.to_the_end(folder)) == expected
     assert resumed.images_used < undisturbed.images_used

@@ -44,7 +44,7 @@ class RunRecord:
         """{dotted key: value} of the resolved parameters, components with the settings that they took by default."""
         settings = self.manifest["settings"]
         resolved = {
-            key: {**value, "settings": settings[key]} if key in settings else value
+            key: {**(value or {}), "settings": settings[key]} if key in settings else value
             for key, value in self.manifest["parameters"].items()
         }
         return flat(resolved)
