@@ -18,7 +18,7 @@ from ganflow.config import Choice, CriticSteps, Training, Variant
 from ganflow.data.interfaces import Sample
 from ganflow.data.reader import Shards
 from ganflow.data.scenes import objects
-from ganflow.data.shards import write_shards
+from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
 from ganflow.methods import constraints, objectives, optimizers
 from ganflow.methods.adversarial import Adversarial, parts
