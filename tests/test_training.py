@@ -25,7 +25,7 @@ from ganflow.methods.adversarial import Adversarial, parts
 from ganflow.methods.interfaces import Update
 from ganflow.randomness import generator
 from ganflow.training import loop
-from ganflow.training.images import latent_vectors, to_device, to_pixels
+from ganflow.training.images import from_stored, latent_vectors, to_pixels
 from ganflow.training.loop import Run
 from ganflow.training.state import Checkpoints
 
@@ -223,7 +223,7 @@ def test_random_numbers_stay_what_they_are():
 
 def test_pixels_go_to_images_and_back():
     pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, 3)
-    images = to_device(pixels, "cpu")
+    images = from_stored(torch.from_numpy(pixels))
     assert images.min() == -1 and images.max() == 1
     assert np.array_equal(to_pixels(images), pixels)
 
