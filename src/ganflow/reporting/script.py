@@ -105,7 +105,7 @@ function chart(host) {
     }
     for (const x of ticks(...view, Math.max(3, Math.min(7, width / 55)))) make("text", svg, { class: "tick-x", x: toX(x), y: bottom + 17, "text-anchor": "middle" }, whole(x));
     make("text", svg, { x: (left + width - 12) / 2, y: height - 4, "text-anchor": "middle" }, "generator iteration");
-    const area = make("svg", svg, { x: left, y: 0, width: width - left - 12, height: bottom, viewBox: `${left} 0 ${width - left - 12} ${bottom}`, style: "height: auto; overflow: hidden" });
+    const area = make("svg", svg, { x: left, y: 0, width: width - left - 12, height: bottom, viewBox: `${left} 0 ${width - left - 12} ${bottom}`, overflow: "hidden" });
     if (panel.level !== null && panel.level >= low && panel.level <= high) make("line", area, { class: "level", x1: left, x2: width - 12, y1: toY(panel.level), y2: toY(panel.level) });
     for (const line of lines.filter(line => line.shown)) {
       const points = line.x.map((x, i) => line.y[i] === null ? null : [toX(x), line.y[i], line.deviation ? line.deviation[i] ?? 0 : 0]);
@@ -143,7 +143,7 @@ function chart(host) {
   const known = () => [...new Set(lines.filter(line => line.shown).flatMap(line => line.x))].filter(inside).sort((a, b) => a - b);
   const read = px => { const x = scale.fromX(px); cursor = known().reduce((one, other) => one === null || Math.abs(other - x) < Math.abs(one - x) ? other : one, null); };
   const ends = () => [drag.from, drag.to].sort((a, b) => a - b).map(px => Math.min(Math.max(px, scale.left), scale.width - 12));
-  const zoom = (from, to) => { if (every.filter(x => x >= from && x <= to).length > 1) { view = [from, to]; draw(); } else mark(); };
+  const zoom = (from, to) => { if (new Set(every.filter(x => x >= from && x <= to)).size > 1) { view = [from, to]; draw(); } else mark(); };
   const reset = () => { view = full; draw(); };
   const place = event => event.clientX - svg.getBoundingClientRect().left;
 

@@ -32,7 +32,7 @@ tbody tr:last-child > * { border-bottom: 0; } th small, td small { display: bloc
 .bar { position: relative; display: block; height: 6px; margin: .35rem 0 .2rem; background: color-mix(in srgb, var(--line) 45%, transparent); border-radius: 3px; }
 .bar i { position: absolute; inset: 0 auto 0 0; background: var(--bar); border-radius: 3px; } .best .bar i { background: var(--good); }
 .bar b { position: absolute; top: -3px; bottom: -3px; width: 2px; background: var(--ink); }
-.digests { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 0 .6rem; flex: 1; margin-left: .6rem; } .digests a { color: var(--soft); font-size: .8rem; }
+.digests { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 0 .6rem; flex: 1; margin-left: .6rem; } .digests a { color: var(--soft); font-size: .9rem; }
 .claim .floor > * { color: var(--soft); font-weight: 400; } .claim .floor .number { font-weight: 400; }
 
 .films { display: grid; gap: .9rem; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); margin: .8rem 0; }
@@ -51,7 +51,8 @@ tbody tr:last-child > * { border-bottom: 0; } th small, td small { display: bloc
 .charts h4 { flex: 1; } .at { font-variant-numeric: tabular-nums; color: var(--soft); font-size: .9rem; white-space: nowrap; }
 .charts header button { padding: .1rem .7rem; font-size: .85rem; } .charts header button[hidden] { display: none; }
 .charts .label { color: var(--soft); font-size: .8rem; line-height: 1.35; white-space: pre-line; margin: 0; min-height: 2.7em; }
-.charts svg { display: block; width: 100%; height: 230px; touch-action: pan-y; cursor: crosshair; user-select: none; -webkit-user-select: none; border-radius: 4px; }
+.charts section > svg { display: block; width: 100%; height: 230px; touch-action: pan-y; cursor: crosshair; user-select: none; -webkit-user-select: none; border-radius: 4px; }
+.charts svg:focus:not(:focus-visible) { outline: none; }
 .charts text { font-size: 12px; fill: var(--soft); font-variant-numeric: tabular-nums; }
 .grid { stroke: var(--line); stroke-width: 1; } .level, .cursor { stroke: var(--soft); stroke-width: 1; } .cursor { stroke-dasharray: 3 3; }
 .line { fill: none; stroke: var(--c); stroke-width: 1.8; stroke-linejoin: round; } .dotted { stroke-dasharray: 1.5 3.5; stroke-linecap: round; stroke-width: 2.2; }
