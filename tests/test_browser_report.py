@@ -1,13 +1,17 @@
 """The report's page in a browser without a network: what a reader does with a mouse, a thumb or the keyboard."""
 
+import csv
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from test_report import VARIANTS, experiment_of, make_runs
+from dvc_render import ImageRenderer, VegaRenderer, render_html
+from test_report import TOP, VARIANTS, experiment_of, make_runs
 
 from ganflow.reporting.page import write_report
+from ganflow.reporting.panels import CAPTIONS
 from ganflow.reporting.runs import load_runs
 
 CHROMIUM = shutil.which("chromium")
@@ -47,10 +51,10 @@ def browser():
 
 @pytest.fixture
 def opened(browser, report):
-    """Opens the report; at the end, nothing was fetched and nothing was complained about."""
-    contexts, complaints, requests = [], [], []
+    """Opens a page; at the end, nothing but its own files was fetched and nothing was complained about."""
+    contexts, complaints, requests, allowed = [], [], [], set()
 
-    def open_page(width: int = 1280, **settings):
+    def open_page(width: int = 1280, place: Path = report, fetches: Iterable[str] = (), **settings):
         height = 844 if width < 500 else 900
         context = browser.new_context(viewport={"width": width, "height": height}, offline=True, **settings)
         contexts.append(context)
@@ -58,14 +62,15 @@ def opened(browser, report):
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
-        page.goto(report.as_uri())
+        allowed.update(fetches, [place.as_uri()])
+        page.goto(place.as_uri())
         return page
 
     yield open_page
     for context in contexts:
         context.close()
     assert complaints == []
-    assert {url for url in requests if not url.startswith("data:")} == {report.as_uri()}
+    assert {url for url in requests if not url.startswith("data:")} == allowed
 
 
 def shown(page) -> list[tuple[str, str, str]]:
@@ -188,3 +193,25 @@ def test_without_a_script_the_last_samples_and_the_figures_are_there(opened):
     still = page.locator("img.still")
     assert still.count() == 4 and all(image.bounding_box()["height"] > 100 for image in still.all())
     assert not page.locator(".controls").first.is_visible() and page.locator(".claim").is_visible()
+
+
+def test_the_page_of_dvc_plots_shows_figures_and_curves_without_a_network(opened, report, tmp_path):
+    figures = sorted((report.parent / "figures").glob("*.png"))
+    curves = sorted((report.parent / "curves").glob("*.csv"))
+    properties = {"x": "iteration", "y": "validation_critic_loss", "y_label": "loss", "template": "runs"}
+    renderers = [
+        ImageRenderer([{"rev": "workspace", "src": str(figure)}], f"report/figures/{figure.name}") for figure in figures
+    ]
+    for curve in curves:
+        name, rows = f"report/curves/{curve.name}", list(csv.DictReader(curve.open()))
+        rows = [row | {"rev": revision} for revision in ("HEAD", "workspace") for row in rows]
+        renderers.append(VegaRenderer(rows, name, **properties, title=name, template_dir=str(TOP / ".dvc/plots")))
+    shown = render_html(renderers, tmp_path / "plots/index.html", TOP / ".dvc/plots.html")
+    page = opened(place=shown, fetches={figure.as_uri() for figure in figures})
+    assert page.locator("h2").all_inner_texts() == ["rendered_bedrooms", "rendered_objects"]
+    assert page.locator("h3").all_inner_texts() == ["curves", "estimates", "losses", "samples"] * 2
+    assert page.locator("svg").count() == 2 * 2 * len(VARIANTS) and page.locator("path").count() == 2 * 4 * len(
+        VARIANTS
+    )
+    assert CAPTIONS["estimates"] in page.inner_text("body")
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 100)")

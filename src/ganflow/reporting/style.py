@@ -25,14 +25,14 @@ button, select { font: inherit; color: inherit; background: var(--page); border:
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; }
 th, td { padding: .5rem .9rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 tbody tr:last-child > * { border-bottom: 0; } th small, td small { display: block; color: var(--soft); font-weight: 400; font-size: .8rem; }
-.claim thead th { background: var(--card); vertical-align: bottom; line-height: 1.3; } .claim tbody th { min-width: 10rem; }
-.claim td { min-width: 13rem; width: 27%; } .score { display: flex; align-items: baseline; } .claim td.best { background: var(--best); }
+.claim thead th { background: var(--card); vertical-align: bottom; line-height: 1.3; } .claim tbody th { min-width: 10rem; background: var(--page); } .claim tr > th:first-child { position: sticky; left: 0; }
+.claim td { min-width: 13rem; width: 27%; } .score { display: flex; flex-wrap: wrap; align-items: baseline; } .claim td.best { background: var(--best); }
 .claim .number { color: inherit; font-size: 1.15rem; font-weight: 600; text-decoration: none; white-space: nowrap; }
 .claim .number:hover { text-decoration: underline; } .mark { color: var(--good); font-size: .8rem; font-weight: 700; margin-left: .4rem; }
 .bar { position: relative; display: block; height: 6px; margin: .35rem 0 .2rem; background: color-mix(in srgb, var(--line) 45%, transparent); border-radius: 3px; }
 .bar i { position: absolute; inset: 0 auto 0 0; background: var(--bar); border-radius: 3px; } .best .bar i { background: var(--good); }
 .bar b { position: absolute; top: -3px; bottom: -3px; width: 2px; background: var(--ink); }
-.digests { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 0 .6rem; flex: 1; margin-left: .6rem; } .digests a { color: var(--soft); font-size: .9rem; }
+.digests { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 0 .6rem; flex: 1; margin-left: .6rem; } .many { flex: 1 0 100%; justify-content: flex-start; margin: 0; } .digests code { white-space: nowrap; } .digests a { color: var(--soft); font-size: .9rem; }
 .claim .floor > * { color: var(--soft); font-weight: 400; } .claim .floor .number { font-weight: 400; }
 
 .films { display: grid; gap: .9rem; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); margin: .8rem 0; }
@@ -40,8 +40,8 @@ tbody tr:last-child > * { border-bottom: 0; } th small, td small { display: bloc
 .frames { display: block; width: 100%; padding: 0; border: 0; border-radius: 8px; overflow: hidden; background: var(--card); line-height: 0; cursor: zoom-in; }
 .frames img { width: 100%; height: auto; } .frames img[hidden] { display: none; }
 .films figcaption { margin-top: .3rem; font-variant-numeric: tabular-nums; line-height: 1.35; } .films figcaption b { display: block; color: var(--ink); }
-.films .large { grid-column: 1 / -1; } .large .frames { cursor: zoom-out; width: min(100%, 82vh); margin: 0 auto; }
-.viewer { display: flex; flex-direction: column; } .controls { z-index: 1; margin-top: .4rem; display: flex; flex-wrap: wrap; align-items: center; gap: .3rem .9rem; padding: .3rem .7rem;
+.films .large { grid-column: 1 / -1; } .large .frames { cursor: zoom-out; width: min(100%, 76vh); scroll-margin: 4rem; } .large { display: flex; flex-direction: column; align-items: center; }
+.viewer { display: flex; flex-direction: column; } .controls { position: sticky; top: .4rem; z-index: 1; margin-top: .4rem; display: flex; flex-wrap: wrap; align-items: center; gap: .3rem .9rem; padding: .3rem .7rem;
   background: var(--card); border: 1px solid var(--line); border-radius: 10px; } .controls[hidden] { display: none; }
 .controls button { min-width: 4.6rem; min-height: 2.5rem; } .controls select { min-height: 2.5rem; padding: 0 .4rem; }
 .controls input { flex: 1 1 12rem; height: 2.5rem; margin: 0; accent-color: var(--accent); cursor: pointer; } .controls output { min-width: 9.5rem; font-variant-numeric: tabular-nums; }
@@ -71,8 +71,8 @@ details { border-bottom: 1px solid var(--line); } summary { cursor: pointer; pad
   .claim thead { display: none; } .claim tr { display: flex; flex-wrap: wrap; padding: .6rem .3rem .7rem; border-bottom: 1px solid var(--line); } .claim tr:last-child { border: 0; }
   .claim th, .claim td { border: 0; padding: .1rem .5rem; } .claim th { flex: 1 0 100%; } .claim td { flex: 1 1 40%; min-width: 0; width: auto; border-radius: 8px; padding: .35rem .5rem; }
   .claim td::before { content: attr(data-dataset) "\\A" attr(data-score); white-space: pre-line; color: var(--soft); font-size: .75rem; line-height: 1.3; display: block; overflow-wrap: anywhere; }
-  .score { flex-wrap: wrap; } .digests { flex: 1 0 100%; justify-content: flex-start; margin: 0; order: 2; } .bar { margin-top: .2rem; }
-  .controls { order: 1; position: sticky; bottom: .4rem; } .controls output { order: 3; flex: 1 1 100%; text-align: center; margin: -.4rem 0 0; }
+  .claim .number { white-space: normal; } .digests { flex: 1 0 100%; justify-content: flex-start; margin: 0; order: 2; } .bar { margin-top: .2rem; }
+  .controls { order: 1; top: auto; bottom: .4rem; } .controls output { order: 3; flex: 1 1 100%; text-align: center; }
   .facts td { display: block; border: 0; padding: .1rem .7rem; width: auto !important; } .facts tr { display: block; padding: .35rem 0; border-bottom: 1px solid var(--line); } }
 @media print { .controls, nav { display: none; } }
 """

@@ -15,8 +15,9 @@ PAGE = """<!doctype html>
 <body>
 <header>
 <h1>{{ experiment.experiment }}</h1>
-<p class="lead">Lowest {% for score, of_score in columns | groupby("score") %}{{ "; lowest " if not loop.first }}{{ spoken(score) }}:
-{% for column in of_score %}<b>{{ column.best.variant }}</b> on {{ column.dataset }} ({{ column.best.cells[score] }}){{ ", " if not loop.last }}{% endfor %}{% endfor %}.</p>
+{% set score = columns[0].score %}
+<p class="lead">Lowest {{ spoken(score) }}: {% for column in columns | selectattr("score", "eq", score) %}
+<b>{{ column.best.variant }}</b> on {{ column.dataset }} ({{ column.best.cells[score] }}){{ ", " if not loop.last }}{% endfor %}.</p>
 <p class="note">{{ experiment.datasets | length }} dataset{{ "s" if experiment.datasets | length > 1 }} × {{ rows | length }} variants × {{ experiment.seeds | length }}
 seed{{ "s" if experiment.seeds | length > 1 }} = {{ runs | length }} runs.
 {% if experiment.seeds | length == 1 %}One seed: no spread is known, and small differences mean nothing.{% else %}± is one sample deviation over
@@ -38,7 +39,7 @@ seed{{ "s" if experiment.seeds | length > 1 }} = {{ runs | length }} runs.
 {% set row = column.rows[place] %}{% set cell = row.cells[column.score] %}{% set best = row.variant == column.best.variant %}
 <td{% if best %} class="best"{% endif %} data-dataset="{{ column.dataset }}" data-score="{{ spoken(column.score) }}">
 <span class="score"><a class="number" href="#protocol" title="To its protocol">{{ cell }}</a>{% if best %}<b class="mark">best</b>{% endif %}
-<span class="digests">{% for run in row.runs %}<a href="#run-{{ run.dataset }}-{{ run.variant }}-{{ run.seed }}" title="seed {{ run.seed }}, sha256 of score.json: {{ run.score_digest }}"><code>{{ run.score_digest[:8] }}</code></a>{% endfor %}</span></span>
+<span class="digests{{ " many" if row.runs | length > 1 }}">{% for run in row.runs %}<a href="#run-{{ run.dataset }}-{{ run.variant }}-{{ run.seed }}" title="seed {{ run.seed }}, sha256 of score.json: {{ run.score_digest }}"><code>{{ run.score_digest[:8] }}</code></a>{% endfor %}</span></span>
 <span class="bar"><i style="width: {{ "%.1f" | format(100 * [cell.mean, 0] | max / column.highest) if column.highest > 0 else 0 }}%"></i>
 {% if column.floor is not none and column.highest > 0 %}<b style="left: {{ "%.1f" | format(100 * [[column.floor / column.highest, 0] | max, 1] | min) }}%"></b>{% endif %}</span></td>
 {% endfor %}
