@@ -31,7 +31,7 @@ class Pictures:
     def __init__(self, side: int):
         self.pixels = np.random.default_rng(0).integers(0, 256, (self.count, side, side, 3), dtype=np.uint8)
 
-    def images(self, indices: np.ndarray) -> np.ndarray:
+    def samples(self, indices: np.ndarray) -> np.ndarray:
         return self.pixels[indices]
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
