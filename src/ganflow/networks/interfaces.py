@@ -1,4 +1,4 @@
-"""What a network family is: a generator from codes to images in [-1, 1], a critic from images to scores.
+"""What a network family is: a generator from codes to images in [-1, 1] or to points, a critic from these to scores.
 
 A code is what a generator is given: a latent vector, then the class one-hot where there are classes.
 """
@@ -17,21 +17,30 @@ from ganflow.networks import families
 from ganflow.randomness import generator
 
 
-class Network(Component):
-    """A generator and a critic for square RGB images."""
+Shape = tuple[int, ...]  # of a sample as shards hold it: (height, width, 3) of images, (d,) of points
 
-    resolutions: ClassVar[tuple[int, ...]]  # pixels a side that the family is defined for
+
+class Network(Component):
+    """A generator and a critic for square RGB images of some resolutions, or for points of any dimension."""
+
+    resolutions: ClassVar[tuple[int, ...]]  # pixels a side that the family is defined for; none: it is for points
 
     @abstractmethod
     def generator(self, resolution: int, latent: int, classes: int = 0) -> nn.Module:
-        """A module from codes, (n, latent + classes) float, to (n, 3, resolution, resolution) in [-1, 1]."""
+        """A module from codes, (n, latent + classes) float, to (n, 3, resolution, resolution) in [-1, 1].
+
+        A family for points is given their dimension d, and its module gives (n, d), unbounded.
+        """
 
     @abstractmethod
     def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
         """A module from (n, channels, resolution, resolution) to (n, outputs), unbounded whatever the objective.
 
-        The first output is the score, the others are logits of the classes.
+        The first output is the score, the others are logits of the classes. A family for points takes (n, channels).
         """
+
+    def see(self, generator: nn.Module, samples: np.ndarray) -> None:
+        """Shows an untrained generator the training samples, (n, *shape) as stored; few have a use for it."""
 
     @abstractmethod
     def critic_mixes_samples(self) -> bool:
@@ -73,10 +82,11 @@ def parameter_count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def network_of(choice: Choice, resolution: int, where: str) -> Network:
-    """The network family with its settings; raises UserError for an unknown one or a resolution it is not made for."""
+def network_of(choice: Choice, shape: Shape, where: str) -> Network:
+    """The network family with its settings; raises UserError for an unknown one or samples it is not made for."""
     network = component(families, Network, choice, where)
-    if resolution not in network.resolutions:
-        known = ", ".join(map(str, network.resolutions))
-        raise UserError(f"params.yaml: {where} = {choice.name!r} makes images of {known} pixels, not {resolution}")
-    return network
+    if (shape[0] if len(shape) == 3 else None) in (network.resolutions or (None,)):
+        return network
+    known = f"images of {', '.join(map(str, network.resolutions))} pixels" if network.resolutions else "points"
+    asked = f"{shape[0]}" if len(shape) == 3 and network.resolutions else "images" if len(shape) == 3 else "points"
+    raise UserError(f"params.yaml: {where} = {choice.name!r} makes {known}, not {asked}")
