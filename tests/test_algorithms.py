@@ -64,7 +64,7 @@ def run(monkeypatch, variant: dict, side: int = 8, **training) -> tuple[dict, di
     chosen = Variant.model_validate({"network": MLP, "critic_steps": 2} | variant)
     settings = Training(iterations=ITERATIONS, batch_size=SIZE, latent=LATENT, **training)
     pictures = Pictures(side)
-    method = Adversarial("v", chosen, settings, side, 0, "cpu", classes=3)
+    method = Adversarial("v", chosen, settings, (side, side, 3), 0, "cpu", classes=3)
     for module in method.modules.values():
         module.double()
     before = deepcopy(method.modules)

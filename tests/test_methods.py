@@ -235,12 +235,12 @@ def variant(**changes) -> Variant:
 )
 def test_senseless_variants_are_refused_with_the_reason(changes, said):
     with pytest.raises(UserError, match=said):
-        parts("v", variant(**changes), 32)
+        parts("v", variant(**changes), (32, 32, 3))
 
 
 def test_a_resolution_that_a_network_is_not_made_for():
     with pytest.raises(UserError, match="not 48"):
-        parts("v", variant(), 48)
+        parts("v", variant(), (48, 48, 3))
 
 
 def test_only_the_loss_differs_between_the_plain_variants():
@@ -254,7 +254,7 @@ def test_only_the_loss_differs_between_the_plain_variants():
 
 def test_choice_of_a_component_by_name():
     with pytest.raises(UserError, match="did you mean `adam`"):
-        parts("v", variant(optimizer=Choice(name="adm").name), 32)
+        parts("v", variant(optimizer=Choice(name="adm").name), (32, 32, 3))
 
 
 OBJECTIVES = [*(set(names(objectives)) - {"f_gan"}), *({"f_gan": {"divergence": name}} for name in DIVERGENCES)]
@@ -271,7 +271,7 @@ def test_every_pair_trains_or_is_refused_with_a_sentence(objective, constraint, 
     )
     training = Training(iterations=1, latent=5, batch_size=4)
     try:
-        method = Adversarial("v", chosen, training, 16, 0, "cpu")
+        method = Adversarial("v", chosen, training, (16, 16, 3), 0, "cpu")
     except UserError as error:
         assert str(error).startswith(f"params.yaml: variants.v.constraint = {constraint!r}: ")
         assert len(str(error)) > 100
@@ -334,18 +334,18 @@ def test_every_conditioning_trains_every_network(conditioning, network, constrai
     settings = {"width": 4, "norm": "none"} if network == "dcgan" else {"width": 4}
     chosen = variant(network={network: settings}, constraint=constraint, conditioning=conditioning)
     training = Training(iterations=1, latent=5, batch_size=4)
-    one_iteration(Adversarial("v", chosen, training, 16, 0, "cpu", classes=3))
+    one_iteration(Adversarial("v", chosen, training, (16, 16, 3), 0, "cpu", classes=3))
 
 
 @pytest.mark.parametrize("conditioning", ["concat", "auxiliary"])
 def test_conditioning_on_images_without_classes_is_refused(conditioning):
     with pytest.raises(UserError, match="needs classes, and datasets.d has none; condition on"):
-        parts("v", variant(conditioning=conditioning), 32, labelled=False, dataset="datasets.d")
+        parts("v", variant(conditioning=conditioning), (32, 32, 3), labelled=False, dataset="datasets.d")
 
 
 def test_a_concatenated_class_is_seen_by_both_networks():
     chosen = variant(network={"dcgan": {"width": 4, "norm": "none", "weight_std": None}}, conditioning="concat")
-    method = Adversarial("v", chosen, Training(iterations=1, latent=5), 16, 0, "cpu", classes=3)
+    method = Adversarial("v", chosen, Training(iterations=1, latent=5), (16, 16, 3), 0, "cpu", classes=3)
     images = method.modules["generator"](codes(torch.ones(3, 5), torch.arange(3), 3))
     assert len(images.detach().flatten(1).unique(dim=0)) == 3
     planes = method.conditioning.view(images, torch.arange(3), 3)
@@ -357,7 +357,7 @@ def test_a_concatenated_class_is_seen_by_both_networks():
 
 def test_dequantised_images_are_the_bytes_and_noise_and_come_back_as_the_bytes():
     chosen, training = variant(), Training(iterations=1, latent=5, dequantise=True)
-    method = Adversarial("v", chosen, training, 16, 0, "cpu")
+    method = Adversarial("v", chosen, training, (16, 16, 3), 0, "cpu")
     bytes_ = torch.arange(256).repeat(3).reshape(1, 3, 16, 16)
     draws = RandomDraws(1, 5)
     draws.real, noise = bytes_ / 127.5 - 1, torch.rand(1, 3, 16, 16)
@@ -373,7 +373,7 @@ def test_dequantised_images_are_the_bytes_and_noise_and_come_back_as_the_bytes()
 
 def test_rates_fall_linearly_and_depend_on_the_iteration_alone():
     chosen = variant(optimizer={"rmsprop_tf1": {"lr": 0.5, "decay": "linear"}})
-    method = Adversarial("v", chosen, Training(iterations=4, latent=5), 16, 0, "cpu")
+    method = Adversarial("v", chosen, Training(iterations=4, latent=5), (16, 16, 3), 0, "cpu")
     rates = []
     for iteration in (0, 1, 2, 3, 1):
         method.begin(iteration)
@@ -421,11 +421,11 @@ def test_a_penalised_estimate_is_told_from_a_clipped_one():
     slopes = {}
     for constraint in ("weight_clipping", "unit_sphere", "gradient_penalty", "spectral_norm"):
         chosen = variant(network=network, objective="wasserstein", constraint=constraint)
-        method = Adversarial("v", chosen, Training(iterations=1, latent=5), 16, 0, "cpu")
+        method = Adversarial("v", chosen, Training(iterations=1, latent=5), (16, 16, 3), 0, "cpu")
         slopes[constraint] = method.legend()["slope"]
         values = method.slopes(torch.tensor([0.5, 2.0]), {"validation_estimate": 3.0})
         assert values["validation_estimate_over_slope"] == 1.5 and values["validation_gradient_norm_max"] == 2.0
     assert slopes.pop("gradient_penalty") == "near 1" and set(slopes.values()) == {"unknown"}
-    plain = Adversarial("v", variant(), Training(iterations=1, latent=5), 16, 0, "cpu")
+    plain = Adversarial("v", variant(), Training(iterations=1, latent=5), (16, 16, 3), 0, "cpu")
     assert plain.legend()["slope"] == "free"
     assert "validation_estimate_over_slope" not in plain.slopes(torch.ones(2), {"validation_estimate": 0.1})

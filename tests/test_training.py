@@ -59,7 +59,7 @@ def sensible_variants() -> dict[str, Variant]:
         for name in names(package):
             for objective in ({kind: name}, {kind: name} | gp, {kind: name, "objective": "wasserstein"}):
                 with suppress(UserError):
-                    parts("v", plain(**objective), 16)
+                    parts("v", plain(**objective), (16, 16, 3))
                     found[name] = plain(**objective)
                     break
     for name in names(conditionings):
@@ -99,7 +99,7 @@ def run(shards, name: str, training: Training, seed: int = 0) -> Run:
     variant = VARIANTS[name]
     training = Training.model_validate(training.model_dump() | variant.training)
     side = 32 if variant.network.name == "resnet" else 16
-    method = Adversarial(name, variant, training, side, seed, "cpu", classes=3)
+    method = Adversarial(name, variant, training, (side, side, 3), seed, "cpu", classes=3)
     return Run(name, method, training, seed, "cpu", *shards[side])
 
 
@@ -217,7 +217,14 @@ def test_a_conditional_generator_is_saved_and_loaded_and_its_grid_has_a_class_a_
     work = run(shards, "conditioned_concat", settings(grid=4))
     work.to_the_end(tmp_path)
     latent = latent_vectors(16, 5, "cpu", 0, "grid")
-    about = {"module": "generator", "network": NORMALISED["dcgan"], "resolution": 16, "latent": 5, "classes": 3}
+    about = {
+        "module": "generator",
+        "network": NORMALISED["dcgan"],
+        "shape": (16, 16, 3),
+        "latent": 5,
+        "classes": 3,
+        "scale": 1.0,
+    }
     about |= {"network": {"name": "dcgan", "settings": NORMALISED["dcgan"]}, "scale": work.method.image_scale}
     save_tensors(tmp_path / "g.safetensors", work.averaged.state_dict(), about)
     module, known = load_generator(tmp_path / "g.safetensors")
@@ -264,7 +271,7 @@ def test_wgan_gp_learns_one_colour(tmp_path):
     training = settings(iterations=150, batch_size=8, journal_every=50, checkpoint_every=150, sample_every=150)
     adam = Choice.model_validate({"adam": {"lr": 3e-3, "betas": [0.0, 0.9]}})
     chosen = VARIANTS[WGAN_GP].model_copy(update={"optimizer": adam, "critic_steps": CriticSteps(steps=2)})
-    work = Run("one colour", Adversarial("v", chosen, training, 16, 0, "cpu"), training, 0, "cpu", *data)
+    work = Run("one colour", Adversarial("v", chosen, training, (16, 16, 3), 0, "cpu"), training, 0, "cpu", *data)
     state = work.to_the_end(tmp_path / "scratch")
     with torch.no_grad():
         colour = to_pixels(work.averaged(latent_vectors(16, 5, "cpu", 0, "test"))).mean((0, 1, 2))

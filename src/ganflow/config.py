@@ -57,11 +57,12 @@ class Compute(Model):
 
 
 class Dataset(Model):
-    """A dataset: where its archives come from, how they are read, how its images are cut."""
+    """A dataset: where its archives come from, how they are read, how its images are cut or how long its points are."""
 
     format: Name = Field(description="layout of the archives: a file of data/formats")
     source: Choice = Field(description="where the archives come from: a file of data/sources")
-    resolution: int = Field(ge=8, le=1024, description="pixels a side, after centre crop and resize")
+    resolution: int | None = Field(None, ge=8, le=1024, description="of images: pixels a side, after crop and resize")
+    dimension: int | None = Field(None, ge=1, le=1024, description="of points: their coordinates")
     resize: Resize = Field("lanczos", description="filter; the others are faster and less exact (docs/data.md)")
     encoding: Encoding = Field(
         "raw", description="of pixels in shards; webp: lossless, smaller, decoded on each access"
@@ -70,6 +71,17 @@ class Dataset(Model):
     most_broken: float = Field(
         0.001, ge=0, le=1, description="share of a split's images, rounded up, that may be unusable and are left out"
     )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a stored sample: (height, width, 3) of an image, (d,) of a point."""
+        return (self.dimension,) if self.resolution is None else (self.resolution, self.resolution, 3)
+
+    @model_validator(mode="after")
+    def _images_or_points(self) -> "Dataset":
+        if (self.resolution is None) == (self.dimension is None):
+            raise ValueError("needs either `resolution`, if it holds images, or `dimension`, if it holds points")
+        return self
 
 
 class CriticSteps(Model):
@@ -106,7 +118,9 @@ class Training(Model):
     journal_every: int = Field(100, ge=1, description="iterations between journal rows")
     sample_every: int = Field(1000, ge=1, description="iterations between sample grids")
     checkpoint_every: int = Field(1000, ge=1, description="iterations between checkpoints")
-    grid: int = Field(8, ge=1, le=32, description="images a side of a sample grid")
+    grid: int = Field(
+        8, ge=1, le=32, description="images a side of a sample grid; its square of points in a picture of points"
+    )
     validation_images: int = Field(1000, ge=1, description="at most so many held-out images in the validation loss")
 
     @model_validator(mode="after")
@@ -154,6 +168,7 @@ class Experiment(Model):
     variants: dict[Name, Variant] = Field(min_length=1)
     training: Training
     evaluation: Evaluation
+    studies: tuple[Choice, ...] = Field((), strict=False, description="of the theory: files of studies")
 
     @field_validator("seeds")
     @classmethod

@@ -1,4 +1,7 @@
-"""What a format and a source are: a format knows and reads the official archives, a source puts them into a folder."""
+"""What a format and a source are: a format knows and reads the official archives, a source puts them into a folder.
+
+A distribution is what points are drawn from.
+"""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -55,6 +58,7 @@ class Format(Component):
     archives: ClassVar[tuple[Archive, ...]]
     images: ClassVar[dict[str, int]]  # of each split in the official archives
     labelled: ClassVar[bool] = False  # whether the images have classes
+    points: ClassVar[bool] = False  # whether the samples are points, and not images
     scene: ClassVar[str]  # the module of data/scenes whose drawings stand in for the photographs
 
     @abstractmethod
@@ -70,12 +74,34 @@ class Format(Component):
         """Writes genuine archives from `draw(split)`, byte-identical for equal images."""
 
 
+class Distribution(Component):
+    """A distribution of points, most often a mixture of equal components: its modes."""
+
+    @property
+    def dimension(self) -> int:
+        """The coordinates of a point."""
+        return 2
+
+    @property
+    def modes(self) -> int:
+        """How many modes there are that can be told apart."""
+        return 1
+
+    @abstractmethod
+    def draw(self, count: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """`count` independent points, (n, dimension) float64, and their modes, (n,) int64 in 0..modes-1."""
+
+
 class Source(Component):
     """Where the archives of a dataset come from."""
 
     @abstractmethod
     def deliver(self, form: Format, folder: Path) -> None:
         """Puts every archive of the format into `folder`, verified; raises UserError if one can't be had."""
+
+    def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
+        """Why this source can't deliver a format's samples of a shape, or None."""
+        return None
 
     def modules(self, form: Format) -> tuple[str, ...]:
         """Modules that this source runs for a format beyond those it imports, named so that a change of one is seen."""

@@ -1,6 +1,7 @@
-"""What a metric is: statistics of a set of images, computed once a set, and a score of one set's against another's."""
+"""What a metric is: statistics of a set of samples, computed once a set, and a score of one set's against another's."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -11,11 +12,18 @@ from ganflow.evaluation import metrics
 
 
 class Metric(Component):
-    """A distance between two sets of images; lower is better."""
+    """A distance between two sets of images, or of points; lower is better."""
+
+    points: ClassVar[bool] = False  # whether it compares points, and not images
+    needs_labels: ClassVar[bool] = False  # whether it says nothing of data whose real samples have none
 
     @abstractmethod
-    def statistics(self, images: Tensor) -> dict[str, Tensor]:
-        """What the score needs to know of uint8 images, (n, 3, H, W)."""
+    def statistics(self, samples: Tensor) -> dict[str, Tensor]:
+        """What the score needs to know of images, uint8 (n, 3, H, W), or points, float32 (n, d)."""
+
+    def of_real(self, samples: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """What the score needs to know of the real samples that others are compared with."""
+        return self.statistics(samples)
 
     @abstractmethod
     def score(self, real: dict[str, Tensor], generated: dict[str, Tensor]) -> float:

@@ -12,7 +12,7 @@ from ganflow.errors import UserError
 from ganflow.methods import conditionings, constraints, objectives, optimizers
 from ganflow.methods.interfaces import Conditioning, Constraint, Draws, Objective, Optimizer, Update, Values
 from ganflow.methods.slopes import gradient_norms, summary
-from ganflow.networks.interfaces import Network, codes, initialise, network_of
+from ganflow.networks.interfaces import Network, Shape, codes, initialise, network_of, parameter_count
 
 
 class Parts(NamedTuple):
@@ -30,15 +30,15 @@ class Parts(NamedTuple):
         return self._asdict()
 
 
-def parts(name: str, variant: Variant, resolution: int, labelled: bool = True, dataset: str = "the dataset") -> Parts:
+def parts(name: str, variant: Variant, shape: Shape, labelled: bool = True, dataset: str = "the dataset") -> Parts:
     """The components of a variant; raises UserError for unknown ones and senseless combinations.
 
     `labelled` says whether the images of `dataset`, so called in messages, have classes.
     """
     where = f"variants.{name}"
     found = Parts(
-        network_of(variant.network, resolution, f"{where}.network"),
-        network_of(variant.critic_network or variant.network, resolution, f"{where}.critic_network"),
+        network_of(variant.network, shape, f"{where}.network"),
+        network_of(variant.critic_network or variant.network, shape, f"{where}.critic_network"),
         component(objectives, Objective, variant.objective, f"{where}.objective"),
         component(constraints, Constraint, variant.constraint, f"{where}.constraint"),
         component(conditionings, Conditioning, variant.conditioning, f"{where}.conditioning"),
@@ -62,13 +62,16 @@ class Adversarial:
         name: str,
         variant: Variant,
         training: Training,
-        resolution: int,
+        shape: Shape,
         seed: int,
         device: str,
         classes: int = 0,
     ):
-        """`classes` is the number of the dataset's classes, 0 if its images have none."""
-        self.parts = parts(name, variant, resolution, labelled=classes > 0)
+        """`shape` is that of a stored sample, `classes` the number of the dataset's classes, 0 if it has none.
+
+        A generator without parameters is not trained: the critic has a fixed opponent.
+        """
+        self.parts = parts(name, variant, shape, labelled=classes > 0)
         self.objective, self.constraint, self.conditioning = (
             self.parts.objective,
             self.parts.constraint,
@@ -78,9 +81,9 @@ class Adversarial:
         self.classes = classes if self.conditioning.uses_labels else 0
         self.image_scale = 256 / 255 if training.dequantise else 1.0  # from the generator's range to that of pixels
         network, critic_network = self.parts.network, self.parts.critic_network
-        generator = network.generator(resolution, training.latent, self.classes)
+        generator = network.generator(shape[0], training.latent, self.classes)
         critic = critic_network.critic(
-            resolution, self.conditioning.channels(self.classes), self.conditioning.outputs(self.classes)
+            shape[0], self.conditioning.channels(shape[-1], self.classes), self.conditioning.outputs(self.classes)
         )
         initialise(network, generator, seed, "generator")
         initialise(critic_network, critic, seed, "critic")
@@ -90,9 +93,11 @@ class Adversarial:
             for name, module in (("generator", generator), ("critic", critic))
         }
         self.optimizers: dict[str, optim.Optimizer] = {
-            key: self.parts.optimizer.build(module.parameters(), key) for key, module in self.modules.items()
+            key: self.parts.optimizer.build(module.parameters(), key)
+            for key, module in self.modules.items()
+            if parameter_count(module)
         }
-        self.updates = (
+        updates = (
             Update(
                 name="critic",
                 trains="critic",
@@ -111,6 +116,7 @@ class Adversarial:
                 batches=training.generator_batch,
             ),
         )
+        self.updates = tuple(update for update in updates if update.trains in self.optimizers)
 
     def begin(self, iteration: int) -> None:
         """Sets what changes with the iteration, from 0: the learning rates."""
@@ -155,8 +161,7 @@ class Adversarial:
         The values are the critic's loss (without penalty), the estimate and, where scores have a threshold, the share
         of real and generated images on their side of it; the norms, (n,), are at draws.uniform() between the two.
         """
-        real, labels = self._real(draws), self._labels(draws)
-        fake = self._generated(draws, labels)
+        real, fake, labels = self.pair(draws)
         (real_scores, _), (fake_scores, _) = self._judged(real, labels), self._judged(fake, labels)
         values = {
             "validation_critic_loss": self.objective.critic_loss(real_scores, fake_scores),
@@ -181,6 +186,15 @@ class Adversarial:
             tiny = torch.finfo(norms.dtype).tiny
             values["validation_estimate_over_slope"] = means["validation_estimate"] / max(largest, tiny)
         return values
+
+    def score(self, samples: Tensor, labels: Tensor) -> Tensor:
+        """The critic's scores, (n,), of samples, (n, 3, H, W) or (n, d), of these classes."""
+        return self._judged(samples, labels)[0]
+
+    def pair(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """Real samples, generated ones of the same classes, and these."""
+        real, labels = self._real(draws), self._labels(draws)
+        return real, self._generated(draws, labels), labels
 
     def _real(self, draws: Draws) -> Tensor:
         """Real images as the critic sees them in training."""

@@ -15,7 +15,7 @@ from ganflow.components import Component
 from ganflow.networks.interfaces import Network
 
 Values = dict[str, Tensor]  # what goes into the journal
-Score = Callable[[Tensor], Tensor]  # images (n, 3, H, W) to scores (n,)
+Score = Callable[[Tensor], Tensor]  # images (n, 3, H, W), or points (n, d), to scores (n,)
 
 
 def nothing() -> None:
@@ -42,7 +42,7 @@ class Update:
 class Draws:
     """What one step of an update may draw, each a pure function of (seed, update, iteration, repetition)."""
 
-    real: Tensor | None  # (n, 3, H, W) in [-1, 1]
+    real: Tensor | None  # images (n, 3, H, W) in [-1, 1], or points (n, d)
 
     @abstractmethod
     def latent(self) -> Tensor:
@@ -131,16 +131,16 @@ class Conditioning(Component):
 
     uses_labels: ClassVar[bool] = True
 
-    def channels(self, classes: int) -> int:
-        """Channels of the critic's input."""
-        return 3
+    def channels(self, own: int, classes: int) -> int:
+        """Channels of the critic's input, for samples that have `own`: 3 of an image, d of a point."""
+        return own
 
     def outputs(self, classes: int) -> int:
         """Outputs of the critic: the score, and what `critic_loss` and `generator_loss` are given."""
         return 1
 
     def view(self, images: Tensor, labels: Tensor, classes: int) -> Tensor:
-        """The critic's input, (n, channels, H, W), for images of these classes."""
+        """The critic's input, (n, channels, H, W) or (n, channels), for samples of these classes."""
         return images
 
     def critic_loss(self, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Tensor | float, Values]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganflow.components import Component, component
 from ganflow.config import Choice
+from ganflow.data.reader import Shards
 from ganflow.errors import UserError
 from ganflow.networks import families
 from ganflow.randomness import generator
@@ -39,8 +40,8 @@ class Network(Component):
         The first output is the score, the others are logits of the classes. A family for points takes (n, channels).
         """
 
-    def see(self, generator: nn.Module, samples: np.ndarray) -> None:
-        """Shows an untrained generator the training samples, (n, *shape) as stored; few have a use for it."""
+    def see(self, generator: nn.Module, train: Shards) -> None:
+        """Shows the training samples to a generator that is made of them; others don't look."""
 
     @abstractmethod
     def critic_mixes_samples(self) -> bool:

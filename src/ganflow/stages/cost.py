@@ -17,17 +17,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-import torch
 from torch import Tensor
 
 from ganflow.components import component
 from ganflow.config import Choice, Dataset, Experiment
-from ganflow.data import formats
-from ganflow.data.interfaces import SPLITS, Format
+from ganflow.data import formats, sources
+from ganflow.data.interfaces import SPLITS, Format, Source
 from ganflow.data.reader import Shards
+from ganflow.data.sources.drawn import Drawn
 from ganflow.data.sources.rendered import Rendered
 from ganflow.data.writing import write_shards
-from ganflow.evaluation.images import generated_images
+from ganflow.evaluation.images import generated_images, real_images
 from ganflow.evaluation.interfaces import metrics_of
 from ganflow.methods.adversarial import Adversarial
 from ganflow.networks.interfaces import parameter_count
@@ -40,6 +40,7 @@ from ganflow.training.pace import Pace, grids, images_used, measured, seconds
 DRAWN = 50  # images, a multiple of five as CIFAR-10's batches need it
 SCORED = 50  # images
 IMPORTS = "import ganflow.stages.train"
+MADE_HERE = ("rendered", "drawn")  # sources
 RATE = 100e6 / 8  # bytes a second of a network, for the sentence about downloads
 
 T = TypeVar("T")
@@ -113,10 +114,10 @@ class Trial:
     def _download(self, unit: Unit) -> Cost:
         dataset = self.experiment.datasets[unit.axes[0]]
         count = sum(_counts(dataset).values())
-        if dataset.source.name != "rendered":
+        if dataset.source.name not in MADE_HERE:
             size = sum(archive.bytes for archive in _format(dataset.format).archives)
             return Cost(1, count, 0.0, size, size)
-        took, size, _ = self._drawn(dataset.format)
+        took, size, _ = self._drawn(dataset)
         return Cost(1, count, self.start + count * took, round(count * size))
 
     def _shard(self, unit: Unit) -> Cost:
@@ -129,8 +130,9 @@ class Trial:
     def _reference(self, unit: Unit) -> Cost:
         dataset = self.experiment.datasets[unit.axes[0]]
         count = sum(min(self.experiment.evaluation.images, most) for most in _counts(dataset).values())
-        images = torch.zeros(SCORED, 3, dataset.resolution, dataset.resolution, dtype=torch.uint8)
-        return Cost(1, count, self.start + count * self._scoring(images) / SCORED)
+        shards, _ = self._sharded(dataset)
+        samples, _ = real_images(shards, SCORED)
+        return Cost(1, count, self.start + count * self._scoring(samples) / SCORED)
 
     def _train(self, unit: Unit) -> Cost:
         dataset = self.experiment.datasets[unit.axes[0]]
@@ -163,25 +165,29 @@ class Trial:
         metrics = metrics_of(self.experiment.evaluation).values()
         return sum(_timed(lambda metric=metric: metric.statistics(images))[0] for metric in metrics)
 
-    def _drawn(self, name: str) -> tuple[float, float, Path]:
-        """Seconds and bytes of a drawing in a format, and the folder of its archives."""
+    def _drawn(self, dataset: Dataset) -> tuple[float, float, Path]:
+        """Seconds and bytes of a drawing in a dataset's format, or of a point, and the folder of its archives."""
+        form, name = (
+            _format(dataset.format),
+            f"{dataset.format}-{dataset.dimension}" if dataset.dimension else dataset.format,
+        )
         folder = self.scratch / name / "raw"
         if name not in self.drawings:
-            say(f"plan: drawing {DRAWN} images of {name}")
+            say(f"plan: drawing {DRAWN} samples of {dataset.format}")
             folder.mkdir(parents=True)
-            took, _ = _timed(lambda: Rendered(train=DRAWN, validation=1).deliver(_format(name), folder))
+            took, _ = _timed(lambda: _tried(dataset).deliver(form, folder))
             size = sum(file.stat().st_size for file in folder.rglob("*"))
             self.drawings[name] = took / (DRAWN + 1), size / (DRAWN + 1)
         return *self.drawings[name], folder
 
     def _sharded(self, dataset: Dataset) -> tuple[Shards, float]:
         """Shards of drawings at a dataset's resolution, and the seconds that each took one process."""
-        form, resolution = _format(dataset.format), dataset.resolution
-        _, _, raw = self._drawn(dataset.format)
-        folder = self.scratch / dataset.format / f"{resolution}-{dataset.encoding}-{dataset.resize}"
+        form = _format(dataset.format)
+        _, _, raw = self._drawn(dataset)
+        folder = self.scratch / dataset.format / f"{dataset.shape[0]}-{dataset.encoding}-{dataset.resize}"
         if folder not in self.shards:
             samples, classes = form.samples(raw, "train"), form.classes(raw)
-            about = {"dataset": "tried", "split": "train", "shape": (resolution, resolution, 3), "shard_size": DRAWN}
+            about = {"dataset": "tried", "split": "train", "shape": dataset.shape, "shard_size": DRAWN}
             about |= {"encoding": dataset.encoding, "resize": dataset.resize}
             took, _ = _timed(lambda: write_shards(samples, folder, classes=classes, **about))
             self.shards[folder] = took / DRAWN
@@ -189,13 +195,13 @@ class Trial:
 
     def _pace(self, variant: str, dataset: Dataset) -> tuple[Pace, Run]:
         """The pace of a variant at a dataset's resolution, and the run that it was measured by."""
-        key = (variant, dataset.format, dataset.resolution)
+        key = (variant, dataset.format, dataset.shape[0])
         if key not in self.paces:
-            say(f"plan: a few iterations of {variant} at {dataset.resolution} pixels")
+            say(f"plan: a few iterations of {variant} on samples of {' x '.join(map(str, dataset.shape))}")
             training = self.experiment.training_of(variant)
             shards, _ = self._sharded(dataset)
             chosen = self.experiment.variants[variant]
-            method = Adversarial(variant, chosen, training, dataset.resolution, 0, self.device)
+            method = Adversarial(variant, chosen, training, dataset.shape, 0, self.device)
             run = Run(variant, method, training, 0, self.device, shards, shards)
             self.paces[key] = measured(run), run
         return self.paces[key]
@@ -205,10 +211,19 @@ def _format(name: str) -> Format:
     return component(formats, Format, Choice(name=name), "datasets")
 
 
+def _tried(dataset: Dataset) -> Source:
+    """What makes a few samples of a dataset's format and shape."""
+    if dataset.dimension is None:
+        return Rendered(train=DRAWN, validation=1)
+    at_zero = Choice(name="gaussian", settings={"mean": [0.0] * dataset.dimension})
+    return Drawn(distribution=at_zero, train=DRAWN, validation=1)
+
+
 def _counts(dataset: Dataset) -> dict[str, int]:
     """Images of each split: as params.yaml says of drawings, as the official archives hold of anything else."""
-    if dataset.source.name == "rendered":
-        return {split: dataset.source.settings[split] for split in SPLITS}
+    if dataset.source.name in MADE_HERE:
+        source = component(sources, Source, dataset.source, "datasets")
+        return {split: getattr(source, split) for split in SPLITS}
     return dict(_format(dataset.format).images)
 
 

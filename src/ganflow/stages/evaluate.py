@@ -32,6 +32,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         floor = read_json(reference / "floor.json")
         scores, protocol = {}, {}
         for name, metric in metrics_of(asked).items():
+            if name not in floor["scores"]:
+                continue  # it says nothing of this dataset
             real, known = load_tensors(reference / f"{name}.safetensors")
             scores[name] = metric.score(real, metric.statistics(images))
             protocol[name] = metric.model_dump(mode="json") | {"real_images": known["images"]}

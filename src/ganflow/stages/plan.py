@@ -9,10 +9,10 @@ import shutil
 import torch
 
 from ganflow.artifacts import write_file
-from ganflow.components import component_class
-from ganflow.config import Experiment
-from ganflow.data import formats
-from ganflow.data.interfaces import Format
+from ganflow.components import component
+from ganflow.config import Choice, Dataset, Experiment
+from ganflow.data import formats, sources
+from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import metrics_of
 from ganflow.methods.adversarial import parts
@@ -30,11 +30,11 @@ def run(experiment: Experiment, cost: bool = False) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("params.yaml: compute.device = 'cuda': torch finds no CUDA device here; set cpu or auto")
+    forms = {key: _format(key, dataset) for key, dataset in experiment.datasets.items()}
     for name, variant in experiment.variants.items():
         for key, dataset in experiment.datasets.items():
-            form = component_class(formats, Format, dataset.format, f"datasets.{key}.format")
-            parts(name, variant, dataset.resolution, form.labelled, f"datasets.{key}")
-    metrics_of(experiment.evaluation)
+            parts(name, variant, dataset.shape, forms[key].labelled, f"datasets.{key}")
+    _check_metrics(experiment)
     planned = list(units(experiment, device))
     write_file(PLAN, as_yaml(device, planned))
     set_aside(experiment, {unit.axes for unit in planned})
@@ -42,6 +42,33 @@ def run(experiment: Experiment, cost: bool = False) -> None:
         from ganflow.stages import cost as costing
 
         costing.run(experiment, device)
+
+
+def _format(key: str, dataset: Dataset) -> Format:
+    """A dataset's format; raises UserError where format, source and shape of the samples don't fit."""
+    form = component(formats, Format, Choice(name=dataset.format), f"datasets.{key}.format")
+    if form.points != (len(dataset.shape) == 1):
+        right, wrong = ("dimension", "resolution") if form.points else ("resolution", "dimension")
+        raise UserError(
+            f"params.yaml: datasets.{key}.{wrong}: the format {dataset.format!r} has {'points' * form.points or 'images'};"
+            f" give `{right}` instead"
+        )
+    source = component(sources, Source, dataset.source, f"datasets.{key}.source")
+    if reason := source.refusal(form, dataset.shape):
+        raise UserError(f"params.yaml: datasets.{key}.source = {dataset.source.name!r}: {reason}")
+    return form
+
+
+def _check_metrics(experiment: Experiment) -> None:
+    """Raises UserError for a metric that can't compare a dataset's samples."""
+    for name, metric in metrics_of(experiment.evaluation).items():
+        for key, dataset in experiment.datasets.items():
+            if metric.points != (dataset.dimension is not None):
+                right, wrong = ("points", "images") if metric.points else ("images", "points")
+                raise UserError(
+                    f"params.yaml: evaluation.metrics: {name!r} compares {right}, and datasets.{key} has {wrong}; "
+                    "give images and points experiments of their own"
+                )
 
 
 def as_yaml(device: str, planned: list[Unit]) -> str:

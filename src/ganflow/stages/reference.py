@@ -17,10 +17,14 @@ def run(experiment: Experiment, dataset: str) -> None:
     unit = unit_of(experiment, device_of(experiment), "reference", dataset)
     [shards] = unit.inputs
     with outputs(unit) as folder:
-        train, held_out = (real_images(Shards(shards / split), experiment.evaluation.images) for split in SPLITS)
+        (train, labels), (held_out, _) = (
+            real_images(Shards(shards / split), experiment.evaluation.images) for split in SPLITS
+        )
         floor = {}
         for name, metric in metrics_of(experiment.evaluation).items():
-            statistics = metric.statistics(train)
+            if metric.needs_labels and labels is None:
+                continue
+            statistics = metric.of_real(train, labels)
             save_tensors(folder / f"{name}.safetensors", statistics, {"metric": name, "images": len(train)})
             floor[name] = metric.score(statistics, metric.statistics(held_out))
         write_json(folder / "floor.json", {"images": len(held_out), "scores": floor})

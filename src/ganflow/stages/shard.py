@@ -29,7 +29,7 @@ def run(experiment: Experiment, dataset: str) -> None:
                 folder / split,
                 dataset=dataset,
                 split=split,
-                shape=(chosen.resolution, chosen.resolution, 3),
+                shape=chosen.shape,
                 shard_size=chosen.shard_size,
                 classes=form.classes(raw),
                 encoding=chosen.encoding,

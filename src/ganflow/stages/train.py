@@ -35,7 +35,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     method = Adversarial(
-        variant, experiment.variants[variant], training, train.shape[0], int(seed), device, len(train.classes)
+        variant, experiment.variants[variant], training, train.shape, int(seed), device, len(train.classes)
     )
     work = Run(str(unit), method, training, int(seed), device, train, held_out)
     folder = scratch("train", name)
@@ -56,7 +56,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             "variant": variant,
             "seed": int(seed),
             "iteration": state.iteration,
-            "resolution": train.shape[0],
+            "shape": list(train.shape),
             "latent": training.latent,
             "classes": method.classes,
             "scale": method.image_scale,

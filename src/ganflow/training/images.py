@@ -44,6 +44,11 @@ def to_pixels(images: Tensor) -> np.ndarray:
     return images.clamp(-1, 1).add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
+def as_stored(samples: Tensor) -> np.ndarray:
+    """What `from_stored` undoes: images to uint8 (n, H, W, 3), rounded; points, float (n, d), to float32."""
+    return to_pixels(samples) if samples.dim() == 4 else samples.float().cpu().numpy()
+
+
 def as_grid(pixels: np.ndarray, columns: int) -> Image.Image:
     """Images, uint8 (n, H, W, 3), in one picture, row by row; black where the last row is short."""
     rows = -(-len(pixels) // columns)

@@ -26,7 +26,8 @@ from ganflow.networks.interfaces import codes
 from ganflow.progress import Progress
 from ganflow.randomness import generator
 from ganflow.training.batches import batches_of
-from ganflow.training.images import class_labels, evaluating, from_stored, latent_vectors, write_grid
+from ganflow.training.images import class_labels, evaluating, from_stored, latent_vectors
+from ganflow.training.showing import showing_of
 from ganflow.training.state import Checkpoints, State
 
 Batch = tuple[Tensor, Callable[[], np.ndarray]]  # real images, and what reads their labels
@@ -75,7 +76,9 @@ class Run:
     ):
         self.what, self.method, self.training, self.seed, self.device = what, method, training, seed, device
         self.batches, self.held_out = batches_of(train, seed, training.batch_size, device), held_out
+        self.showing = showing_of(held_out, training.grid)
         self.images_used = 0
+        method.parts.network.see(method.modules["generator"], train)
         self.averaged = deepcopy(method.modules["generator"]).requires_grad_(False) if training.ema else None
 
     def to_the_end(self, scratch: Path) -> State:
@@ -179,6 +182,7 @@ class Run:
                 draws = StepDraws(self, "validation", (part,), len(chosen), (real, labels))
                 with self.autocast():
                     values, slopes = self.method.validation(draws)
+                    values |= self.showing.row(self.method, draws)
                 norms.append(slopes)
                 for name, value in values.items():
                     totals[name] += float(value) * len(chosen) / count
@@ -193,4 +197,4 @@ class Run:
         rows = torch.arange(side, device=self.device).repeat_interleave(side) % max(classes, 1)  # a class a row
         with evaluating(module), self.autocast():
             images = module(codes(latent, rows, classes)).float() * self.method.image_scale
-        write_grid(scratch / "samples" / f"{iteration:09d}.png", images, side)
+            self.showing.write(scratch / "samples", iteration, images, self.method)

@@ -48,16 +48,16 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
     """The generator in a weights file, in evaluation mode, and what the file says of it (latent, iteration, ...).
 
-    It maps (n, latent) float32, standard normal, to (n, 3, resolution, resolution) in [-1, 1]; with classes it takes
-    (n, latent + classes), the class one-hot behind the latent vector (`networks.interfaces.codes`). Raises UserError if
+    It maps (n, latent) float32, standard normal, to images, (n, 3, H, W) in [-1, 1], or points, (n, d), of the `shape`
+    in the file; with classes it takes (n, latent + classes), the class one-hot behind the latent vector
+    (`networks.interfaces.codes`). Raises UserError if
     the file is absent, damaged or holds no generator.
     """
     tensors, about = load_tensors(Path(path))
     if not str(about.get("module")).startswith("generator"):
         raise UserError(f"{path}: holds no generator; choose generator.safetensors or generator_ema.safetensors")
-    network = network_of(Choice(**about["network"]), about["resolution"], str(path))
-    about = {"classes": 0, "scale": 1.0} | about  # a file of an earlier version says neither
-    module = network.generator(about["resolution"], about["latent"], about["classes"])
+    network = network_of(Choice(**about["network"]), tuple(about["shape"]), str(path))
+    module = network.generator(about["shape"][0], about["latent"], about["classes"])
     try:
         module.load_state_dict(tensors)
     except RuntimeError:

@@ -21,6 +21,9 @@ class Rendered(Source):
     validation: int = Field(ge=1, le=1_000_000, description="validation images")
     seed: int = Field(0, ge=0, lt=2**31, description="of the drawings")
 
+    def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
+        return "draws pictures; points have the source `drawn`" if form.points else None
+
     def modules(self, form: Format) -> tuple[str, ...]:
         return (f"ganflow.data.scenes.{form.scene}",)
 

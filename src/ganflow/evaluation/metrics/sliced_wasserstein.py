@@ -21,9 +21,9 @@ class SlicedWasserstein(Metric):
     directions: int = Field(128, ge=1, le=4096, description="random directions")
     patch: int = Field(7, ge=1, le=15, description="pixels a side of a patch")
 
-    def statistics(self, images: Tensor) -> dict[str, Tensor]:
+    def statistics(self, samples: Tensor) -> dict[str, Tensor]:
         """For each level, the sorted projections of all patches, (n * patches, directions) float32."""
-        levels = _laplacian_pyramid(images.float() / 127.5 - 1)
+        levels = _laplacian_pyramid(samples.float() / 127.5 - 1)
         return {f"level_{level.shape[-1]}": self._projections(level) for level in levels}
 
     def score(self, real: dict[str, Tensor], generated: dict[str, Tensor]) -> float:

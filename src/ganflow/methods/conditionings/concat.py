@@ -12,9 +12,10 @@ from ganflow.networks.interfaces import one_hot
 class Concatenated(Conditioning):
     """One plane for each class, 1 everywhere in that of the image and 0 in the others."""
 
-    def channels(self, classes: int) -> int:
-        return 3 + classes
+    def channels(self, own: int, classes: int) -> int:
+        return own + classes
 
     def view(self, images: Tensor, labels: Tensor, classes: int) -> Tensor:
-        planes = one_hot(labels, classes).to(images.dtype)[:, :, None, None]
+        planes = one_hot(labels, classes).to(images.dtype)
+        planes = planes.view(*planes.shape, *[1] * (images.dim() - 2))
         return cat([images, planes.expand(-1, -1, *images.shape[2:])], dim=1)

@@ -1,0 +1,70 @@
+"""Points in one .npy file a split, without pickle: records of a `point`, float32 (d,), and the `mode` it belongs to.
+
+A file is mapped, never read at once, and its header is checked before anything is taken from it.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from ganflow.artifacts import write_file
+from ganflow.data.interfaces import SPLITS, Archive, Format, Sample
+from ganflow.errors import UserError
+
+MOST_MODES = 1000
+
+
+class Points(Format):
+    """Points of one dimension; the classes are the modes, `mode 0` and so on, if there are two or more."""
+
+    archives: ClassVar[tuple[Archive, ...]] = tuple(Archive(f"{split}.npy", "", 0, "") for split in SPLITS)
+    images: ClassVar[dict[str, int]] = dict.fromkeys(SPLITS, 0)  # there are no official ones
+    labelled: ClassVar[bool] = True
+    points: ClassVar[bool] = True
+
+    def classes(self, folder: Path) -> tuple[str, ...]:
+        most = max(int(_records(folder, split)["mode"].max()) for split in SPLITS)
+        return tuple(f"mode {mode}" for mode in range(most + 1)) if most else ()
+
+    def samples(self, folder: Path, split: str) -> Iterator[Sample]:
+        records = _records(folder, split)
+        for index, (point, mode) in enumerate(zip(np.array(records["point"]), records["mode"], strict=True)):
+            yield Sample(f"{index:08d}", partial(np.asarray, point), int(mode))
+
+    def write(self, folder: Path, draw: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
+        for split in SPLITS:
+            drawn = [(sample.content(), sample.label) for sample in draw(split)]
+            records = np.array(drawn, [("point", "<f4", drawn[0][0].shape), ("mode", "<i4")])
+            file = io.BytesIO()
+            np.save(file, records, allow_pickle=False)
+            write_file(folder / f"{split}.npy", file.getvalue())
+
+
+def _records(folder: Path, split: str) -> np.ndarray:
+    """The records of a split, (n,), n >= 1, finite, modes from 0 on; raises UserError for any other file."""
+    path = folder / f"{split}.npy"
+    try:
+        records = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run `dvc repro` to make it") from None
+    except (ValueError, EOFError, OSError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(f"{path}: not an .npy of numbers ({reason}); delete it and make it again") from None
+    names = getattr(records.dtype, "names", None)
+    point = records.dtype["point"] if names == ("point", "mode") else None
+    if point is None or point.base != "<f4" or point.ndim != 1 or records.dtype["mode"] != "<i4" or records.ndim != 1:
+        raise UserError(
+            f"{path}: holds {records.dtype} {records.shape}, expected (n,) records of a `point`, float32 (d,), and its "
+            "`mode`, int32; make it again"
+        )
+    if not len(records):
+        raise UserError(f"{path}: holds no point, expected at least one; make it again")
+    if not np.isfinite(records["point"]).all():
+        raise UserError(f"{path}: holds a coordinate that is not finite; make it again")
+    if not 0 <= records["mode"].min() <= records["mode"].max() < MOST_MODES:
+        raise UserError(f"{path}: holds a mode that is not in 0..{MOST_MODES - 1}; make it again")
+    return records

@@ -1,0 +1,53 @@
+"""Points drawn from a distribution by its name, in the format `points`.
+
+The points of a split are a pure function of (distribution, seed, split, count); the splits are independent.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from ganflow.components import component
+from ganflow.config import Choice
+from ganflow.data import distributions
+from ganflow.data.interfaces import Distribution, Format, Sample, Source
+from ganflow.randomness import generator
+
+
+class Drawn(Source):
+    """So many points of a distribution for each split."""
+
+    distribution: Choice = Field(description="a file of data/distributions")
+    train: int = Field(50_000, ge=1, le=10_000_000, description="training points")
+    validation: int = Field(10_000, ge=1, le=10_000_000, description="validation points")
+    seed: int = Field(0, ge=0, lt=2**31, description="of the points")
+
+    @property
+    def drawn_from(self) -> Distribution:
+        """The distribution with its settings; raises UserError for an unknown one."""
+        return component(distributions, Distribution, self.distribution, "source.drawn.distribution")
+
+    def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
+        if not form.points:
+            return "draws points, which have the format `points`"
+        dimension = self.drawn_from.dimension
+        if shape != (dimension,):
+            return f"draws points of dimension {dimension}, so the dataset's dimension is {dimension}"
+        return None
+
+    def modules(self, form: Format) -> tuple[str, ...]:
+        return (type(self.drawn_from).__module__,)
+
+    def deliver(self, form: Format, folder: Path) -> None:
+        """Draws both splits and writes the format's files."""
+        found = self.drawn_from
+
+        def draw(split: str) -> Iterator[Sample]:
+            points, modes = found.draw(getattr(self, split), generator(self.seed, f"points/{split}"))
+            for index, (point, mode) in enumerate(zip(points.astype(np.float32), modes.tolist(), strict=True)):
+                yield Sample(f"{index:08d}", partial(np.asarray, point), mode)
+
+        form.write(folder, draw, ())
