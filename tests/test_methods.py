@@ -339,8 +339,8 @@ def test_every_conditioning_trains_every_network(conditioning, network, constrai
 
 @pytest.mark.parametrize("conditioning", ["concat", "auxiliary"])
 def test_conditioning_on_images_without_classes_is_refused(conditioning):
-    with pytest.raises(UserError, match="needs classes, and a dataset of this experiment has none; condition on"):
-        parts("v", variant(conditioning=conditioning), 32, labelled=False)
+    with pytest.raises(UserError, match="needs classes, and datasets.d has none; condition on"):
+        parts("v", variant(conditioning=conditioning), 32, labelled=False, dataset="datasets.d")
 
 
 def test_a_concatenated_class_is_seen_by_both_networks():

@@ -2,9 +2,10 @@
 
 import json
 import shutil
+from collections import defaultdict
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -20,37 +21,56 @@ from ganflow.data.reader import Shards
 from ganflow.data.scenes import objects
 from ganflow.data.shards import write_shards
 from ganflow.errors import UserError
-from ganflow.methods import constraints, objectives, optimizers
+from ganflow.evaluation.images import generated_images
+from ganflow.methods import conditionings, constraints, objectives, optimizers
 from ganflow.methods.adversarial import Adversarial, parts
 from ganflow.methods.interfaces import Update
+from ganflow.networks.interfaces import codes
 from ganflow.randomness import generator
 from ganflow.training import loop
-from ganflow.training.images import latent_vectors, to_device, to_pixels
+from ganflow.training.images import class_labels, latent_vectors, to_device, to_pixels
 from ganflow.training.loop import Run
-from ganflow.training.state import Checkpoints
+from ganflow.training.state import Checkpoints, State
+from ganflow.training.weights import load_generator, save_tensors
 
 PLAIN = {"dcgan": {"width": 4, "norm": "none", "weight_std": None}}
 NORMALISED = {"dcgan": {"width": 4}}
+RESNET = {"resnet": {"width": 4}}
+DECAYING = {"adam": {"lr": 1e-3, "decay": "linear"}}
+DEQUANTISED = {"dequantise": True, "generator_batch": 2}
 BOOSTED = {"steps": 2, "boost": 4, "boost_first": 2, "boost_every": 5}
 
 
+def plain(**changes) -> Variant:
+    chosen = {"network": PLAIN, "objective": "non_saturating", "optimizer": "adam", "critic_steps": BOOSTED}
+    return Variant.model_validate(chosen | changes)
+
+
 def sensible_variants() -> dict[str, Variant]:
-    """Every objective with every constraint, optimiser and normalisation that it is not refused with."""
-    found = {}
-    for objective, constraint, optimizer, network in product(
-        names(objectives), names(constraints), names(optimizers), (PLAIN, NORMALISED)
-    ):
-        chosen = {"network": network, "objective": objective, "constraint": constraint, "optimizer": optimizer}
-        variant = Variant.model_validate(chosen | {"critic_steps": BOOSTED})
-        with suppress(UserError):
-            parts("v", variant, 16)
-            found["-".join([objective, constraint, optimizer, "plain" if network is PLAIN else "normalised"])] = variant
+    """Every component at least once: those of one kind with a partner that fits it, and several at a time."""
+    gp = {"objective": "wasserstein", "constraint": "gradient_penalty"}
+    found = {
+        "dcgan": plain(network=NORMALISED),
+        "wgan": plain(network=NORMALISED, objective="wasserstein", constraint="weight_clipping", optimizer="rmsprop"),
+        "ac_gan": plain(network=RESNET, conditioning="auxiliary", optimizer=DECAYING, training=DEQUANTISED, **gp),
+        "two_families": plain(critic_network={"mlp": {"width": 4}}, constraint="spectral_norm"),
+    }
+    for kind, package in (("objective", objectives), ("constraint", constraints), ("optimizer", optimizers)):
+        for name in names(package):
+            for objective in ({kind: name}, {kind: name} | gp, {kind: name, "objective": "wasserstein"}):
+                with suppress(UserError):
+                    parts("v", plain(**objective), 16)
+                    found[name] = plain(**objective)
+                    break
+    for name in names(conditionings):
+        found[f"conditioned_{name}"] = plain(network=NORMALISED, conditioning=name)
     return found
 
 
 VARIANTS = sensible_variants()
-WGAN_GP, DCGAN = "wasserstein-gradient_penalty-adam-plain", "non_saturating-none-adam-normalised"
-WGAN = "wasserstein-weight_clipping-rmsprop-normalised"
+WGAN_GP, DCGAN, WGAN = "wasserstein", "dcgan", "wgan"
+# `wasserstein` found the gradient penalty, `none` is the constraint
+assert set(VARIANTS) >= {*names(objectives), *names(constraints), *names(optimizers)}
 
 
 def drawing(index: int) -> Image.Image:
@@ -58,12 +78,16 @@ def drawing(index: int) -> Image.Image:
 
 
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory) -> tuple[Shards, Shards]:
+def shards(tmp_path_factory) -> dict[int, tuple[Shards, Shards]]:
     folder = tmp_path_factory.mktemp("shards")
     for split, count in (("train", 40), ("validation", 10)):
-        samples = [Sample(f"{i:08d}", partial(drawing, i), None) for i in range(count)]
-        write_shards(samples, folder / split, dataset="d", split=split, shape=(16, 16, 3), shard_size=16, classes=())
-    return Shards(folder / "train"), Shards(folder / "validation")
+        samples = [Sample(f"{i:08d}", partial(drawing, i), i % 3) for i in range(count)]
+        settings = {"dataset": "d", "split": split, "shard_size": 16, "classes": ("a", "b", "c")}
+        for resolution in (16, 32):
+            write_shards(samples, folder / str(resolution) / split, shape=(resolution, resolution, 3), **settings)
+    return {
+        side: (Shards(folder / str(side) / "train"), Shards(folder / str(side) / "validation")) for side in (16, 32)
+    }
 
 
 def settings(**changes) -> Training:
@@ -72,8 +96,11 @@ def settings(**changes) -> Training:
 
 
 def run(shards, name: str, training: Training, seed: int = 0) -> Run:
-    method = Adversarial(name, VARIANTS[name], training, 16, seed, "cpu")
-    return Run(name, method, training, seed, "cpu", *shards)
+    variant = VARIANTS[name]
+    training = Training.model_validate(training.model_dump() | variant.training)
+    side = 32 if variant.network.name == "resnet" else 16
+    method = Adversarial(name, variant, training, side, seed, "cpu", classes=3)
+    return Run(name, method, training, seed, "cpu", *shards[side])
 
 
 def result(work: Run, folder: Path, state) -> dict:
@@ -152,15 +179,80 @@ def test_seeds_differ_and_journal_rows_are_whole(shards, tmp_path):
         rows[seed] = state.journal
     assert rows[0] != rows[1]
     assert [row["iteration"] for row in rows[0]] == [2, 4, 6, 8]
-    columns = {
-        "iteration",
-        "critic_loss",
-        "estimate",
-        "generator_loss",
-        "validation_critic_loss",
-        "validation_estimate",
-    }
-    assert set(rows[0][0]) == columns
+    slopes = {f"validation_gradient_norm{part}" for part in ("", "_q10", "_q50", "_q90", "_max")}
+    losses = {"iteration", "critic_loss", "estimate", "generator_loss", "validation_critic_loss", "validation_estimate"}
+    assert set(rows[0][0]) == losses | slopes | {"validation_estimate_over_slope"}
+    for row in rows[0]:
+        expected = row["validation_estimate"] / row["validation_gradient_norm_max"]
+        assert row["validation_estimate_over_slope"] == pytest.approx(expected)
+
+
+def columns_of(shards, name: str, folder: Path) -> set[str]:
+    return set(run(shards, name, settings(iterations=2)).to_the_end(folder).journal[-1])
+
+
+def test_what_the_journal_says_of_each_kind_of_method(shards, tmp_path):
+    sigmoid = columns_of(shards, DCGAN, tmp_path / "a")
+    assert "validation_accuracy" in sigmoid and "validation_estimate_over_slope" not in sigmoid
+    penalised = columns_of(shards, WGAN_GP, tmp_path / "b")
+    assert {"penalty", "gradient_norm", "gradient_norm_q10", "gradient_norm_q50", "gradient_norm_q90"} <= penalised
+    classified = columns_of(shards, "conditioned_auxiliary", tmp_path / "c")
+    assert {"class_loss", "class_accuracy", "generator_class_loss"} <= classified
+
+
+def test_looking_at_a_critic_changes_nothing(shards, tmp_path):
+    """Journal rows are measured, with gradients in the critic's input, and leave the training's bits as they are."""
+    often, rarely = settings(journal_every=1), settings(journal_every=8, checkpoint_every=8)
+    for name in (WGAN, WGAN_GP, "spectral_norm"):
+        works = []
+        for training in (often, rarely):
+            works.append(run(shards, name, training))
+            works[-1].to_the_end(tmp_path / f"{name}{training.journal_every}")
+        for key, module in works[0].method.modules.items():
+            other = works[1].method.modules[key].state_dict()
+            assert all(torch.equal(value, other[part]) for part, value in module.state_dict().items()), (name, key)
+
+
+def test_a_conditional_generator_is_saved_and_loaded_and_its_grid_has_a_class_a_row(shards, tmp_path):
+    work = run(shards, "conditioned_concat", settings(grid=4))
+    work.to_the_end(tmp_path)
+    latent = latent_vectors(16, 5, "cpu", 0, "grid")
+    about = {"module": "generator", "network": NORMALISED["dcgan"], "resolution": 16, "latent": 5, "classes": 3}
+    about |= {"network": {"name": "dcgan", "settings": NORMALISED["dcgan"]}, "scale": work.method.image_scale}
+    save_tensors(tmp_path / "g.safetensors", work.averaged.state_dict(), about)
+    module, known = load_generator(tmp_path / "g.safetensors")
+    rows = torch.tensor([0, 1, 2, 0]).repeat_interleave(4)
+    with torch.no_grad():
+        pixels = to_pixels(module(codes(latent, rows, known["classes"])))
+    shown = np.asarray(Image.open(tmp_path / "samples" / "000000008.png"))
+    assert np.array_equal(shown, pixels.reshape(4, 4, 16, 16, 3).transpose(0, 2, 1, 3, 4).reshape(64, 64, 3))
+    images = generated_images(module, 6, 5, 4, 0, "cpu", known["classes"])
+    assert images.shape == (6, 3, 16, 16)
+
+
+def test_real_images_come_with_their_own_labels(shards, monkeypatch):
+    """Each batch's labels are those of its images, and a step reads them once."""
+    work = run(shards, "conditioned_auxiliary", settings())
+    train, _ = shards[16]
+    seen = []
+    critic = work.method.updates[0]
+
+    def looked(draws):
+        seen.append((draws.real, draws.labels()))
+        return critic.loss(draws)
+
+    work.method.updates = (replace(critic, loss=looked),)
+    work._iterate(State(), defaultdict(list))
+    pixels = to_device(train.samples(np.arange(40)), "cpu").flatten(1)
+    for real, labels in seen:
+        indices = [int((pixels == image.flatten()).all(1).nonzero()[0, 0]) for image in real]
+        assert labels.tolist() == train.labels(np.array(indices)).tolist()
+
+
+def test_drawn_classes_are_uniform():
+    drawn = class_labels(30_000, 10, "cpu", 0, "test").bincount(minlength=10)
+    assert drawn.min() > 2_800 and drawn.max() < 3_200
+    assert class_labels(4, 0, "cpu", 0, "test").tolist() == [0] * 4
 
 
 def test_wgan_gp_learns_one_colour(tmp_path):

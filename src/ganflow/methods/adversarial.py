@@ -30,10 +30,10 @@ class Parts(NamedTuple):
         return self._asdict()
 
 
-def parts(name: str, variant: Variant, resolution: int, labelled: bool = True) -> Parts:
+def parts(name: str, variant: Variant, resolution: int, labelled: bool = True, dataset: str = "the dataset") -> Parts:
     """The components of a variant; raises UserError for unknown ones and senseless combinations.
 
-    `labelled` says whether the dataset's images have classes.
+    `labelled` says whether the images of `dataset`, so called in messages, have classes.
     """
     where = f"variants.{name}"
     found = Parts(
@@ -48,8 +48,8 @@ def parts(name: str, variant: Variant, resolution: int, labelled: bool = True) -
         raise UserError(f"params.yaml: {where}.constraint = {variant.constraint.name!r}: {reason}")
     if found.conditioning.uses_labels and not labelled:
         raise UserError(
-            f"params.yaml: {where}.conditioning = {variant.conditioning.name!r}: needs classes, and a dataset of this "
-            "experiment has none; condition on datasets with classes (cifar10) in an experiment of their own"
+            f"params.yaml: {where}.conditioning = {variant.conditioning.name!r}: needs classes, and {dataset} has "
+            "none; condition on datasets with classes, as cifar10, in an experiment of their own"
         )
     return found
 

@@ -33,7 +33,7 @@ def run(experiment: Experiment, cost: bool = False) -> None:
     for name, variant in experiment.variants.items():
         for key, dataset in experiment.datasets.items():
             form = component_class(formats, Format, dataset.format, f"datasets.{key}.format")
-            parts(name, variant, dataset.resolution, form.labelled)
+            parts(name, variant, dataset.resolution, form.labelled, f"datasets.{key}")
     metrics_of(experiment.evaluation)
     planned = list(units(experiment, device))
     write_file(PLAN, as_yaml(device, planned))

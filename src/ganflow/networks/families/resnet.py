@@ -30,7 +30,8 @@ class ResNet(Network):
     def generator(self, resolution: int, latent: int, classes: int = 0) -> nn.Module:
         width = self._width(resolution)
         filters = [width] * 4 if resolution == 32 else [width * factor for factor in (8, 8, 4, 2, 1)]
-        return Generator(filters, latent, classes, self.norm, biases=resolution == 32)
+        gain = 1.0 if resolution == 32 else 2.0  # of the last convolution, as in their two files
+        return Generator(filters, latent, classes, self.norm, gain, biases=resolution == 32)
 
     def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
         width, norm = self._width(resolution), self.critic_norm
@@ -65,7 +66,7 @@ class ResNet(Network):
 class Generator(nn.Module):
     """From codes; with batch normalisation the classes choose its gains and biases, without it they are an input."""
 
-    def __init__(self, filters: list[int], latent: int, classes: int, norm: str, biases: bool):
+    def __init__(self, filters: list[int], latent: int, classes: int, norm: str, gain: float, biases: bool):
         super().__init__()
         self.conditional = classes if norm == "batch" else 0
         self.latent = latent + classes - self.conditional
@@ -74,7 +75,7 @@ class Generator(nn.Module):
             Block(a, b, norm, "up", biases, self.conditional) for a, b in zip(filters, filters[1:], strict=False)
         )
         self.last = nn.Sequential(
-            *normalisation(norm, filters[-1]), nn.ReLU(), _convolution(filters[-1], 3, 3, gain=1.0), nn.Tanh()
+            *normalisation(norm, filters[-1]), nn.ReLU(), _convolution(filters[-1], 3, 3, gain), nn.Tanh()
         )
 
     def forward(self, code: Tensor) -> Tensor:

@@ -1,0 +1,312 @@
+"""Whole iterations of the training loop against literal transcriptions of the papers' algorithms, in float64.
+
+The transcriptions share networks and drawn numbers with the loop, and nothing else: their losses, penalties, clipping
+and optimisers are loops and formulas, with autograd for gradients alone.
+"""
+
+import re
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ganflow.config import Training, Variant
+from ganflow.methods.adversarial import Adversarial
+from ganflow.training import loop
+from ganflow.training.loop import Run, StepDraws
+from ganflow.training.state import State
+
+SIZE, LATENT, ITERATIONS = 5, 4, 3
+MLP = {"mlp": {"width": 6, "layers": 2}}
+DCGAN = {"dcgan": {"width": 3}}
+
+
+class Pictures:
+    """A labelled data set in memory."""
+
+    count, classes = 40, ("a", "b", "c")
+
+    def __init__(self, side: int):
+        self.pixels = np.random.default_rng(0).integers(0, 256, (self.count, side, side, 3), dtype=np.uint8)
+
+    def samples(self, indices: np.ndarray) -> np.ndarray:
+        return self.pixels[indices]
+
+    def labels(self, indices: np.ndarray) -> np.ndarray:
+        return indices % 3
+
+
+class DoubleDraws(StepDraws):
+    """The loop's own draws as float64, kept in the order of the steps."""
+
+    made: list["DoubleDraws"] = []
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        if self.real is not None:
+            pixels = ((self.real + 1) * 127.5).round().double()
+            self.real = pixels / 127.5 - 1
+        DoubleDraws.made.append(self)
+
+    def latent(self) -> Tensor:
+        return super().latent().double()
+
+    def _uniform(self, what: str, shape: tuple[int, ...]) -> Tensor:
+        return super()._uniform(what, shape).double()
+
+
+def run(monkeypatch, variant: dict, side: int = 8, **training) -> tuple[dict, dict, list[DoubleDraws]]:
+    """Networks before and after whole iterations of the loop, and the draws of its steps."""
+    monkeypatch.setattr(loop, "StepDraws", DoubleDraws)
+    monkeypatch.setattr(DoubleDraws, "made", [])
+    chosen = Variant.model_validate({"network": MLP, "critic_steps": 2} | variant)
+    settings = Training(iterations=ITERATIONS, batch_size=SIZE, latent=LATENT, **training)
+    pictures = Pictures(side)
+    method = Adversarial("v", chosen, settings, side, 0, "cpu", classes=3)
+    for module in method.modules.values():
+        module.double()
+    before = deepcopy(method.modules)
+    work, state = Run("test", method, settings, 0, "cpu", pictures, pictures), State()
+    for _ in range(ITERATIONS):
+        work._iterate(state, loop.defaultdict(list))
+        state.iteration += 1
+    return before, method.modules, DoubleDraws.made
+
+
+def assert_equal(found: dict, expected: dict, free: str = "nothing") -> None:
+    """Every parameter and buffer up to 1e-12, and up to 1e-9 those that the loss may not depend on: an optimiser that
+    divides by the size of a gradient makes steps of the rounding errors there."""
+    for key, module in expected.items():
+        for (name, one), other in zip(module.state_dict().items(), found[key].state_dict().values(), strict=True):
+            bound = 1e-9 if re.fullmatch(free, f"{key}.{name}") else 1e-12
+            assert (one - other).abs().max() <= bound, f"{key}.{name}"
+
+
+def one_hot(labels: Tensor, count: int) -> Tensor:
+    rows = torch.zeros(len(labels), count, dtype=torch.float64)
+    for row, label in zip(rows, labels, strict=True):
+        row[label] = 1
+    return rows
+
+
+class Adam:
+    """Kingma and Ba, Algorithm 1."""
+
+    def __init__(self, beta1: float, beta2: float):
+        self.betas, self.moments, self.t = (beta1, beta2), {}, 0
+
+    def step(self, module, loss: Tensor, lr: float) -> None:
+        self.t += 1
+        weights = list(module.parameters())
+        for index, (w, g) in enumerate(zip(weights, torch.autograd.grad(loss, weights), strict=True)):
+            m, v = self.moments.get(index, (torch.zeros_like(w), torch.zeros_like(w)))
+            (b1, b2) = self.betas
+            m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
+            self.moments[index] = m, v
+            w.data = w.data - lr * (m / (1 - b1**self.t)) / (torch.sqrt(v / (1 - b2**self.t)) + 1e-8)
+
+
+class RMSProp:
+    """Tieleman and Hinton's; `start` and where epsilon stands tell torch's from TensorFlow 1's."""
+
+    def __init__(self, rho: float, start: float, inside: float, outside: float):
+        self.rho, self.start, self.inside, self.outside, self.squares = rho, start, inside, outside, {}
+
+    def step(self, module, loss: Tensor, lr: float) -> None:
+        weights = list(module.parameters())
+        for index, (w, g) in enumerate(zip(weights, torch.autograd.grad(loss, weights), strict=True)):
+            square = self.rho * self.squares.get(index, torch.full_like(w, self.start)) + (1 - self.rho) * g**2
+            self.squares[index] = square
+            w.data = w.data - lr * g / (torch.sqrt(square + self.inside) + self.outside)
+
+
+def torch_rmsprop() -> RMSProp:
+    return RMSProp(0.99, 0.0, 0.0, 1e-8)
+
+
+def tf1_rmsprop() -> RMSProp:
+    return RMSProp(0.9, 1.0, 1e-10, 0.0)
+
+
+def iterations(draws: list[DoubleDraws], critic_steps: int = 2):
+    """The draws of each iteration: those of the critic's steps, and the generator's."""
+    for start in range(0, len(draws), critic_steps + 1):
+        yield draws[start : start + critic_steps], draws[start + critic_steps]
+
+
+@pytest.mark.parametrize("objective", ["minimax", "non_saturating"])
+@pytest.mark.parametrize("network", [MLP, DCGAN], ids=["mlp", "dcgan"])
+def test_gan(monkeypatch, objective, network):
+    """GAN, Algorithm 1, k = 2, with batch normalisation (real and generated images apart) and without; Adam."""
+    side = 16 if network is DCGAN else 8
+    adam = {"adam": {"lr": 1e-3, "betas": [0.5, 0.999]}}
+    nets, found, draws = run(monkeypatch, {"network": network, "objective": objective, "optimizer": adam}, side)
+    g, d = nets["generator"], nets["critic"]
+    of_d, of_g = Adam(0.5, 0.999), Adam(0.5, 0.999)
+    for critic_draws, generator_draws in iterations(draws):
+        for drawn in critic_draws:
+            fake = g(drawn.latent()).detach()
+            ascended = torch.log(torch.sigmoid(d(drawn.real))).sum() / SIZE
+            ascended = ascended + torch.log(1 - torch.sigmoid(d(fake))).sum() / SIZE
+            of_d.step(d, -ascended, 1e-3)
+        judged = torch.sigmoid(d(g(generator_draws.latent())))
+        descended = torch.log(1 - judged).sum() if objective == "minimax" else -torch.log(judged).sum()
+        of_g.step(g, descended / SIZE, 1e-3)
+    assert_equal(found, nets)
+
+
+@pytest.mark.parametrize(("a", "b", "c"), [(0.0, 1.0, 1.0), (-1.0, 1.0, 0.0)])
+def test_lsgan(monkeypatch, a, b, c):
+    """LSGAN, equation 2, with the RMSProp of the WGAN-GP authors' LSGAN runs."""
+    variant = {"objective": {"least_squares": {"a": a, "b": b, "c": c}}, "optimizer": {"rmsprop_tf1": {"lr": 1e-3}}}
+    nets, found, draws = run(monkeypatch, variant)
+    g, d = nets["generator"], nets["critic"]
+    of_d, of_g = tf1_rmsprop(), tf1_rmsprop()
+    for critic_draws, generator_draws in iterations(draws):
+        for drawn in critic_draws:
+            fake = g(drawn.latent()).detach()
+            loss = sum((d(x[None]) - b) ** 2 for x in drawn.real) / (2 * SIZE)
+            of_d.step(d, (loss + sum((d(x[None]) - a) ** 2 for x in fake) / (2 * SIZE)).sum(), 1e-3)
+        of_g.step(g, sum((d(g(z[None])) - c) ** 2 for z in generator_draws.latent()).sum() / (2 * SIZE), 1e-3)
+    assert_equal(found, nets)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_wgan(monkeypatch, when):
+    """WGAN, Algorithm 1 (n_critic = 2), clipping as the paper and as the authors' code have it; torch's RMSProp."""
+    constraint = {"weight_clipping": {"limit": 0.3, "when": when}}
+    variant = {"objective": "wasserstein", "constraint": constraint, "optimizer": {"rmsprop": {"lr": 5e-3}}}
+    nets, found, draws = run(monkeypatch, variant)
+    theta, w = nets["generator"], nets["critic"]
+    of_w, of_theta = torch_rmsprop(), torch_rmsprop()
+
+    def clip() -> None:
+        for parameter in w.parameters():
+            limit = torch.full_like(parameter, 0.3)
+            parameter.data = torch.maximum(torch.minimum(parameter.data, limit), -limit)
+
+    for critic_draws, generator_draws in iterations(draws):
+        for drawn in critic_draws:
+            if when == "before":
+                clip()
+            ascended = sum(w(x[None]) for x in drawn.real) / SIZE
+            ascended = ascended - sum(w(theta(z[None]).detach()) for z in drawn.latent()) / SIZE
+            of_w.step(w, -ascended.sum(), 5e-3)
+            if when == "after":
+                clip()
+        of_theta.step(theta, -sum(w(theta(z[None])) for z in generator_draws.latent()).sum() / SIZE, 5e-3)
+    assert_equal(found, nets, r"critic\.\d\.bias")  # of a unit active everywhere
+
+
+def wgan_gp_loss(score, x: Tensor, x_tilde: Tensor, epsilon: Tensor, one_sided: bool = False) -> Tensor:
+    """WGAN-GP, Algorithm 1, lines 4 to 8, for one sample; lambda = 10."""
+    x_hat = (epsilon * x + (1 - epsilon) * x_tilde).requires_grad_()
+    [gradient] = torch.autograd.grad(score(x_hat), x_hat, create_graph=True)
+    norm = torch.sqrt((gradient**2).sum())
+    excess = torch.maximum(norm - 1, torch.tensor(0.0)) if one_sided else norm - 1
+    return score(x_tilde) - score(x) + 10 * excess**2
+
+
+@pytest.mark.parametrize("one_sided", [False, True])
+def test_wgan_gp(monkeypatch, one_sided):
+    """WGAN-GP, Algorithm 1 (n_critic = 2), sample by sample; Adam with beta1 = 0, beta2 = 0.9."""
+    variant = {
+        "objective": "wasserstein",
+        "constraint": {"gradient_penalty": {"one_sided": one_sided}},
+        "optimizer": {"adam": {"lr": 1e-3, "betas": [0.0, 0.9]}},
+    }
+    nets, found, draws = run(monkeypatch, variant)
+    g, d = nets["generator"], nets["critic"]
+    of_d, of_g = Adam(0, 0.9), Adam(0, 0.9)
+
+    def score(x: Tensor) -> Tensor:
+        return d(x[None])[0, 0]
+
+    for critic_draws, generator_draws in iterations(draws):
+        for drawn in critic_draws:
+            total = 0
+            for x, z, epsilon in zip(drawn.real, drawn.latent(), drawn.uniform(), strict=True):
+                total = total + wgan_gp_loss(score, x, g(z[None])[0].detach(), epsilon, one_sided)
+            of_d.step(d, total / SIZE, 1e-3)
+        of_g.step(g, -sum(score(g(z[None])[0]) for z in generator_draws.latent()) / SIZE, 1e-3)
+    assert_equal(found, nets)
+
+
+TABLE_2 = {  # f-GAN: output activation g_f and conjugate f*
+    "total_variation": (lambda v: torch.tanh(v) / 2, lambda t: t),
+    "kl": (lambda v: v, lambda t: torch.exp(t - 1)),
+    "reverse_kl": (lambda v: -torch.exp(-v), lambda t: -1 - torch.log(-t)),
+    "pearson": (lambda v: v, lambda t: t**2 / 4 + t),
+    "squared_hellinger": (lambda v: 1 - torch.exp(-v), lambda t: t / (1 - t)),
+    "jensen_shannon": (
+        lambda v: torch.log(torch.tensor(2.0, dtype=v.dtype)) - torch.log(1 + torch.exp(-v)),
+        lambda t: -torch.log(2 - torch.exp(t)),
+    ),
+    "gan": (lambda v: -torch.log(1 + torch.exp(-v)), lambda t: -torch.log(1 - torch.exp(t))),
+}
+
+
+@pytest.mark.parametrize("generator", ["saturating", "non_saturating"])
+@pytest.mark.parametrize("divergence", TABLE_2)
+def test_f_gan(monkeypatch, divergence, generator):
+    """f-GAN, equation 6 and section 3.2: F = E T - E f*(T), ascended by the critic, descended by the generator."""
+    objective = {"f_gan": {"divergence": divergence, "generator": generator}}
+    nets, found, draws = run(monkeypatch, {"objective": objective, "optimizer": {"adam": {"lr": 1e-3}}})
+    theta, omega = nets["generator"], nets["critic"]
+    of_omega, of_theta = Adam(0.5, 0.999), Adam(0.5, 0.999)
+    activation, conjugate = TABLE_2[divergence]
+    for critic_draws, generator_draws in iterations(draws):
+        for drawn in critic_draws:
+            bound = sum(activation(omega(x[None])) for x in drawn.real) / SIZE
+            fake = theta(drawn.latent()).detach()
+            bound = bound - sum(conjugate(activation(omega(x[None]))) for x in fake) / SIZE
+            of_omega.step(omega, -bound.sum(), 1e-3)
+        judged = [activation(omega(theta(z[None]))) for z in generator_draws.latent()]
+        loss = -sum(conjugate(t) for t in judged) if generator == "saturating" else -sum(judged)
+        of_theta.step(theta, loss.sum() / SIZE, 1e-3)
+    assert_equal(found, nets)
+
+
+def test_ac_gan_of_the_wgan_gp_authors_code(monkeypatch):
+    """gan_cifar_resnet.py: conditional norm in G, the real images' classes for the critic's fakes, cross-entropies of
+    weight 1 and 0.1, a generator's batch twice as large, dequantised images, linear decay to 0."""
+    variant = {
+        "network": {"resnet": {"width": 3}},
+        "objective": "wasserstein",
+        "constraint": "gradient_penalty",
+        "conditioning": "auxiliary",
+        "optimizer": {"adam": {"lr": 1e-3, "betas": [0.0, 0.9], "decay": "linear"}},
+    }
+    nets, found, draws = run(monkeypatch, variant, 32, generator_batch=2, dequantise=True)
+    g, d = nets["generator"], nets["critic"]
+    of_d, of_g = Adam(0, 0.9), Adam(0, 0.9)
+    pictures, position = Pictures(32), 0
+
+    def score(x: Tensor) -> Tensor:
+        return d(x[None])[0, 0]
+
+    def cross_entropy(x: Tensor, label: int) -> Tensor:
+        logits = d(x[None])[0, 1:]
+        return torch.log(torch.exp(logits).sum()) - logits[label]
+
+    for iteration, (critic_draws, generator_draws) in enumerate(iterations(draws)):
+        lr = 1e-3 * max(0, 1 - iteration / ITERATIONS)
+        for drawn in critic_draws:
+            chosen = loop.batch_indices(pictures.count, 0, position, SIZE)
+            position += SIZE
+            labels, pixels = chosen % 3, torch.from_numpy(pictures.pixels[chosen]).permute(0, 3, 1, 2).double()
+            real = 2 * (pixels / 256 - 0.5) + drawn.noise() / 128
+            fake = g(torch.cat([drawn.latent(), one_hot(torch.from_numpy(labels), 3)], 1)).detach()
+            total = 0
+            for x, x_tilde, epsilon, label in zip(real, fake, drawn.uniform(), labels, strict=True):
+                total = total + wgan_gp_loss(score, x, x_tilde, epsilon) + 1.0 * cross_entropy(x, label)
+            of_d.step(d, total / SIZE, lr)
+        latent, labels = generator_draws.latent(), generator_draws.classes(3)
+        assert len(latent) == len(labels) == 2 * SIZE
+        fake = g(torch.cat([latent, one_hot(labels, 3)], 1))
+        total = sum(-score(x) + 0.1 * cross_entropy(x, label) for x, label in zip(fake, labels, strict=True))
+        of_g.step(g, total / (2 * SIZE), lr)
+    before_norm = r"generator\.blocks\.\d\.(conv\d|shortcut)\.bias|generator\..*running_mean"
+    assert_equal(found, {"generator": g, "critic": d}, rf"{before_norm}|critic\..*score\.bias")
