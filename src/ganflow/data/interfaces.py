@@ -63,6 +63,10 @@ class Format(Component):
     def samples(self, folder: Path, split: str) -> Iterator[Sample]:
         """The images of "train" or "validation" in the archives' order; raises UserError for a damaged archive."""
 
+    def discard(self, folder: Path) -> None:
+        """Deletes what `samples` keeps in the scratch folder; for when the images have all been used."""
+        return
+
     @abstractmethod
     def write(self, folder: Path, draw: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
         """Writes genuine archives from `draw(split)`, byte-identical for equal images."""

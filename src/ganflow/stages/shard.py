@@ -32,3 +32,4 @@ def run(experiment: Experiment, dataset: str) -> None:
                 processes=experiment.compute.threads,
                 most_broken=chosen.most_broken,
             )
+    form.discard(raw)
