@@ -19,7 +19,7 @@ import pytest
 
 from ganflow import artifacts, progress
 from ganflow.config import checked
-from ganflow.data import fetching
+from ganflow.data import fetching, transfer
 from ganflow.data.fetching import fetch
 from ganflow.data.formats.cifar10 import ARCHIVE, Cifar10
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
@@ -37,8 +37,8 @@ CUT = 200_000  # bytes after which a connection breaks
 @pytest.fixture(autouse=True)
 def quick(tmp_path, monkeypatch):
     monkeypatch.setattr(artifacts, "SCRATCH", tmp_path / "scratch")
-    monkeypatch.setattr(fetching, "PAUSE", 0.001)
-    monkeypatch.setattr(fetching, "TIMEOUT", (2.0, 0.4))
+    monkeypatch.setattr(transfer, "PAUSE", 0.001)
+    monkeypatch.setattr(transfer, "TIMEOUT", (2.0, 0.4))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -121,25 +121,24 @@ def serving(*answers):
 def test_downloads_and_leaves_nothing_behind(tmp_path):
     target = tmp_path / "raw" / "archive"
     with serving(Answer()) as (url, asked):
-        fetch(url, target, DIGEST, len(CONTENT))
+        fetch((url,), target, DIGEST, len(CONTENT))
     assert target.read_bytes() == CONTENT
     assert asked == [None]
     assert list(target.parent.iterdir()) == [target]
-    assert not list(artifacts.SCRATCH.rglob("part"))
 
 
 @pytest.mark.parametrize("etag", [None, '"one"'])
 def test_goes_on_after_resets(tmp_path, etag):
     cuts = [Answer(cut=cut, etag=etag) for cut in (100_000, CUT)]
     with serving(*cuts, Answer(etag=etag)) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert asked[0] is None and 0 < asked[1] <= 100_000 < asked[2] <= CUT
 
 
 def test_goes_on_after_a_stall(tmp_path):
     with serving(Answer(cut=CUT, stall=True), Answer()) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert len(asked) == 2 and asked[1] > 0
 
@@ -147,13 +146,13 @@ def test_goes_on_after_a_stall(tmp_path):
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_tries_again_when_the_server_is_busy(tmp_path, status):
     with serving(Answer(status=status), Answer(status=status), Answer()) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert len(asked) == 3
 
 
 def test_starts_again_where_there_are_no_ranges(tmp_path):
     with serving(Answer(cut=CUT, ranges=False), Answer(ranges=False)) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert asked[1]
 
@@ -161,7 +160,7 @@ def test_starts_again_where_there_are_no_ranges(tmp_path):
 @pytest.mark.parametrize("wrong", [{"shift": 7}, {"total": 400_000}, {"status": 416}])
 def test_never_joins_a_wrong_range(tmp_path, wrong):
     with serving(Answer(cut=CUT), Answer(**wrong), Answer()) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert asked[2] is None
 
@@ -169,14 +168,14 @@ def test_never_joins_a_wrong_range(tmp_path, wrong):
 @pytest.mark.parametrize("etags", [('"one"', '"two"'), (None, None)])
 def test_file_that_changed_between_parts(tmp_path, etags):
     with serving(Answer(content=OTHER, cut=CUT, etag=etags[0]), Answer(etag=etags[1])) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert len(asked) == (2 if etags[0] else 3)
 
 
 def refused(location, target, *words, digest=DIGEST, size=None):
     with pytest.raises(UserError) as caught:
-        fetch(location, target, digest, size)
+        fetch((location,), target, digest, size)
     for word in (location, *words):
         assert str(word) in str(caught.value)
     assert not list(target.parent.glob("*archive*")), "nothing wrong may lie at the target or beside it"
@@ -185,10 +184,10 @@ def refused(location, target, *words, digest=DIGEST, size=None):
 def test_gives_up_with_what_it_has(tmp_path):
     with serving(Answer(cut=CUT, ranges=False)) as (url, asked):
         refused(url, tmp_path / "archive", "gave up", "bytes are kept", "run again")
-        assert len(asked) <= fetching.TRIES + 2
+        assert len(asked) <= transfer.TRIES + 2
     with serving(Answer(status=503)) as (url, asked):
         refused(url, tmp_path / "archive", "HTTP 503")
-        assert len(asked) == fetching.TRIES
+        assert len(asked) == transfer.TRIES
 
 
 def test_nobody_answers(tmp_path):
@@ -207,7 +206,7 @@ def test_wrong_digest_names_the_one_found(tmp_path):
         refused(url, tmp_path / "archive", hashlib.sha256(OTHER).hexdigest(), DIGEST, len(OTHER))
         refused(url, tmp_path / "archive", hashlib.sha256(OTHER).hexdigest(), size=len(OTHER))
     with serving(Answer()) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert asked == [None], "wrong bytes are never built upon"
 
 
@@ -226,7 +225,7 @@ def test_wrong_length(tmp_path, content, length):
 
 def test_answer_without_length(tmp_path):
     with serving(Answer(length=False, ranges=False)) as (url, _):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
 
 
@@ -234,7 +233,7 @@ def test_without_a_digest_it_is_told_and_the_download_kept(tmp_path):
     with serving(Answer()) as (url, asked):
         for missing in (None, ""):
             refused(url, tmp_path / "archive", f"sha256: {DIGEST}", digest=missing)
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert len(asked) == 1
 
@@ -252,9 +251,9 @@ import sys
 from pathlib import Path
 from ganflow import artifacts
 from ganflow import progress
-from ganflow.data import fetching
+from ganflow.data import fetching, transfer
 artifacts.SCRATCH = Path(sys.argv[3])
-fetching.fetch(sys.argv[1], Path(sys.argv[2]), sys.argv[4])
+fetching.fetch((sys.argv[1],), Path(sys.argv[2]), sys.argv[4])
 """
 
 
@@ -272,7 +271,7 @@ def test_goes_on_after_a_killed_process(tmp_path):
         killed.send_signal(signal.SIGKILL)
         killed.wait()
         assert not target.exists()
-        fetch(url, target, DIGEST)
+        fetch((url,), target, DIGEST)
     assert target.read_bytes() == CONTENT
     assert asked[1] > 100_000
 
@@ -280,7 +279,7 @@ def test_goes_on_after_a_killed_process(tmp_path):
 def test_lines_instead_of_a_bar_where_there_is_no_terminal(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     with serving(Answer()) as (url, _):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     printed = capfd.readouterr()
     assert (
         re.search(r"archive: 65.5kB \(\d+%\), \S+B/s, 00:00 left", printed.err)
@@ -297,7 +296,7 @@ def test_local_file(tmp_path, as_url):
     source = tmp_path / "a file ü%"
     source.write_bytes(CONTENT)
     location = source.as_uri() if as_url else str(source)
-    fetch(location, tmp_path / "raw" / "archive", DIGEST, len(CONTENT))
+    fetch((location,), tmp_path / "raw" / "archive", DIGEST, len(CONTENT))
     assert (tmp_path / "raw" / "archive").read_bytes() == CONTENT
     refused(location, tmp_path / "archive", DIGEST, "0" * 64, digest="0" * 64)
     refused(location, tmp_path / "archive", f"sha256: {DIGEST}", digest=None)
@@ -311,11 +310,11 @@ def test_places_that_cannot_be_read(tmp_path, location):
 
 def test_official_source_checks_the_official_digest(tmp_path, monkeypatch):
     with serving(Answer()) as (url, _):
-        small = ARCHIVE._replace(url=url, bytes=len(CONTENT), sha256=DIGEST)
+        small = ARCHIVE._replace(urls=(url,), bytes=len(CONTENT), sha256=DIGEST)
         monkeypatch.setattr(Cifar10, "archives", (small,))
         Official().deliver(Cifar10(), tmp_path)
         assert (tmp_path / ARCHIVE.name).read_bytes() == CONTENT
-        monkeypatch.setattr(Cifar10, "archives", (small._replace(bytes=ARCHIVE.bytes),))
+        monkeypatch.setattr(Cifar10, "archives", (small._replace(bytes=ARCHIVE.bytes, sha256=ARCHIVE.sha256),))
         with pytest.raises(UserError, match=str(ARCHIVE.bytes)):
             Official().deliver(Cifar10(), tmp_path / "again")
 

@@ -14,10 +14,10 @@ SPLITS = ("train", "validation")
 
 
 class Archive(NamedTuple):
-    """An official archive: its name in data/raw, where it is served, its size and its digest."""
+    """An official archive: its name in data/raw, where it is served (mirrors in order), its size and its digest."""
 
     name: str
-    url: str
+    urls: tuple[str, ...]
     bytes: int
     sha256: str
 
@@ -76,8 +76,11 @@ class Source(Component):
     """Where the archives of a dataset come from."""
 
     @abstractmethod
-    def deliver(self, form: Format, folder: Path) -> None:
-        """Puts every archive of the format into `folder`, verified; raises UserError if one can't be had."""
+    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
+        """Puts every archive of the format into `folder`, verified; raises UserError if one can't be had.
+
+        Returns {name: sha256} of those whose digest was taken on the way.
+        """
 
     def modules(self, form: Format) -> tuple[str, ...]:
         """Modules that this source runs for a format beyond those it imports, named so that a change of one is seen."""

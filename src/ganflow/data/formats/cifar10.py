@@ -23,7 +23,7 @@ from ganflow.errors import UserError
 
 ARCHIVE = Archive(
     name="cifar-10-binary.tar.gz",
-    url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+    urls=("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
     bytes=170_052_171,
     sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
 )
@@ -135,7 +135,7 @@ def _check_member(member: tarfile.TarInfo, path: Path, contents: dict[str, bytes
     """Raises UserError unless this is a known member, for the first time, of a size that it can have."""
     if member.name.split("/")[0] == "cifar-10-batches-py":
         raise UserError(
-            f"{path}: {member.name!r}: is CIFAR-10 as Python pickles, which can run code; use {ARCHIVE.url} instead"
+            f"{path}: {member.name!r}: is CIFAR-10 as Python pickles, which can run code; use {ARCHIVE.urls[0]} instead"
         )
     fault = None
     if member.name not in LARGEST:
@@ -147,7 +147,7 @@ def _check_member(member: tarfile.TarInfo, path: Path, contents: dict[str, bytes
     elif not 0 <= member.size <= LARGEST[member.name]:
         fault = f"has {member.size} bytes, expected at most {LARGEST[member.name]}"
     if fault:
-        raise UserError(f"{path}: {member.name!r} {fault}; download the archive again from {ARCHIVE.url}")
+        raise UserError(f"{path}: {member.name!r} {fault}; download the archive again from {ARCHIVE.urls[0]}")
 
 
 def _records(content: bytes, path: Path, name: str) -> np.ndarray:

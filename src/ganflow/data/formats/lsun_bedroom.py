@@ -28,13 +28,13 @@ from ganflow.data.zip_file import unpack
 ARCHIVES = {
     "train": Archive(
         name="bedroom_train_lmdb.zip",
-        url="http://dl.yf.io/lsun/scenes/bedroom_train_lmdb.zip",
+        urls=("http://dl.yf.io/lsun/scenes/bedroom_train_lmdb.zip",),
         bytes=45_922_737_680,
         sha256="a15644c2e7153106867f0adb3491fc41224102d1f01b24494fb47d9f5d1f174e",
     ),
     "validation": Archive(
         name="bedroom_val_lmdb.zip",
-        url="http://dl.yf.io/lsun/scenes/bedroom_val_lmdb.zip",
+        urls=("http://dl.yf.io/lsun/scenes/bedroom_val_lmdb.zip",),
         bytes=4_670_661,
         sha256="5d022e781b241c25ec2e1f1f769afcdb8091d7fd58362667aec03137b8114b12",
     ),
