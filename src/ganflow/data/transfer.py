@@ -131,7 +131,7 @@ class Transfer:
             part.describe(**about, joined=start > 0)
         at, watch = start, _Watch()
         with part.path.open("r+b") as file, Progress(self.name, limit, "B", start) as progress:
-            for block in response.raw.stream(BLOCK, decode_content=False):
+            while block := response.raw.read1(BLOCK, decode_content=False):  # what is there: a trickle must be seen
                 if at == 0 and block.lstrip().startswith(b"<"):
                     raise Refused(
                         f"sent a web page{_whence(response)}, which begins with {_text(block)}; check the address"
