@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from ganflow.data.interfaces import BrokenImage
 
@@ -44,6 +44,8 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Any mode in RGB: what is transparent lies on white, 16-bit grey is scaled to 8 bits."""
+    if image.mode == "CMYK" and "adobe" not in image.info:
+        image = ImageChops.invert(image)  # Pillow takes every JPEG's inks for inverted, as only Adobe writes them
     if image.mode.startswith("I"):
         deep = np.asarray(image)
         grey = (deep.astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)
