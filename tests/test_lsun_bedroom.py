@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from archives import DATA, pixels, real_data, refused, samples
 from archives import scratch as scratch  # a fixture that every test here uses
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from ganflow import artifacts
@@ -20,6 +22,7 @@ from ganflow.data import zip_file
 from ganflow.data.formats import lsun_bedroom
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
 from ganflow.data.interfaces import BrokenImage
+from ganflow.errors import UserError
 
 
 def encoded(image, form="PNG", **options):
@@ -342,6 +345,22 @@ def test_lsun_damaged_zip(tmp_path, where):
             content = b"<html>busy</html>"
     path.write_bytes(content)
     refused(LsunBedroom(), tmp_path, path)
+
+
+@settings(max_examples=200, deadline=None)
+@given(changes=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=8)), min_size=1, max_size=4))
+def test_lsun_any_change_of_the_zip_is_read_or_refused(tmp_path_factory, changes):
+    folder = tmp_path_factory.mktemp("lsun")
+    path = one(folder, encoded(gradient())) / "bedroom_train_lmdb.zip"
+    content = bytearray(path.read_bytes())
+    for where, change in changes:  # half of them from the end, where the list of members is
+        at = int(where * len(content)) if where < 0.5 else int(len(content) - (1 - where) * 400)
+        content[at : at + len(change)] = change
+    path.write_bytes(content)
+    try:
+        assert len([sample.image for sample in LsunBedroom().samples(folder, "train")]) <= 1
+    except UserError as error:
+        assert str(path) in str(error) and "\n" not in str(error)
 
 
 def test_lsun_wants_room_on_the_disk(tmp_path, monkeypatch):

@@ -126,8 +126,12 @@ def _read(path: Path) -> dict[str, bytes]:
     if absent := sorted(set(LARGEST) - {README} - set(contents)):
         raise UserError(f"{path}: {absent[0]}: expected in the archive, found {sorted(contents)}; download it again")
     for names in BATCHES.values():
-        for name in names:
-            _records(contents[name], path, name)
+        counts = {name: len(_records(contents[name], path, name)) for name in names}
+        if fewer := [name for name in names if counts[name] < max(counts.values())]:
+            raise UserError(
+                f"{path}: {fewer[0]}: has {counts[fewer[0]]} records, expected {max(counts.values())} as in the "
+                "others; download the archive again"
+            )
     return contents
 
 
@@ -170,8 +174,8 @@ def _class_names(content: bytes, path: Path) -> tuple[str, ...]:
     names = tuple(line.strip() for line in content.decode("ascii", "replace").splitlines() if line.strip())
     if len(set(names)) != CLASSES or len(names) != CLASSES or not all(PRINTABLE.fullmatch(n) for n in names):
         raise UserError(
-            f"{path}: {META}: found {len(set(names))} different class names, expected {CLASSES} of printable ASCII; "
-            "download the archive again"
+            f"{path}: {META}: found {len(set(names))} different class names, expected {CLASSES} of printable ASCII: "
+            f"{ascii(', '.join(names))[:200]}; download the archive again"
         )
     return names
 
