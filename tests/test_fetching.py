@@ -390,15 +390,19 @@ def test_a_redirect_is_followed_and_told(tmp_path):
 # ---- what was downloaded is not downloaded again
 
 
-def test_a_deleted_target_comes_back_without_the_network(tmp_path):
+def test_what_was_downloaded_is_not_downloaded_again_unless_altered(tmp_path):
+    target = tmp_path / "raw" / "archive"
     with serving(Answer(), Answer(status=404)) as (url, asked):
         for _ in range(2):
-            assert fetch((url,), tmp_path / "archive", DIGEST) == DIGEST
-            (tmp_path / "archive").unlink()
-        (altered,) = artifacts.SCRATCH.rglob("part")
-        altered.write_bytes(OTHER)
-        refused(url, tmp_path / "archive", hashlib.sha256(OTHER).hexdigest())
-    assert len(asked) == 1
+            assert fetch((url,), target, DIGEST) == DIGEST
+            assert list(target.parent.iterdir()) == [target]
+        target.unlink()
+        fetch((url,), target, DIGEST)
+        assert len(asked) == 1
+        target.rename(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").write_bytes(OTHER)  # it may be one file with the part
+        refused(url, target, "HTTP 404")
+        assert len(asked) == 2 and (tmp_path / "elsewhere").read_bytes() == OTHER
 
 
 def test_a_failure_of_the_second_archive_does_not_cost_the_first(tmp_path, monkeypatch):

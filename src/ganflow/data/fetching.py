@@ -34,15 +34,15 @@ def fetch(locations: Sequence[str], target: Path, sha256: str | None, expected_b
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     faults = []
-    for location in locations:
+    for location, following in zip(locations, (*locations[1:], None), strict=True):
         try:
             if urlsplit(location).scheme in ("http", "https"):
                 return _download(location, locations, target, sha256, expected_bytes)
             return _copy(location, target, sha256, expected_bytes)
         except Refused as fault:
             faults.append(f"{location}: {fault}")
-            if location != locations[-1]:
-                say(f"{faults[-1]}; trying {locations[len(faults)]}")
+            if following:
+                say(f"{faults[-1]}; trying {following}")
     raise UserError(faults[0] if len(faults) == 1 else f"{target.name}: no mirror brings it: {'; '.join(faults)}")
 
 
@@ -132,6 +132,7 @@ def _finished(location: str, file: Path, target: Path, size: int, found: str, sh
     with beside.open("rb") as written:
         os.fsync(written.fileno())
     beside.replace(target)
+    beside.unlink(missing_ok=True)  # still there if the target was the same file already
     return found
 
 

@@ -25,9 +25,9 @@ class Part:
         self.total: int | None = about.get("total")
         self.location, self.version = about.get("location", ""), about.get("version", "")
         self.joined: bool = about.get("joined", False)
-        self.path.touch()
         if not about:
-            os.truncate(self.path, 0)
+            self.path.unlink(missing_ok=True)
+        self.path.touch()
         self.hash, self.hashed = hashlib.sha256(), 0
 
     @property
@@ -46,8 +46,9 @@ class Part:
         artifacts.write_json(self.state, known)
 
     def forget(self) -> None:
-        """Empties the part."""
-        os.truncate(self.path, 0)
+        """Begins with no byte, in a new file: the old one may be linked to a target, or to a cache of it."""
+        self.path.unlink()
+        self.path.touch()
         self.state.unlink(missing_ok=True)
         self.total, self.location, self.version, self.joined = None, "", "", False
         self.hash, self.hashed = hashlib.sha256(), 0

@@ -12,14 +12,18 @@ SMALLEST_SIDE = 16  # pixels
 LARGEST_IMAGE = 64_000_000  # pixels
 
 
+class _Unfit(Exception):
+    """Why a picture is not used although it might be decoded."""
+
+
 def decode(value: bytes, key: str) -> Image.Image:
     """A picture in RGB from its encoded bytes, told by their first ones; raises BrokenImage with this key."""
     try:
         if not value:
-            raise ValueError("empty")
+            raise _Unfit("empty")
         with Image.open(io.BytesIO(value), formats=ENCODINGS) as image:
             if min(image.size) < SMALLEST_SIDE or image.width * image.height > LARGEST_IMAGE:
-                raise ValueError(
+                raise _Unfit(
                     f"{image.width}x{image.height} pixels, expected sides of at least {SMALLEST_SIDE} and at most "
                     f"{LARGEST_IMAGE} in all"
                 )
@@ -29,8 +33,10 @@ def decode(value: bytes, key: str) -> Image.Image:
         reason = f"more than {LARGEST_IMAGE} pixels"
     except UnidentifiedImageError:  # its own text holds a memory address
         reason = f"{len(value)} bytes that are not {', '.join(ENCODINGS[:-1])} or {ENCODINGS[-1]}"
+    except _Unfit as error:
+        reason = str(error)
     except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for broken bytes
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = f"{len(value)} bytes that can't be decoded: {' '.join(str(error).split())[:200]}"
     raise BrokenImage(key, reason)
 
 

@@ -53,11 +53,11 @@ class Transfer:
     def complete(self, location: str) -> None:
         """Tries until the part is the whole; raises Refused when tries bring nothing any more.
 
-        Answers that were joined and do not have the digest are begun anew, once.
+        What was there, or was joined from several answers, and has not the digest, is begun anew, once.
         """
-        self.whole = False
+        self.whole, found = False, self.part.complete
         self._bring(location)
-        if self.part.joined and self.sha256 not in (None, self.part.sha256()):
+        if (found or self.part.joined) and self.sha256 not in (None, self.part.sha256()):
             self.part.forget()
             self._bring(location)
 
