@@ -33,6 +33,7 @@ def fetch(locations: Sequence[str], target: Path, sha256: str | None, expected_b
     run.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    sha256 = sha256 or None
     faults = []
     for location, following in zip(locations, (*locations[1:], None), strict=True):
         try:
