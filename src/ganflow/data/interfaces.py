@@ -61,7 +61,10 @@ class Format(Component):
 
     @abstractmethod
     def samples(self, folder: Path, split: str) -> Iterator[Sample]:
-        """The images of "train" or "validation" in the archives' order; raises UserError for a damaged archive."""
+        """The images of "train" or "validation" in the archives' order; raises UserError for a damaged archive.
+
+        Their pictures can be asked for until `discard`.
+        """
 
     def discard(self, folder: Path) -> None:
         """Deletes what `samples` keeps in the scratch folder; for when the images have all been used."""

@@ -109,6 +109,7 @@ class Transfer:
                 self.whole = True
                 raise _Interrupted("the server sent another part than asked for, or the file changed")
         elif status == 200:
+            self.whole = False
             start, length = 0, response.headers.get("Content-Length", "")
             total = int(length) if length.isdecimal() else None
         else:
