@@ -1,5 +1,6 @@
 """shard: cuts a dataset's images to size and writes them as WebDataset tars with an index, one folder a split."""
 
+from ganflow.artifacts import MANIFEST, discard_scratch, read_json
 from ganflow.components import component
 from ganflow.config import Choice, Experiment
 from ganflow.data import formats
@@ -18,6 +19,10 @@ def run(experiment: Experiment, dataset: str) -> None:
     chosen = experiment.datasets[dataset]
     form = component(formats, Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
     [raw] = unit.inputs
+    for archive in read_json(raw / MANIFEST)["outputs"].values():
+        discard_scratch(
+            "download", archive["sha256"]
+        )  # the engine has recorded the download: nothing will ask for it again
     left_out: dict[str, list[dict[str, str]]] = {}
     with outputs(unit, {"left_out": left_out}) as folder:
         for split in SPLITS:
@@ -32,3 +37,4 @@ def run(experiment: Experiment, dataset: str) -> None:
                 processes=experiment.compute.threads,
                 most_broken=chosen.most_broken,
             )
+    form.discard(raw)
