@@ -60,6 +60,12 @@ def test_equal_bytes_and_nothing_to_do_under_the_other_engine(clones):
     nothing_to_do(by_dvc)
     nothing_to_do(by_snakemake)
 
+    by_snakemake.run("snakemake --report report.html")
+    page = (by_snakemake.folder / "report.html").read_text()
+    assert not re.search(r"""(src|href)=["']https?:""", page) and "Experiment <strong>tiny</strong>" in page
+    for figure in ("samples", "losses", "estimates"):
+        assert f"rendered_bedrooms_{figure}.png" in page and f"rendered_objects_{figure}.png" in page
+
     for clone in (by_dvc, by_snakemake):  # one variant's learning rate
         clone.edit("params.yaml", "lr: 2.0e-4", "lr: 3.0e-4")
     rerun = {
@@ -106,4 +112,4 @@ def test_metrics_and_plots_of_dvc(clone):
     assert "dcgan" in changed and "wgan_gp" not in changed
     clone.run("dvc plots show --out plots")
     page = (clone.folder / "plots/index.html").read_text()
-    assert "validation_critic_loss" in page and "rendered_bedrooms" in page
+    assert "validation_critic_loss" in page and "rendered_bedrooms_samples.png" in page and "<script src" not in page

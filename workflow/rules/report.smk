@@ -1,9 +1,21 @@
+report: "../report/workflow.rst"
+
+
+FIGURES = report(
+    directory(f"{RESULTS}/report"),
+    patterns=["figures/{dataset}_{figure}.png"],
+    caption="../report/figure.rst",
+    category="{dataset}",
+    labels={"figure": "{figure}"},
+)
+
+
 rule report:
     input:
         expand(f"{RESULTS}/runs/{{dataset}}/{{variant}}/{{seed}}", dataset=DATASETS, variant=VARIANTS, seed=SEEDS),
         expand(f"{RESULTS}/scores/{{dataset}}/{{variant}}/{{seed}}", dataset=DATASETS, variant=VARIANTS, seed=SEEDS),
     output:
-        directory(f"{RESULTS}/report"),
+        FIGURES,
     log:
         "logs/report/report.log",
     conda:

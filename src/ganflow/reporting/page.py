@@ -6,62 +6,71 @@ It holds no clock, host or path: equal runs give equal bytes.
 import base64
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from ganflow.artifacts import write_file, write_json
 from ganflow.config import Experiment
-from ganflow.reporting.figures import estimate_figure, loss_figure, strip_figure
-from ganflow.reporting.runs import RunRecord, flat
-from ganflow.reporting.tables import as_csv, as_metrics, floors, score_rows
+from ganflow.reporting.figures import COLOURS, panel_figure, strip_figure
+from ganflow.reporting.panels import CAPTIONS, Panel, by_variant, estimate_panels, loss_panels
+from ganflow.reporting.runs import RunRecord, flat, spoken
+from ganflow.reporting.script import SCRIPT
+from ganflow.reporting.strips import film_length, images_a_side, pictures
+from ganflow.reporting.style import STYLE
+from ganflow.reporting.tables import as_csv, as_metrics, claim_columns, figures, floors, score_rows
 from ganflow.reporting.template import PAGE
 
-FIGURES = {
-    "samples": (
-        strip_figure,
-        "Samples from the same latent vectors, from the first iteration (left) to the last (right).",
-    ),
-    "losses": (
-        loss_figure,
-        "The critic's loss, which it minimises, without any penalty. Wasserstein: E f(fake) − E f(real). "
-        "Non-saturating: −E log D(real) − E log(1 − D(fake)). Solid: mean over the updates since the row before; "
-        "dotted: held-out images, networks in evaluation mode. A gap between the two is overfitting.",
-    ),
-    "estimates": (
-        estimate_figure,
-        "What the critics estimate on held-out images. Wasserstein: E f(real) − E f(fake). A clipped critic "
-        "estimates K times the distance with K unknown, so its curve has an axis of its own and is compared with "
-        "no other. "
-        "Jensen-Shannon (with the half: log 2 when disjoint): log 2 − loss / 2, a lower bound.",
-    ),
-}
+CHARTS = {"estimates": estimate_panels, "losses": loss_panels}
+POINTS = 600  # of a curve in the page; curves/*.csv hold them all
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A run's samples after some iterations, as base64 of WebP."""
+
+    iteration: int
+    data: str
 
 
 def write_report(experiment: Experiment, runs: list[RunRecord], folder: Path) -> None:
     """Fills `folder` with index.html, figures/*.png, curves/*.csv, scores.csv and metrics.json."""
-    rows, floor = score_rows(runs), floors(runs)
-    write_file(folder / "scores.csv", as_csv(rows, floor))
+    rows = score_rows(runs)
+    write_file(folder / "scores.csv", as_csv(rows, floors(runs)))
     write_json(folder / "metrics.json", as_metrics(rows))
     sections = []
     for dataset in experiment.datasets:
         chosen = [run for run in runs if run.dataset == dataset]
         write_file(folder / "curves" / f"{dataset}.csv", _curves(chosen))
-        figures = []
-        for name, (draw, caption) in FIGURES.items():
-            picture = draw(chosen)
+        write_file(folder / "figures" / f"{dataset}_samples.png", strip_figure(chosen))
+        charts = []
+        for name, panels_of in CHARTS.items():
+            panels = panels_of(chosen)
+            picture = panel_figure(panels)
             write_file(folder / "figures" / f"{dataset}_{name}.png", picture)
-            figures.append({"name": name, "caption": caption, "data": _embedded(picture)})
-        dataset_rows = [row for row in rows if row.dataset == dataset]
-        sections.append({"dataset": dataset, "rows": dataset_rows, "floor": floor[dataset], "figures": figures})
+            charts.append({"name": name, "panels": [_data(panel) for panel in panels], "still": _webp(picture)})
+        films = {v: [(run, _film(run, len(runs))) for run in seeds] for v, seeds in by_variant(chosen).items()}
+        sections.append({"dataset": dataset, "films": films, "side": images_a_side(chosen[0]), "charts": charts})
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(PAGE).render(
         experiment=experiment,
+        columns=claim_columns(runs),
+        rows=by_variant(runs),
         sections=sections,
+        captions=CAPTIONS,
+        columns_of=_films_a_row,
+        figures=figures,
+        spoken=spoken,
+        colours=len(COLOURS),
         protocol=_protocol(runs),
         runs=[(run, flat(run.manifest["parameters"])) for run in runs],
         versions=runs[0].manifest["versions"],
+        style=STYLE,
+        script=SCRIPT,
     )
     write_file(folder / "index.html", page + "\n")
 
@@ -73,12 +82,42 @@ def _protocol(runs: list[RunRecord]) -> dict[str, str]:
     return {key: " or ".join(dict.fromkeys(found)) for key, found in values.items()}
 
 
-def _embedded(picture: bytes) -> str:
-    """A PNG as base64 of WebP, a fifth of its size where it shows samples; the PNG itself lies beside the page."""
+def _films_a_row(variants: int) -> int:
+    """How many variants stand side by side on a wide screen: all of up to six, else rows of equal length."""
+    return -(-variants // -(-variants // 6))
+
+
+def _film(run: RunRecord, runs: int) -> list[Frame]:
+    found = []
+    for iteration, pixels in pictures(run, film_length(runs)):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        found.append(Frame(iteration, _webp(file.getvalue())))
+    return found
+
+
+def _webp(picture: bytes) -> str:
+    """A picture as base64 of WebP, a fifth of its size where it shows samples; the PNG itself lies beside the page."""
     small = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as opened:
-        opened.convert("RGB").save(small, "WEBP", quality=90, method=4)
+        opened.convert("RGB").save(small, "WEBP", quality=80, method=4)
     return base64.b64encode(small.getvalue()).decode()
+
+
+def _data(panel: Panel) -> dict[str, Any]:
+    """A panel as JSON for the page's charts: at most POINTS rows, every k-th; a number that is not finite is a gap."""
+    series = []
+    for line in panel.series:
+        rows = slice(None, None, -(-len(line.iterations) // POINTS))
+        values = {"x": line.iterations, "y": line.mean}
+        if line.deviation is not None:
+            values["deviation"] = line.deviation
+        numbers = {
+            key: [float(f"{number:.6g}") if np.isfinite(number) else None for number in column[rows]]
+            for key, column in values.items()
+        }
+        series.append({"label": line.label, "colour": line.colour % len(COLOURS), "dotted": line.held_out, **numbers})
+    return {"title": panel.title, "label": panel.label, "level": panel.level, "series": series}
 
 
 def _curves(runs: list[RunRecord]) -> str:

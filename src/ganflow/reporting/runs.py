@@ -25,11 +25,21 @@ class RunRecord:
     manifest: dict[str, Any]
     score: dict[str, Any]
     scored: str  # fingerprint of the scores
+    score_digest: str  # sha256 of score.json
 
     @property
     def name(self) -> str:
         """What the run is called in tables and in MLflow."""
         return f"{self.dataset} {self.variant} {self.seed}"
+
+    @property
+    def method(self) -> str:
+        """Objective, constraint, updates and iterations in a few words."""
+        chosen = self.manifest["parameters"]
+        constraint = self.manifest["constraint"]
+        words = [chosen["objective"]["name"], constraint if constraint != "none" else "", chosen["optimizer"]["name"]]
+        steps = chosen["critic_steps"]["steps"]
+        return ", ".join([spoken(word) for word in words if word] + ([f"critic × {steps}"] if steps > 1 else []))
 
     @property
     def estimate(self) -> str:
@@ -67,7 +77,7 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
     folder = top.joinpath("runs", *axes)
     manifest = read_json(folder / MANIFEST)
     scores = top.joinpath("scores", *axes)
-    score, scored = read_json(scores / "score.json"), read_json(scores / MANIFEST)["fingerprint"]
+    score, scored = read_json(scores / "score.json"), read_json(scores / MANIFEST)
     try:
         with (folder / "journal.csv").open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -79,7 +89,13 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
     samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob("*.png"))]
     if not samples:
         raise UserError(f"{folder}/samples: holds no sample grid; delete {folder} and run `dvc repro`")
-    return RunRecord(dataset, variant, seed, folder, journal, samples, manifest, score, scored)
+    fingerprint, digest = scored["fingerprint"], scored["outputs"]["score.json"]["sha256"]
+    return RunRecord(dataset, variant, seed, folder, journal, samples, manifest, score, fingerprint, digest)
+
+
+def spoken(name: str) -> str:
+    """A name of params.yaml as words."""
+    return name.replace("_", " ").replace("wasserstein", "Wasserstein")
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:

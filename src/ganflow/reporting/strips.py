@@ -1,4 +1,4 @@
-"""Sample grids cut to what can be read: the first ROWS x ROWS images of a few grids of a run, in their own pixels.
+"""Sample grids cut to what can be read: the first images of some grids of a run, in their own pixels.
 
 The grids of a run come from the same latent vectors at every iteration, so one place is one sample growing up.
 """
@@ -11,27 +11,41 @@ from PIL import Image
 from ganflow.errors import UserError
 from ganflow.reporting.runs import RunRecord
 
-FRAMES = 5  # grids in a strip
-ROWS = 4  # images a side that are shown of a grid
+STRIP = 5  # grids in a printed strip
+FILM = 12  # grids of one run that the page's slider moves through, when the runs are few
+FILMS = 160  # grids of all runs together, so that the page stays a few megabytes
+SHORTEST = 5
+SIDE = 256  # pixels, about, that are shown of a grid
 
 
-def frames(run: RunRecord) -> list[tuple[int, Path]]:
-    """At most FRAMES grids from the first to the last, closer together at the start, where most happens."""
-    steps = np.linspace(0, 1, FRAMES) ** 2 * (len(run.samples) - 1)
-    return [run.samples[place] for place in np.unique(steps.round().astype(int))]
+def film_length(runs: int) -> int:
+    """How many grids of each run the page holds."""
+    return min(FILM, max(SHORTEST, FILMS // runs))
 
 
-def frame_pictures(run: RunRecord) -> list[tuple[int, np.ndarray]]:
-    """(iteration, uint8 (H, W, 3)) of the grids of `frames`; raises UserError that names a grid that can't be read."""
-    side = run.manifest["parameters"]["training"]["grid"]
-    return [(iteration, _cut(file, side)) for iteration, file in frames(run)]
+def images_a_side(run: RunRecord) -> int:
+    """How many images a side are shown of a run's grids: about SIDE pixels, but at least 2."""
+    grid = run.manifest["parameters"]["training"]["grid"]
+    return min(grid, max(2, SIDE * grid // _open(run.samples[-1][1]).shape[0]))
 
 
-def _cut(file: Path, side: int) -> np.ndarray:
+def pictures(run: RunRecord, count: int) -> list[tuple[int, np.ndarray]]:
+    """At most `count` (iteration, uint8 (H, W, 3)) from the first grid to the last, closer together at the start,
+    where most happens; raises UserError that names a grid that can't be read."""
+    steps = np.linspace(0, 1, count) ** 1.5 * (len(run.samples) - 1)
+    chosen = [run.samples[place] for place in np.unique(steps.round().astype(int))]
+    grid, shown = run.manifest["parameters"]["training"]["grid"], images_a_side(run)
+    found = []
+    for iteration, file in chosen:
+        pixels = _open(file)
+        side = pixels.shape[0] // grid * shown
+        found.append((iteration, pixels[:side, :side]))
+    return found
+
+
+def _open(file: Path) -> np.ndarray:
     try:
         with Image.open(file) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
+            return np.asarray(picture.convert("RGB"))
     except OSError:
         raise UserError(f"{file}: damaged (not a PNG); delete its folder and run `dvc repro` again") from None
-    shown = pixels.shape[0] // side * min(ROWS, side)
-    return pixels[:shown, :shown]

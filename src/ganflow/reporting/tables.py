@@ -18,7 +18,12 @@ class Cell:
     seeds: int
 
     def __str__(self) -> str:
-        return f"{self.mean:.4g}" if self.deviation is None else f"{self.mean:.4g} ± {self.deviation:.2g}"
+        return figures(self.mean) if self.deviation is None else f"{figures(self.mean)} ± {figures(self.deviation, 2)}"
+
+
+def figures(value: float, significant: int = 4) -> str:
+    """A number to so many significant figures, zeros at its end included."""
+    return f"{value:#.{significant}g}".removesuffix(".")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,27 @@ class Row:
     cells: dict[str, Cell]
     weights: str  # scored: "raw" or "ema"
     iteration: int
+    runs: list[RunRecord]  # one a seed
+
+
+@dataclass(frozen=True)
+class Column:
+    """One score on one dataset, all variants side by side; lower is better."""
+
+    dataset: str
+    score: str
+    rows: list[Row]
+    floor: float | None  # the score of held-out real images
+
+    @property
+    def best(self) -> Row:
+        """The variant with the lowest mean."""
+        return min(self.rows, key=lambda row: row.cells[self.score].mean)
+
+    @property
+    def highest(self) -> float:
+        """The highest mean, for a bar's full length."""
+        return max(row.cells[self.score].mean for row in self.rows)
 
 
 def score_rows(runs: list[RunRecord]) -> list[Row]:
@@ -42,13 +68,24 @@ def score_rows(runs: list[RunRecord]) -> list[Row]:
         values = {name: [run.score["scores"][name] for run in group] for name in group[0].score["scores"]}
         values["validation_critic_loss"] = [run.score["validation_critic_loss"] for run in group]
         cells = {name: Cell(mean(v), stdev(v) if len(v) > 1 else None, len(v)) for name, v in values.items()}
-        rows.append(Row(dataset, variant, cells, group[0].score["protocol"]["weights"], group[0].score["iteration"]))
+        score = group[0].score
+        rows.append(Row(dataset, variant, cells, score["protocol"]["weights"], score["iteration"], group))
     return rows
 
 
 def floors(runs: list[RunRecord]) -> dict[str, dict[str, float]]:
     """{dataset: {score: its value for held-out real images}}."""
     return {run.dataset: run.score["floor"] for run in runs}
+
+
+def claim_columns(runs: list[RunRecord]) -> list[Column]:
+    """One column for each dataset and score; a critic's loss is its own and compares no variants, so it has none."""
+    rows, floor = score_rows(runs), floors(runs)
+    return [
+        Column(dataset, score, [row for row in rows if row.dataset == dataset], floor[dataset].get(score))
+        for dataset in floor
+        for score in runs[0].score["scores"]
+    ]
 
 
 def as_csv(rows: list[Row], floor: dict[str, dict[str, float]]) -> str:
@@ -60,18 +97,8 @@ def as_csv(rows: list[Row], floor: dict[str, dict[str, float]]) -> str:
         for name, cell in row.cells.items():
             of_real = floor[row.dataset].get(name, "")
             deviation = "" if cell.deviation is None else cell.deviation
-            line = [
-                row.dataset,
-                row.variant,
-                name,
-                cell.mean,
-                deviation,
-                cell.seeds,
-                of_real,
-                row.weights,
-                row.iteration,
-            ]
-            writer.writerow(line)
+            numbers = [cell.mean, deviation, cell.seeds, of_real]
+            writer.writerow([row.dataset, row.variant, name, *numbers, row.weights, row.iteration])
     return text.getvalue()
 
 
