@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Run
 
-DIGEST = 32  # characters of a dataset's digest; MLflow takes 36
+DIGEST = 12  # characters of a dataset's digest that are shown
 FINGERPRINT, NOTE = "ganflow.fingerprint", "mlflow.note.content"
 
 

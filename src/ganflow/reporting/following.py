@@ -64,9 +64,9 @@ class Follower:
         finished = {run.manifest["fingerprint"]: run.scored for run in runs}
         if finished != self.finished:
             followed = frozenset(run.manifest["fingerprint"] for run in unfinished)
-            new, _ = publish(self.experiment, runs, self.place, followed)
-            if new:
-                say(f"{self.place}: {new} runs published")
+            found = publish(self.experiment, runs, self.place, followed)
+            if found.new:
+                say(f"{self.place}: {found.new} runs published")
             self.finished = finished
         news = [run for run in unfinished if self.stages.get(run.manifest["fingerprint"]) != _stage(run)]
         if news:

@@ -45,7 +45,7 @@ def log_generator(client: "MlflowClient", home: str, run: str, weights: Path) ->
     latent, side = about["latent"], about["resolution"]
     model = client.create_logged_model(
         home,
-        name=f"generator-{about['dataset']}-{about['variant']}-{about['seed']}",
+        name=f"{about['variant']}-{about['seed']}-{about['dataset']}",
         source_run_id=run,
         model_type="generator",
         params={key: str(about[key]) for key in ("dataset", "variant", "seed", "iteration", "latent", "resolution")},

@@ -7,7 +7,8 @@ there twice. A lock lets one process of this folder write at a time.
 
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from filelock import FileLock
 
@@ -27,10 +28,18 @@ if TYPE_CHECKING:
 FOLLOWER = "ganflow.follower"
 
 
+class Published(NamedTuple):
+    """How many runs were new, how many there already, and the page that compares them (the address after the host)."""
+
+    new: int
+    known: int
+    page: str
+
+
 def publish(
     experiment: Experiment, runs: list[RunRecord], place: Place, followed: frozenset[str] = frozenset()
-) -> tuple[int, int]:
-    """Brings MLflow up to date; returns how many runs were new and how many were there already.
+) -> Published:
+    """Brings MLflow up to date with some finished runs.
 
     What stands there as running is marked as killed, but for those `followed`, by their fingerprints. Raises UserError
     if MLflow can't be written, and says how far it came.
@@ -39,8 +48,9 @@ def publish(
     wanted = {run.manifest["fingerprint"]: run.scored for run in runs}
     Path("build").mkdir(exist_ok=True)
     with FileLock(place.lock):
-        if not runs or (not place.server and wanted.items() <= _stamped(stamp, place.database).items()):
-            return 0, len(wanted)
+        seen = {} if place.server else _stamped(stamp, place.database)
+        if seen and wanted.items() <= seen["published"].items():
+            return Published(0, len(wanted), seen["page"])
         done = 0
         try:
             with place.client() as client:
@@ -60,16 +70,17 @@ def publish(
                 f"{error}; {done} of {len(runs)} runs are published; run `python -m ganflow publish` again, it goes on"
             ) from None
         if not place.server:
-            write_json(stamp, {"database": _identity(place.database), "published": board.complete | wanted})
-    return len(new), known
+            seen = {"database": _identity(place.database), "published": board.complete | wanted, "page": board.page}
+            write_json(stamp, seen)
+    return Published(len(new), known, board.page)
 
 
-def _stamped(stamp: Path, database: Path) -> dict[str, str]:
+def _stamped(stamp: Path, database: Path) -> dict[str, Any]:
     """What the last call saw in this very database file, so that a call with nothing to do need not import MLflow."""
     if not stamp.exists() or not database.exists():
         return {}
     seen = read_json(stamp)
-    return seen["published"] if seen["database"] == _identity(database) else {}
+    return seen if seen["database"] == _identity(database) else {}
 
 
 def _identity(database: Path) -> list[int]:
@@ -110,6 +121,20 @@ class Board:
             token = page.token
             if not token:
                 return found
+
+    @property
+    def page(self) -> str:
+        """The page that compares trainings: without the datasets' runs, the best by the first metric on top."""
+        metric = self.experiment.evaluation.metrics[0].name
+        asked = {
+            "workflowType": "machine_learning",
+            "searchFilter": 'tags.variant != ""',
+            "orderByKey": f"metrics.`{metric}`",
+            "orderByAsc": "true",
+            "compareRunsMode": "CHART",
+        }
+        query = "&".join(f"{key}={quote(value, safe='')}" for key, value in asked.items())
+        return f"/#/experiments/{self.home}/runs?{query}"
 
     def finish(self, run: RunRecord) -> None:
         """Shows a finished run with all that it has."""

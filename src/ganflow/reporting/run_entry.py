@@ -44,20 +44,19 @@ def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | Un
     """The run of a training, new and still empty."""
     about = run.manifest
     start = _clock(run)[0] if isinstance(run, RunRecord) else int(1000 * time.time())
-    name = f"{run.dataset} {run.variant} {run.seed}"
     tags = {
         "dataset": run.dataset,
         "variant": run.variant,
         "seed": str(run.seed),
         FINGERPRINT: about["fingerprint"],
         PARENT: parent,
-        "mlflow.source.name": f"python -m ganflow train {name}",
+        "mlflow.source.name": f"python -m ganflow train {run.dataset} {run.variant} {run.seed}",
         "mlflow.source.type": "LOCAL",
         **digest_tags(about["inputs"]),
         **{f"version.{package}": version for package, version in about["versions"].items()},
         **commit_tag(),
     }
-    return client.create_run(home, start_time=start, tags=tags, run_name=name)
+    return client.create_run(home, start_time=start, tags=tags, run_name=f"{run.variant} {run.seed} {run.dataset}")
 
 
 def advance(
@@ -108,9 +107,10 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
         "dataset_name": run.dataset,
         "dataset_digest": dataset_digest(run.manifest["inputs"]),
     }
-    metrics = [Metric(name, float(value), end, last, **about) for name, value in run.score["scores"].items()]
+    # at step 0, for MLflow compares metrics that have no other as bars
+    metrics = [Metric(name, float(value), end, 0, **about) for name, value in run.score["scores"].items()]
     if "images_per_second" in log:
-        metrics.append(Metric("images_per_second", float(log["images_per_second"]), end, last))
+        metrics.append(Metric("images_per_second", float(log["images_per_second"]), end, 0))
     client.log_batch(identity, metrics=metrics)
     for name in ("journal.csv", MANIFEST):
         client.log_artifact(identity, str(run.folder / name))

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
 DATABASE, ARTIFACTS = Path("mlflow.db"), Path("mlartifacts")
 SCHEME = "mlflow-artifacts"
-SETTINGS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "ERROR"}
-WAITING = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}  # seconds; the user's count
+SETTINGS = {  # unless the user says otherwise
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # for a run that is begun twice stands there twice
+}
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,17 @@ class Place:
     @contextmanager
     def client(self) -> Iterator["MlflowClient"]:
         """A client, and one sentence (UserError) for whatever MLflow or the network fails in while it is used."""
-        for settings, choose in ((SETTINGS, os.environ.update), (WAITING, _set_defaults)):
-            choose(settings)
+        for key, value in SETTINGS.items():
+            os.environ.setdefault(key, value)
         from mlflow.exceptions import MlflowException
         from requests import RequestException
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
             yield self._connected()
-        except (MlflowException, RequestException) as error:
+        except (MlflowException, RequestException, SQLAlchemyError) as error:
             reason = " ".join(str(error).split())[:300]
-            cure = "is it up?" if self.server else "move it away if it is damaged;"
+            cure = "is it up?" if self.server else "if it is damaged, move it away"
             raise UserError(f"{self}: MLflow can't write there ({reason}); {cure}") from None
 
     def _connected(self) -> "MlflowClient":
@@ -85,11 +90,6 @@ class Place:
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
         return found.experiment_id
-
-
-def _set_defaults(settings: dict[str, str]) -> None:
-    for key, value in settings.items():
-        os.environ.setdefault(key, value)
 
 
 def _artifacts(uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> Any:

@@ -10,6 +10,8 @@ from ganflow.reporting.tracking import Place
 from ganflow.stages.execution import device_of, fingerprint
 from ganflow.stages.units import RESULTS, Unit, units
 
+LOCAL = "http://127.0.0.1:5000"  # where `make ui` serves
+
 
 def run(experiment: Experiment, follow: bool = False) -> None:
     """Brings MLflow up to date with results/<experiment>; publishing twice changes nothing."""
@@ -23,12 +25,13 @@ def run(experiment: Experiment, follow: bool = False) -> None:
 
         following.follow(experiment, look, place)
     runs = finished(experiment)
-    new, known = publish(experiment, runs, place)
+    if not runs:
+        print("MLflow: no run is finished; `dvc repro` makes them")
+        return
+    new, known, page = publish(experiment, runs, place)
     rest = len(experiment.datasets) * len(experiment.variants) * len(experiment.seeds) - len(runs)
-    print(
-        f"MLflow: {new} runs published, {known} were there already{f', {rest} are not finished' if rest else ''}; "
-        + (f"{place} shows them" if place.server else "`make ui` shows them")
-    )
+    print(f"MLflow: {new} runs published, {known} were there already" + (f", {rest} are not finished" if rest else ""))
+    print(f"{'' if place.server else '`make ui` shows them: '}{place.server or LOCAL}{page}")
 
 
 def finished(experiment: Experiment) -> list[RunRecord]:
