@@ -3,6 +3,7 @@
 All of it may be written again: what a kill or a failing server cut off is gone on with, in the same run.
 """
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ LOGS = Path("logs")
 BATCH = 1000  # metrics in one call, MLflow's limit
 PARAMETERS = 100  # in one call
 LONGEST = 6000  # characters of a parameter's value, MLflow's limit
+RECORDING = re.compile(
+    r"compute\..*|training\.(.*_every|grid|validation_images)"
+)  # parameters that no comparison needs
 PUBLISHED, PARENT, GRIDS = "ganflow.published", "mlflow.parentRunId", "samples"
 
 
@@ -38,6 +42,11 @@ class Unfinished:
     manifest: dict[str, Any]
     journal: dict[str, np.ndarray]
     samples: list[tuple[int, Path]]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Those of the run when it is finished, but for the components' settings, which are complete only then."""
+        return {key: value for key, value in flat(self.manifest["parameters"]).items() if ".settings" not in key}
 
 
 def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | Unfinished) -> "Run":
@@ -54,6 +63,7 @@ def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | Un
         "mlflow.source.type": "LOCAL",
         **digest_tags(about["inputs"]),
         **{f"version.{package}": version for package, version in about["versions"].items()},
+        **{key: str(value) for key, value in run.parameters.items() if RECORDING.fullmatch(key)},
         **commit_tag(),
     }
     return client.create_run(home, start_time=start, tags=tags, run_name=f"{run.variant} {run.seed} {run.dataset}")
@@ -66,8 +76,12 @@ def advance(
     from mlflow.entities import Metric, Param
 
     identity, start = there.info.run_id, there.info.start_time
-    wanted = {key: str(value)[:LONGEST] for key, value in _parameters(run).items()}
-    parameters = [Param(key, value) for key, value in wanted.items() if key not in there.data.params]
+    wanted = {"dataset": run.dataset, "variant": run.variant} | run.parameters
+    parameters = [
+        Param(key, str(value)[:LONGEST])
+        for key, value in wanted.items()
+        if value is not None and key not in there.data.params and not RECORDING.fullmatch(key)
+    ]
     for first in range(0, len(parameters), PARAMETERS):
         client.log_batch(identity, params=parameters[first : first + PARAMETERS])
     if not there.inputs.dataset_inputs:
@@ -130,17 +144,6 @@ def delete_models(client: "MlflowClient", home: str, run: str) -> None:
     """Deletes the models of a run."""
     for model in client.search_logged_models([home], filter_string=f"source_run_id = '{run}'"):
         client.delete_logged_model(model.model_id)
-
-
-def _parameters(run: RunRecord | Unfinished) -> dict[str, Any]:
-    """The resolved parameters; components with the settings that they took by default, which the end makes known."""
-    settings = run.manifest.get("settings", {})
-    resolved = {
-        key: {**value, "settings": settings.get(key, {})} if isinstance(value, dict) and "settings" in value else value
-        for key, value in run.manifest["parameters"].items()
-    }
-    found = {"dataset": run.dataset, "variant": run.variant} | flat(resolved)
-    return {key: value for key, value in found.items() if value is not None}
 
 
 def _clock(run: RunRecord) -> tuple[int, int]:
