@@ -177,9 +177,16 @@ class Board:
         """The run in MLflow, begun if it is not there, with all that it holds so far."""
         known = run.manifest["fingerprint"]
         if known not in self.there:
-            self.there[known] = open_run(self.client, self.home, self._parent(run).info.run_id, run)
+            parent = self._parent(run).info.run_id
+            self.there[known] = open_run(self.client, self.home, parent, run, self._colour(run.variant))
         self.there[known] = self.client.get_run(self.there[known].info.run_id)
         return self.there[known]
+
+    def _colour(self, variant: str) -> str:
+        """The colour of a variant in all its runs: that of the report, where all variants are in it."""
+        from ganflow.reporting.figures import COLOURS
+
+        return COLOURS[list(self.experiment.variants).index(variant) % len(COLOURS)]
 
     def _parent(self, run: RunRecord | Unfinished) -> "Run":
         dataset, inputs = self.experiment.datasets[run.dataset], run.manifest["inputs"]

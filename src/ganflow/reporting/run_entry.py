@@ -49,8 +49,8 @@ class Unfinished:
         return {key: value for key, value in flat(self.manifest["parameters"]).items() if ".settings" not in key}
 
 
-def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | Unfinished) -> "Run":
-    """The run of a training, new and still empty."""
+def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | Unfinished, colour: str) -> "Run":
+    """The run of a training, new and still empty, drawn in a colour (#rrggbb)."""
     about = run.manifest
     start = _clock(run)[0] if isinstance(run, RunRecord) else int(1000 * time.time())
     tags = {
@@ -61,6 +61,7 @@ def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | Un
         PARENT: parent,
         "mlflow.source.name": f"python -m ganflow train {run.dataset} {run.variant} {run.seed}",
         "mlflow.source.type": "LOCAL",
+        "mlflow.runColor": colour,
         **digest_tags(about["inputs"]),
         **{f"version.{package}": version for package, version in about["versions"].items()},
         **{key: str(value) for key, value in run.parameters.items() if RECORDING.fullmatch(key)},
