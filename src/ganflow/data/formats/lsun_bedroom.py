@@ -20,9 +20,9 @@ import lmdb
 from PIL import Image
 
 from ganflow import artifacts
+from ganflow.data.decoding import decode
 from ganflow.data.interfaces import Archive, BrokenImage, Format, Sample
 from ganflow.data.lmdb_file import Entry, LmdbFile
-from ganflow.data.pictures import decode
 from ganflow.data.zip_file import unpack
 
 ARCHIVES = {
