@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from archives import CLASSES, DATA, pixels, real_data, refused, samples
 from archives import scratch as scratch  # a fixture that every test here uses
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ganflow.data.formats import cifar10
 from ganflow.data.formats.cifar10 import FOLDER, META, Cifar10
@@ -71,7 +73,8 @@ def test_cifar_round_trip(tmp_path):
 
 def test_cifar_planes_are_red_green_blue_by_rows(tmp_path):
     record = bytes([7]) + bytes([1]) * 1024 + bytes([2]) * 1024 + bytes(range(256)) * 4
-    cifar(tmp_path, gzip.compress(tar(members(data_batch_1__bin=record))))
+    alike = {f"data_batch_{number}__bin": record for number in range(1, 6)}
+    cifar(tmp_path, gzip.compress(tar(members(**alike))))
     first = next(Cifar10().samples(tmp_path, "train"))
     assert first.label == 7
     assert first.image.getpixel((5, 3)) == (1, 2, 3 * 32 + 5)
@@ -95,10 +98,11 @@ HOSTILE_TARS = {
     "duplicate": ([*members(), members()[0]], "data_batch_1.bin", "twice"),
     "extra": (members(extra__bin=b"x"), "extra.bin", "not a member"),
     "short": (members(test_batch__bin=batch()[:-1]), "test_batch.bin", 2 * 3073 - 1, 3073),
+    "fewer records": (members(data_batch_4__bin=batch(1)), "data_batch_4.bin", "has 1 records, expected 2"),
     "empty": (members(test_batch__bin=b""), "test_batch.bin", "0 bytes"),
     "oversized": (members(data_batch_2__bin=bytes(3073 * 10_001)), "data_batch_2.bin", 3073 * 10_001, 30_730_000),
     "long meta": (members(batches__meta__txt=b"a" * 5000), META, 5000, 4096),
-    "label": (members(data_batch_5__bin=batch() + batch(1, 10)), "data_batch_5.bin", "record 2", "label 10"),
+    "label": (members(data_batch_5__bin=batch(2) + batch(1, 10)), "data_batch_5.bin", "record 2", "label 10"),
     "nine classes": (members(batches__meta__txt="\n".join(CLASSES[:9]).encode()), META, "found 9"),
     "same classes": (members(batches__meta__txt="\n".join(["cat"] * 10).encode()), META, "expected 10"),
     "odd classes": (members(batches__meta__txt="\n".join([*CLASSES[:9], "\x1b[2J"]).encode()), META),
@@ -158,6 +162,33 @@ def test_cifar_flipped_bits_never_crash(tmp_path):
             flipped = bytearray(good)
             flipped[position] ^= 16
             refused(Cifar10(), cifar(tmp_path, bytes(flipped)))
+
+
+GOOD_TAR = tar(members())
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_cifar_any_change_of_the_tar_is_read_or_refused(tmp_path_factory, data):
+    """Headers are where a tar can lie: names, sizes, kinds, checksums."""
+    content = bytearray(GOOD_TAR)
+    headers = [offset for offset in range(0, len(content), 512) if content[offset + 257 : offset + 262] == b"ustar"]
+    assert len(headers) == 7
+    for _ in range(data.draw(st.integers(1, 4))):
+        header = data.draw(st.sampled_from(headers))
+        change = data.draw(st.binary(min_size=1, max_size=12))
+        at = header + data.draw(st.integers(0, 500))
+        content[at : at + len(change)] = change
+        if data.draw(st.booleans()):  # with a right checksum, or tarfile stops there
+            block = content[header : header + 512]
+            block[148:156] = b"%06o\0 " % (sum(block[:148]) + 8 * 32 + sum(block[156:]))
+            content[header : header + 512] = block
+    del content[data.draw(st.integers(0, len(content) * 2)) :]
+    folder = cifar(tmp_path_factory.mktemp("cifar"), gzip.compress(bytes(content), 1))
+    try:
+        assert len(list(Cifar10().samples(folder, "train"))) == 10
+    except UserError as error:
+        assert str(folder) in str(error) and "\n" not in str(error)
 
 
 @real_data

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 
 from ganflow import artifacts, progress
 from ganflow.config import checked
-from ganflow.data import fetching
+from ganflow.data import fetching, transfer
 from ganflow.data.fetching import fetch
 from ganflow.data.formats.cifar10 import ARCHIVE, Cifar10
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
@@ -37,26 +38,21 @@ CUT = 200_000  # bytes after which a connection breaks
 @pytest.fixture(autouse=True)
 def quick(tmp_path, monkeypatch):
     monkeypatch.setattr(artifacts, "SCRATCH", tmp_path / "scratch")
-    monkeypatch.setattr(fetching, "PAUSE", 0.001)
-    monkeypatch.setattr(fetching, "TIMEOUT", (2.0, 0.4))
+    monkeypatch.setattr(transfer, "PAUSE", 0.001)
+    monkeypatch.setattr(transfer, "TIMEOUT", (2.0, 0.4))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
 
 class Answer(SimpleNamespace):
-    """How a server answers one request; `cut`: bytes after which it breaks off, `stall`: where it falls silent."""
+    """How a server answers one request.
 
-    content, status, ranges, etag, cut, stall, length, total, shift = (
-        CONTENT,
-        200,
-        True,
-        None,
-        None,
-        False,
-        True,
-        None,
-        0,
-    )
+    `cut`: bytes after which it breaks off, `stall`: it falls silent there, `trickle`: it sends a byte now and then;
+    `shift`, `total`: lies about the range; `after`: Retry-After; `to`: where it redirects.
+    """
+
+    content, status, ranges, etag, cut, length = CONTENT, 200, True, None, None, True
+    stall, trickle, total, shift, after, to = False, False, None, 0, None, None
 
 
 @contextmanager
@@ -74,6 +70,9 @@ def serving(*answers):
             if answer.status != 200:
                 self.send_response(answer.status)
                 self.send_header("Content-Length", "0")
+                for name, value in (("Retry-After", answer.after), ("Location", answer.to)):
+                    if value:
+                        self.send_header(name, value)
                 self.end_headers()
                 return
             start, content = 0, answer.content
@@ -97,6 +96,9 @@ def serving(*answers):
             if answer.stall:
                 self.wfile.flush()
                 time.sleep(0.8)
+            for byte in content[answer.cut or 0 :][:40] if answer.trickle else b"":
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.02)
             self.close_connection = True
 
         def log_message(self, *args):
@@ -121,25 +123,24 @@ def serving(*answers):
 def test_downloads_and_leaves_nothing_behind(tmp_path):
     target = tmp_path / "raw" / "archive"
     with serving(Answer()) as (url, asked):
-        fetch(url, target, DIGEST, len(CONTENT))
+        fetch((url,), target, DIGEST, len(CONTENT))
     assert target.read_bytes() == CONTENT
     assert asked == [None]
     assert list(target.parent.iterdir()) == [target]
-    assert not list(artifacts.SCRATCH.rglob("part"))
 
 
 @pytest.mark.parametrize("etag", [None, '"one"'])
 def test_goes_on_after_resets(tmp_path, etag):
     cuts = [Answer(cut=cut, etag=etag) for cut in (100_000, CUT)]
     with serving(*cuts, Answer(etag=etag)) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert asked[0] is None and 0 < asked[1] <= 100_000 < asked[2] <= CUT
 
 
 def test_goes_on_after_a_stall(tmp_path):
     with serving(Answer(cut=CUT, stall=True), Answer()) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert len(asked) == 2 and asked[1] > 0
 
@@ -147,13 +148,30 @@ def test_goes_on_after_a_stall(tmp_path):
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_tries_again_when_the_server_is_busy(tmp_path, status):
     with serving(Answer(status=status), Answer(status=status), Answer()) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert len(asked) == 3
+
+
+def test_waits_as_long_as_the_server_asks_within_bounds(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(transfer.time, "sleep", waited.append)
+    busy = [Answer(status=503, after=after) for after in ("7", "99999", "Wed, 21 Oct 2065 07:28:00 GMT", "soon")]
+    with serving(*busy, Answer()) as (url, asked):
+        fetch((url,), tmp_path / "archive", DIGEST)
+    assert waited[:3] == [7, transfer.LONGEST_PAUSE, transfer.LONGEST_PAUSE] and 0 < waited[3] < 0.1
+
+
+def test_a_trickle_is_a_stall(tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "WINDOW", 0.2)
+    with serving(Answer(cut=CUT, trickle=True), Answer()) as (url, asked):
+        fetch((url,), tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert CUT < asked[1] < CUT + 40
 
 
 def test_starts_again_where_there_are_no_ranges(tmp_path):
     with serving(Answer(cut=CUT, ranges=False), Answer(ranges=False)) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert asked[1]
 
@@ -161,7 +179,7 @@ def test_starts_again_where_there_are_no_ranges(tmp_path):
 @pytest.mark.parametrize("wrong", [{"shift": 7}, {"total": 400_000}, {"status": 416}])
 def test_never_joins_a_wrong_range(tmp_path, wrong):
     with serving(Answer(cut=CUT), Answer(**wrong), Answer()) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert asked[2] is None
 
@@ -169,14 +187,14 @@ def test_never_joins_a_wrong_range(tmp_path, wrong):
 @pytest.mark.parametrize("etags", [('"one"', '"two"'), (None, None)])
 def test_file_that_changed_between_parts(tmp_path, etags):
     with serving(Answer(content=OTHER, cut=CUT, etag=etags[0]), Answer(etag=etags[1])) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert len(asked) == (2 if etags[0] else 3)
 
 
 def refused(location, target, *words, digest=DIGEST, size=None):
     with pytest.raises(UserError) as caught:
-        fetch(location, target, digest, size)
+        fetch((location,), target, digest, size)
     for word in (location, *words):
         assert str(word) in str(caught.value)
     assert not list(target.parent.glob("*archive*")), "nothing wrong may lie at the target or beside it"
@@ -185,10 +203,10 @@ def refused(location, target, *words, digest=DIGEST, size=None):
 def test_gives_up_with_what_it_has(tmp_path):
     with serving(Answer(cut=CUT, ranges=False)) as (url, asked):
         refused(url, tmp_path / "archive", "gave up", "bytes are kept", "run again")
-        assert len(asked) <= fetching.TRIES + 2
+        assert len(asked) <= transfer.TRIES + 2
     with serving(Answer(status=503)) as (url, asked):
         refused(url, tmp_path / "archive", "HTTP 503")
-        assert len(asked) == fetching.TRIES
+        assert len(asked) == transfer.TRIES
 
 
 def test_nobody_answers(tmp_path):
@@ -207,7 +225,7 @@ def test_wrong_digest_names_the_one_found(tmp_path):
         refused(url, tmp_path / "archive", hashlib.sha256(OTHER).hexdigest(), DIGEST, len(OTHER))
         refused(url, tmp_path / "archive", hashlib.sha256(OTHER).hexdigest(), size=len(OTHER))
     with serving(Answer()) as (url, asked):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert asked == [None], "wrong bytes are never built upon"
 
 
@@ -226,7 +244,7 @@ def test_wrong_length(tmp_path, content, length):
 
 def test_answer_without_length(tmp_path):
     with serving(Answer(length=False, ranges=False)) as (url, _):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
 
 
@@ -234,7 +252,7 @@ def test_without_a_digest_it_is_told_and_the_download_kept(tmp_path):
     with serving(Answer()) as (url, asked):
         for missing in (None, ""):
             refused(url, tmp_path / "archive", f"sha256: {DIGEST}", digest=missing)
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
     assert len(asked) == 1
 
@@ -252,9 +270,9 @@ import sys
 from pathlib import Path
 from ganflow import artifacts
 from ganflow import progress
-from ganflow.data import fetching
+from ganflow.data import fetching, transfer
 artifacts.SCRATCH = Path(sys.argv[3])
-fetching.fetch(sys.argv[1], Path(sys.argv[2]), sys.argv[4])
+fetching.fetch((sys.argv[1],), Path(sys.argv[2]), sys.argv[4])
 """
 
 
@@ -272,7 +290,7 @@ def test_goes_on_after_a_killed_process(tmp_path):
         killed.send_signal(signal.SIGKILL)
         killed.wait()
         assert not target.exists()
-        fetch(url, target, DIGEST)
+        fetch((url,), target, DIGEST)
     assert target.read_bytes() == CONTENT
     assert asked[1] > 100_000
 
@@ -280,13 +298,142 @@ def test_goes_on_after_a_killed_process(tmp_path):
 def test_lines_instead_of_a_bar_where_there_is_no_terminal(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     with serving(Answer()) as (url, _):
-        fetch(url, tmp_path / "archive", DIGEST)
+        fetch((url,), tmp_path / "archive", DIGEST)
     printed = capfd.readouterr()
     assert (
-        re.search(r"archive: 65.5kB \(\d+%\), \S+B/s, 00:00 left", printed.err)
+        re.search(r"archive: \S+kB \(\d+%\), \S+B/s, 00:00 left", printed.err)
         and "\r" not in printed.err
         and not printed.out
     )
+
+
+# ---- mirrors
+
+
+def test_the_next_mirror_is_tried_and_the_last_word_names_what_each_sent(tmp_path, capfd):
+    with (
+        serving(Answer(status=404)) as (gone, _),
+        serving(Answer(content=PAGE)) as (busy, _),
+        serving(Answer(content=OTHER)) as (wrong, _),
+        serving(Answer()) as (good, asked),
+    ):
+        bad = (gone, busy, str(tmp_path / "nowhere"), wrong)
+        fetch((*bad, good), tmp_path / "archive", DIGEST)
+        assert (tmp_path / "archive").read_bytes() == CONTENT and asked == [None]
+        assert f"{gone}: answered HTTP 404 Not Found, expected the file; check the address; trying {busy}" in (
+            capfd.readouterr().err
+        )
+        with pytest.raises(UserError) as caught:
+            fetch(bad, tmp_path / "other", "0" * 64)
+    for location, what in zip(
+        bad, ("HTTP 404", "web page", "No such file", hashlib.sha256(OTHER).hexdigest()), strict=True
+    ):
+        assert re.search(f"{re.escape(location)}: [^;]*{what}", str(caught.value))
+    assert "other: no mirror brings it" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_mirror_goes_on_where_another_stopped(tmp_path):
+    with (
+        serving(Answer(cut=CUT, etag='"a"'), Answer(status=404)) as (one, _),
+        serving(Answer(etag='"b"')) as (two, asked),
+    ):
+        fetch((one, two), tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert asked[0] == CUT and len(asked) == 1
+
+
+def test_parts_of_different_files_are_not_accepted(tmp_path):
+    with serving(Answer(content=OTHER, cut=CUT), Answer(status=404)) as (one, _), serving(Answer()) as (two, asked):
+        fetch((one, two), tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert asked == [CUT, None]
+
+
+@pytest.mark.parametrize(
+    "page", [Answer(content=PAGE), Answer(content=PAGE, length=False, ranges=False), Answer(status=416)]
+)
+def test_a_mirror_that_sends_something_else_costs_no_byte(tmp_path, page):
+    with (
+        serving(Answer(cut=CUT), Answer(status=404)) as (one, _),
+        serving(page, Answer(status=404)) as (two, _),
+        serving(Answer()) as (three, asked),
+    ):
+        fetch((one, two, three), tmp_path / "archive", DIGEST, len(CONTENT))
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert asked == [CUT]
+
+
+def test_an_answer_that_begins_anew_is_compared_and_its_cut_costs_no_byte(tmp_path):
+    anew = [Answer(ranges=False, cut=cut) for cut in (100_000, 250_000)]
+    with serving(Answer(cut=CUT), *anew, Answer()) as (url, asked):
+        fetch((url,), tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert asked == [None, CUT, CUT, 250_000]
+
+
+def test_a_shorter_file_replaces_a_longer_part(tmp_path):
+    short = CONTENT[:150_000]
+    with serving(Answer(cut=CUT, etag='"a"'), Answer(content=short, etag='"b"')) as (url, _):
+        fetch((url,), tmp_path / "archive", hashlib.sha256(short).hexdigest())
+    assert (tmp_path / "archive").read_bytes() == short
+
+
+def test_a_redirect_is_followed_and_told(tmp_path):
+    with serving(Answer()) as (there, _), serving(Answer(status=302, to=there)) as (url, _):
+        fetch((url,), tmp_path / "here" / "archive", DIGEST)
+    with serving(Answer(content=PAGE)) as (there, _), serving(Answer(status=302, to=there)) as (url, _):
+        refused(
+            url, tmp_path / "there" / "archive", "web page", f"from {there}, to which it redirects", digest="0" * 64
+        )
+
+
+# ---- what was downloaded is not downloaded again
+
+
+def test_what_was_downloaded_is_not_downloaded_again_unless_altered(tmp_path):
+    target = tmp_path / "raw" / "archive"
+    with serving(Answer(), Answer(status=404)) as (url, asked):
+        for _ in range(2):
+            assert fetch((url,), target, DIGEST) == DIGEST
+            assert list(target.parent.iterdir()) == [target]
+        target.unlink()
+        fetch((url,), target, DIGEST)
+        assert len(asked) == 1
+        target.rename(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").write_bytes(OTHER)  # it may be one file with the part
+        refused(url, target, "HTTP 404")
+        assert len(asked) == 2 and (tmp_path / "elsewhere").read_bytes() == OTHER
+
+
+def test_a_failure_of_the_second_archive_does_not_cost_the_first(tmp_path, monkeypatch):
+    form = LsunBedroom()
+    with (
+        serving(Answer(), Answer(status=404)) as (url, asked),
+        serving(Answer(status=404), Answer(content=OTHER)) as (two, _),
+    ):
+        train, validation = form.archives
+        digest = hashlib.sha256(OTHER).hexdigest()
+        small = (
+            train._replace(urls=(url,), bytes=len(CONTENT), sha256=DIGEST),
+            validation._replace(urls=(two,), bytes=len(OTHER), sha256=digest),
+        )
+        monkeypatch.setattr(LsunBedroom, "archives", small)
+        with pytest.raises(UserError, match="404"), artifacts.whole_directory(tmp_path / "raw") as folder:
+            Official().deliver(form, folder)
+        assert not (tmp_path / "raw").exists()
+        with artifacts.whole_directory(tmp_path / "raw") as folder:
+            assert Official().deliver(form, folder) == {train.name: DIGEST, validation.name: digest}
+        assert len(asked) == 1
+    for found in (DIGEST, digest):
+        artifacts.discard_scratch("download", found)
+    assert not list(artifacts.SCRATCH.rglob("*.*")) and (tmp_path / "raw" / train.name).read_bytes() == CONTENT
+
+
+def test_two_at_once_download_once(tmp_path):
+    with serving(Answer()) as (url, asked), ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: fetch((url,), tmp_path / name, DIGEST), ("a", "b")))
+        assert len(asked) == 1
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == CONTENT
 
 
 # ---- local files and the sources
@@ -297,25 +444,58 @@ def test_local_file(tmp_path, as_url):
     source = tmp_path / "a file ü%"
     source.write_bytes(CONTENT)
     location = source.as_uri() if as_url else str(source)
-    fetch(location, tmp_path / "raw" / "archive", DIGEST, len(CONTENT))
+    fetch((location,), tmp_path / "raw" / "archive", DIGEST, len(CONTENT))
     assert (tmp_path / "raw" / "archive").read_bytes() == CONTENT
     refused(location, tmp_path / "archive", DIGEST, "0" * 64, digest="0" * 64)
     refused(location, tmp_path / "archive", f"sha256: {DIGEST}", digest=None)
     refused(location, tmp_path / "archive", len(CONTENT), 5, size=5)
 
 
-@pytest.mark.parametrize("location", ["/nowhere/archive", "file:///nowhere/archive", "ftp://host/x", "s3://b/k", "."])
+def test_a_local_copy_is_the_users_no_more(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "archive"
+    source.write_bytes(CONTENT)
+    assert fetch((str(source),), target, DIGEST) == DIGEST
+    source.write_bytes(OTHER)
+    with source.open("r+b") as file:
+        file.write(b"changed in place")
+    assert target.read_bytes() == CONTENT
+
+
+def test_blocks_are_shared_where_the_file_system_can(tmp_path, monkeypatch):
+    """With a stand-in for the kernel's cloning, which few file systems know: what it cloned is hashed, not copied."""
+    (tmp_path / "source").write_bytes(CONTENT)
+    asked = []
+
+    def clone(copy, request, source):
+        asked.append(request)
+        os.pwrite(copy, os.pread(source, len(CONTENT), 0), 0)
+
+    monkeypatch.setattr(fetching.fcntl, "ioctl", clone)
+    monkeypatch.setattr(fetching.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    fetch((str(tmp_path / "source"),), tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT and asked == [0x40049409]
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    refused(str(tmp_path / "pipe"), tmp_path / "archive", "not a regular file")
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["/nowhere/archive", "file://elsewhere/archive", "file:///nowhere/archive", "ftp://host/x", "s3://b/k", "."],
+)
 def test_places_that_cannot_be_read(tmp_path, location):
     refused(location, tmp_path / "archive")
 
 
 def test_official_source_checks_the_official_digest(tmp_path, monkeypatch):
     with serving(Answer()) as (url, _):
-        small = ARCHIVE._replace(url=url, bytes=len(CONTENT), sha256=DIGEST)
+        small = ARCHIVE._replace(urls=(url,), bytes=len(CONTENT), sha256=DIGEST)
         monkeypatch.setattr(Cifar10, "archives", (small,))
         Official().deliver(Cifar10(), tmp_path)
         assert (tmp_path / ARCHIVE.name).read_bytes() == CONTENT
-        monkeypatch.setattr(Cifar10, "archives", (small._replace(bytes=ARCHIVE.bytes),))
+        monkeypatch.setattr(Cifar10, "archives", (small._replace(bytes=ARCHIVE.bytes, sha256=ARCHIVE.sha256),))
         with pytest.raises(UserError, match=str(ARCHIVE.bytes)):
             Official().deliver(Cifar10(), tmp_path / "again")
 
@@ -327,6 +507,8 @@ def test_files_source(tmp_path):
         return checked(Files, {"archives": places}, "datasets.d.source.files")
 
     place = {"location": str(tmp_path / "mine"), "sha256": DIGEST}
+    several = {"location": [str(tmp_path / "nowhere"), str(tmp_path / "mine")], "sha256": DIGEST}
+    assert source(**{ARCHIVE.name: several}).deliver(Cifar10(), tmp_path / "first") == {ARCHIVE.name: DIGEST}
     source(**{ARCHIVE.name: place}).deliver(Cifar10(), tmp_path / "raw")
     assert (tmp_path / "raw" / ARCHIVE.name).read_bytes() == CONTENT
     with pytest.raises(UserError, match=f"sha256: {DIGEST}"):
@@ -335,6 +517,9 @@ def test_files_source(tmp_path):
         source(**{"cifar-10-binary.tgz": place}).deliver(Cifar10(), tmp_path / "other")
     with pytest.raises(UserError, match=r"bedroom_val_lmdb.zip` is missing"):
         source(**{"bedroom_train_lmdb.zip": place}).deliver(LsunBedroom(), tmp_path / "other")
+    for wrong in ([], [""], "", 5):
+        with pytest.raises(UserError, match="location"):
+            source(**{ARCHIVE.name: place | {"location": wrong}})
     for wrong in ("abc", DIGEST.upper(), 5):
         with pytest.raises(UserError, match="sha256"):
             source(**{ARCHIVE.name: place | {"sha256": wrong}})

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import TOP
 
-from ganflow.data import fetching
+from ganflow.data import transfer
 from ganflow.stages.cli import main
 
 OBJECTS = "rendered_objects"
@@ -86,7 +86,7 @@ COMMANDS = [
 # (file, what happens to it, command, what is said): damaged or lost
 DAMAGE = [
     ("params.yaml", None, ["plan"], r"params\.yaml: no such file; run from the top of the repository"),
-    (f"data/raw/{OBJECTS}/manifest.json", None, ["shard", OBJECTS], r"data/raw/\S+: not there or not finished"),
+    (f"data/raw/{OBJECTS}/manifest.json", None, ["shard", OBJECTS], r"data/raw/\S+: not there"),
     (f"data/raw/{OBJECTS}/cifar-10-binary.tar.gz", 0.5, ["shard", OBJECTS], r"cifar-10-binary\.tar\.gz: damaged"),
     (f"{SHARDS}/index.json", 0.5, ["train", OBJECTS, "dcgan", "0"], r"index\.json: damaged"),
     (
@@ -174,7 +174,7 @@ def test_a_file_that_is_not_there(finished, capfd):
 
 
 def test_no_network(finished, capfd, monkeypatch):
-    monkeypatch.setattr(fetching, "PAUSE", 0.01)
+    monkeypatch.setattr(transfer, "PAUSE", 0.01)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/cifar-10-binary.tar.gz"

@@ -28,9 +28,9 @@ from ganflow.reporting.strips import film_length
 TOP = Path(__file__).resolve().parents[1]
 DATASETS = {"rendered_bedrooms": 32, "rendered_objects": 16}
 VARIANTS = {
-    "dcgan": ("Jensen-Shannon estimate", "none"),
-    "wgan": ("Wasserstein estimate", "weight_clipping"),
-    "wgan_gp": ("Wasserstein estimate", "gradient_penalty"),
+    "dcgan": ("Jensen-Shannon estimate", "none", "free"),
+    "wgan": ("Wasserstein estimate", "weight_clipping", "unknown"),
+    "wgan_gp": ("Wasserstein estimate", "gradient_penalty", "near 1"),
 }
 WRITE = """
 import sys
@@ -58,7 +58,7 @@ def experiment_of(seeds: tuple[int, ...]) -> Experiment:
 def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
     """A finished run and its score, as the train and evaluate stages leave them."""
     random = generator(seed, f"{dataset}/{variant}")
-    name, constraint = VARIANTS[variant]
+    name, constraint, slope = VARIANTS[variant]
     folder, size = top.joinpath("runs", dataset, variant, str(seed)), DATASETS[dataset]
     (folder / "samples").mkdir(parents=True)
     for iteration in (0, 3, 6):
@@ -77,6 +77,14 @@ def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
         "digest": "0" * 64,
         "estimate_name": name,
         "constraint": constraint,
+        "legend": {
+            "estimate": name,
+            "formula": "formula of the estimate",
+            "largest": None,
+            "critic_loss": "formula of the loss",
+            "blind_loss": 0.0,
+            "slope": slope,
+        },
         "settings": {"network": {"width": 64}},
         "parameters": {
             "objective": {"name": "wasserstein", "settings": {}},

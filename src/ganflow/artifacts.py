@@ -10,10 +10,12 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ganflow.errors import UserError
 
@@ -99,9 +101,18 @@ def scratch(stage: str, fingerprint: str) -> Path:
     return folder
 
 
+def scratch_lock(stage: str, fingerprint: str) -> FileLock:
+    """Held by a process that works in a scratch folder which others may want too."""
+    return FileLock(SCRATCH / stage / f"{fingerprint[:32]}.lock")
+
+
 def discard_scratch(stage: str, fingerprint: str) -> None:
-    """Deletes a scratch folder whose work is finished and recorded."""
-    shutil.rmtree(SCRATCH / stage / fingerprint[:32], ignore_errors=True)
+    """Deletes a scratch folder whose work is finished and recorded, unless someone holds its lock."""
+    folder = SCRATCH / stage / fingerprint[:32]
+    if folder.exists():
+        with suppress(Timeout), scratch_lock(stage, fingerprint).acquire(timeout=0):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def input_digests(folders: tuple[Path, ...]) -> dict[str, str]:
@@ -112,10 +123,17 @@ def input_digests(folders: tuple[Path, ...]) -> dict[str, str]:
     return {folder.as_posix(): digest_file(folder / MANIFEST) for folder in folders}
 
 
-def write_manifest(folder: Path, about: Mapping[str, Any]) -> None:
-    """Writes manifest.json: what is said `about` the folder, and size and sha256 of every file in it."""
+def write_manifest(folder: Path, about: Mapping[str, Any], known: Mapping[str, str] | None = None) -> None:
+    """Writes manifest.json: what is said `about` the folder, and size and sha256 of every file in it.
+
+    `known` are the digests, by name, of files that need not be read again.
+    """
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file != folder / MANIFEST)
-    outputs = {f.relative_to(folder).as_posix(): {"bytes": f.stat().st_size, "sha256": digest_file(f)} for f in files}
+    names = [file.relative_to(folder).as_posix() for file in files]
+    outputs = {
+        name: {"bytes": file.stat().st_size, "sha256": (known or {}).get(name) or digest_file(file)}
+        for name, file in zip(names, files, strict=True)
+    }
     write_json(folder / MANIFEST, {**about, "outputs": outputs})
 
 

@@ -17,10 +17,10 @@ SPLITS = ("train", "validation")
 
 
 class Archive(NamedTuple):
-    """An official archive: its name in data/raw, where it is served, its size and its digest."""
+    """An official archive: its name in data/raw, where it is served (mirrors in order), its size and its digest."""
 
     name: str
-    url: str
+    urls: tuple[str, ...]
     bytes: int
     sha256: str
 
@@ -67,7 +67,14 @@ class Format(Component):
 
     @abstractmethod
     def samples(self, folder: Path, split: str) -> Iterator[Sample]:
-        """The images of "train" or "validation" in the archives' order; raises UserError for a damaged archive."""
+        """The images of "train" or "validation" in the archives' order; raises UserError for a damaged archive.
+
+        Their pictures can be asked for until `discard`.
+        """
+
+    def discard(self, folder: Path) -> None:
+        """Deletes what `samples` keeps in the scratch folder; for when the images have all been used."""
+        return
 
     @abstractmethod
     def write(self, folder: Path, draw: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
@@ -96,8 +103,11 @@ class Source(Component):
     """Where the archives of a dataset come from."""
 
     @abstractmethod
-    def deliver(self, form: Format, folder: Path) -> None:
-        """Puts every archive of the format into `folder`, verified; raises UserError if one can't be had."""
+    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
+        """Puts every archive of the format into `folder`, verified; raises UserError if one can't be had.
+
+        Returns {name: sha256} of those whose digest was taken on the way.
+        """
 
     def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
         """Why this source can't deliver a format's samples of a shape, or None."""

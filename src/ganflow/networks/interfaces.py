@@ -4,6 +4,7 @@ A code is what a generator is given: a latent vector, then the class one-hot whe
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -12,11 +13,9 @@ from torch import Tensor, nn
 
 from ganflow.components import Component, component
 from ganflow.config import Choice
-from ganflow.data.reader import Shards
 from ganflow.errors import UserError
 from ganflow.networks import families
 from ganflow.randomness import generator
-
 
 Shape = tuple[int, ...]  # of a sample as shards hold it: (height, width, 3) of images, (d,) of points
 
@@ -40,8 +39,10 @@ class Network(Component):
         The first output is the score, the others are logits of the classes. A family for points takes (n, channels).
         """
 
-    def see(self, generator: nn.Module, train: Shards) -> None:
-        """Shows the training samples to a generator that is made of them; others don't look."""
+    def see(self, generator: nn.Module, first: Callable[[int], np.ndarray]) -> None:
+        """Shows training samples to a generator that is made of them, others don't look: `first(n)` gives (n, *shape),
+        as stored, from the first on, repeated if there are fewer."""
+        return
 
     @abstractmethod
     def critic_mixes_samples(self) -> bool:

@@ -12,25 +12,18 @@ import numpy as np
 
 from ganflow.reporting.runs import RunRecord
 
-WASSERSTEIN, JENSEN_SHANNON = "Wasserstein estimate", "Jensen-Shannon estimate"
-LOSS_FORMULAS = {
-    WASSERSTEIN: "E f(fake) − E f(real)",
-    JENSEN_SHANNON: "−E log D(real) − E log(1 − D(fake))",
-}
-BLIND = {WASSERSTEIN: 0.0, JENSEN_SHANNON: 2 * float(np.log(2))}  # the loss of a critic that tells nothing apart
 CAPTIONS = {
     "samples": "Samples from the same latent vectors, from the first iteration (left) to the last (right).",
     "losses": (
-        "The critic's loss, which it minimises, without any penalty. Wasserstein: E f(fake) − E f(real). "
-        "Non-saturating: −E log D(real) − E log(1 − D(fake)). Solid: mean over the updates since the row before; "
-        "dotted: held-out images, networks in evaluation mode. A gap between the two is overfitting. "
-        "Level line: a critic that tells nothing apart."
+        "The critic's loss, which it minimises, without any penalty, by the formula at each axis. Solid: mean over the "
+        "updates since the row before; dotted: held-out images, networks in evaluation mode. A gap between the two is "
+        "overfitting. Level line: a critic that tells nothing apart."
     ),
     "estimates": (
-        "What the critics estimate on held-out images. Wasserstein: E f(real) − E f(fake). A clipped critic "
-        "estimates K times the distance with K unknown, so its curve has an axis of its own and is compared with "
-        "no other. "
-        "Jensen-Shannon (with the half: log 2 when disjoint): log 2 − loss / 2, a lower bound."
+        "What the critics estimate on held-out images, by the formula at each axis. A critic whose slope is held near "
+        "1 estimates the Wasserstein distance; a clipped one K times the distance with K unknown, so its curve has an "
+        "axis of its own and is compared with no other. Divergences are lower bounds; Jensen-Shannon is with the half: "
+        "log 2 when disjoint."
     ),
 }
 
@@ -70,13 +63,13 @@ def loss_panels(runs: list[RunRecord]) -> list[Panel]:
     """One dataset's critic losses, in training and on held-out images, one panel a variant."""
     panels = []
     for place, (variant, seeds) in enumerate(by_variant(runs).items()):
-        name = seeds[0].manifest["estimate_name"]
-        label = f"critic loss (minimised)\n{LOSS_FORMULAS.get(name, 'without penalty')}"
+        legend = seeds[0].manifest["legend"]
+        label = f"critic loss (minimised)\n{legend['critic_loss']}"
         series = [
             _series(seeds, "critic_loss", "training", place),
             _series(seeds, "validation_critic_loss", "held out", place, held_out=True),
         ]
-        panels.append(Panel(variant, label, BLIND.get(name), series))
+        panels.append(Panel(variant, label, legend["blind_loss"], series))
     return panels
 
 
@@ -96,30 +89,30 @@ def estimate_panels(runs: list[RunRecord]) -> list[Panel]:
 def estimate_axes(runs: Iterable[RunRecord]) -> list[EstimateAxis]:
     """One dataset's runs by the axis on which their estimates belong.
 
-    Penalised Wasserstein critics share one axis, each other Wasserstein variant has its own (its K is its own), and any
-    other estimate shares one with those of the same name.
+    Estimates of one name share an axis if they don't depend on the critic's slope, or if the slope is held near 1; a
+    variant whose critic has an unknown slope has an axis of its own.
     """
-    groups: dict[tuple[str, ...], list[RunRecord]] = {}
+    groups: dict[tuple[str, str, str], list[RunRecord]] = {}
     for run in runs:
-        name, constraint = run.manifest["estimate_name"], run.manifest["constraint"]
-        key = (name,)
-        if name == WASSERSTEIN:
-            key += (constraint,) if constraint == "gradient_penalty" else (constraint, run.variant)
-        groups.setdefault(key, []).append(run)
-    return [_estimate_axis(*key, runs=members) for key, members in groups.items()]
+        legend = run.manifest["legend"]
+        alone = run.variant if legend["slope"] == "unknown" else ""
+        groups.setdefault((legend["estimate"], legend["slope"], alone), []).append(run)
+    return [_estimate_axis(*key, members) for key, members in groups.items()]
 
 
-def _estimate_axis(name: str, constraint: str = "", variant: str = "", *, runs: list[RunRecord]) -> EstimateAxis:
-    if variant:
-        how = {"weight_clipping": "clipped critic"}.get(constraint, constraint.replace("_", " "))
-        return EstimateAxis(f"{variant}: K × Wasserstein", f"E f(real) − E f(fake)\n= K × W, K unknown ({how})", runs)
-    if constraint:
+def _estimate_axis(estimate: str, slope: str, variant: str, runs: list[RunRecord]) -> EstimateAxis:
+    name, legend = estimate.removesuffix(" estimate"), runs[0].manifest["legend"]
+    if slope == "unknown":
+        how = {"weight_clipping": "clipped critic", "none": "unconstrained critic"}
+        constraint = runs[0].manifest["constraint"]
+        why = how.get(constraint, constraint.replace("_", " "))
+        return EstimateAxis(f"{variant}: K × {name}", f"{legend['formula']}\n= K × distance, K unknown ({why})", runs)
+    if slope == "near 1":
         return EstimateAxis(
-            "Wasserstein, penalised critics", "E f(real) − E f(fake)\n≈ W, Lipschitz constant near 1", runs
+            f"{name}, slope near 1", f"{legend['formula']}\n≈ distance, Lipschitz constant near 1", runs
         )
-    if name == JENSEN_SHANNON:
-        return EstimateAxis("Jensen-Shannon", "log 2 − critic loss / 2\n(lower bound, at most 0.693)", runs)
-    return EstimateAxis(name, name, runs)
+    most = "" if legend["largest"] is None else f", at most {legend['largest']:.3g}"
+    return EstimateAxis(name, f"{legend['formula']}\n(lower bound{most})", runs)
 
 
 def by_variant(runs: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:

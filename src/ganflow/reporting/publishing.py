@@ -1,74 +1,86 @@
-"""Finished runs in MLflow: a view of the files, made again at will. Publishing twice changes nothing.
+"""Runs in MLflow: a view of the files, made again at will. Publishing twice changes nothing.
 
 A run is known by its fingerprint tag. The tag `ganflow.published`, the fingerprint of its scores, is set last: a run
-without it
-was cut off by a kill, one with another was scored anew; either is deleted and published again, so that none is left
-running
-or stands there twice. A lock lets one process write at a time.
+without it is gone on with, one with another was scored anew and is replaced, so that none is left running or stands
+there twice. A lock lets one process of this folder write at a time.
 """
 
-import os
-import subprocess
+import platform
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from filelock import FileLock
-from PIL import Image
 
-from ganflow.artifacts import read_json, write_json
+from ganflow.artifacts import digest_value, read_json, write_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.progress import Progress
+from ganflow.reporting.dataset_entry import FINGERPRINT, fingerprint, open_dataset, summarise
+from ganflow.reporting.run_entry import PARENT, PUBLISHED, Unfinished, advance, delete_run, finish, open_run
 from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.tracking import Place
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
-DATABASE = Path("mlflow.db")
-ARTIFACTS = Path("mlartifacts")
-LOGS = Path("logs")
-BATCH = 1000  # metrics in one call, MLflow's limit
-PARAMETERS = 100  # in one call
-LONGEST = 6000  # characters of a parameter's value, MLflow's limit
-FINGERPRINT, PUBLISHED = "ganflow.fingerprint", "ganflow.published"
+FOLLOWER = "ganflow.follower"
 
 
-def publish(experiment: Experiment, runs: list[RunRecord], database: Path = DATABASE) -> tuple[int, int]:
-    """Brings an SQLite database of MLflow up to date; returns how many runs were new and how many were there already.
+class Published(NamedTuple):
+    """How many runs were new, how many there already, and the page that compares them (the address after the host)."""
 
-    Raises UserError if the database can't be written.
+    new: int
+    known: int
+    page: str
+
+
+def publish(
+    experiment: Experiment, runs: list[RunRecord], place: Place, followed: frozenset[str] = frozenset()
+) -> Published:
+    """Brings MLflow up to date with some finished runs.
+
+    What stands there as running is marked as killed, but for those `followed`, by their fingerprints. Raises UserError
+    if MLflow can't be written, and says how far it came.
     """
-    stamp = Path("build") / f"published-{database.name}.json"
+    stamp = Path("build") / f"published-{place.database.name}.json"
     wanted = {run.manifest["fingerprint"]: run.scored for run in runs}
     Path("build").mkdir(exist_ok=True)
-    with FileLock(f"{database}.lock"):
-        if wanted.items() <= _stamped(stamp, database).items():
-            return 0, len(wanted)
-        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-        os.environ["MLFLOW_LOGGING_LEVEL"] = "ERROR"
-        from mlflow.exceptions import MlflowException
-
+    with FileLock(place.lock):
+        seen = {} if place.server else _stamped(stamp, place.database)
+        if seen and wanted.items() <= seen["published"].items():
+            return Published(0, len(wanted), seen["page"])
+        done = 0
         try:
-            client = _client(database)
-            home = _experiment_id(client, experiment.experiment)
-            known = _published(client, home, wanted)
-            new = [run for run in runs if run.manifest["fingerprint"] not in known]
-            with Progress("publish", len(new), "runs") as progress:
-                for run in new:
-                    _publish(client, home, run)
-                    progress.advance()
-        except MlflowException as error:
-            raise UserError(f"{database}: MLflow can't write it ({error}); move it away and publish again") from None
-        write_json(stamp, {"database": _identity(database), "published": known | wanted})
-    return len(new), len(runs) - len(new)
+            with place.client() as client:
+                board = Board(client, place, experiment)
+                board.read(wanted)
+                new = [run for run in runs if run.manifest["fingerprint"] not in board.complete]
+                known = done = len(runs) - len(new)
+                with Progress("publish", len(new), "runs") as progress:
+                    for run in new:
+                        board.finish(run)
+                        done += 1
+                        progress.advance()
+                board.summarise(runs)
+                board.end_abandoned(followed)
+        except UserError as error:
+            raise UserError(
+                f"{error}; {done} of {len(runs)} runs are published; run `python -m ganflow publish` again, it goes on"
+            ) from None
+        if not place.server:
+            seen = {"database": _identity(place.database), "published": board.complete | wanted, "page": board.page}
+            write_json(stamp, seen)
+    return Published(len(new), known, board.page)
 
 
-def _stamped(stamp: Path, database: Path) -> dict[str, str]:
+def _stamped(stamp: Path, database: Path) -> dict[str, Any]:
     """What the last call saw in this very database file, so that a call with nothing to do need not import MLflow."""
     if not stamp.exists() or not database.exists():
         return {}
     seen = read_json(stamp)
-    return seen["published"] if seen["database"] == _identity(database) else {}
+    return seen if seen["database"] == _identity(database) else {}
 
 
 def _identity(database: Path) -> list[int]:
@@ -76,91 +88,111 @@ def _identity(database: Path) -> list[int]:
     return [status.st_ino, status.st_mtime_ns, status.st_size]
 
 
-def _client(database: Path) -> "MlflowClient":
-    """A client of the database, which is made beside its place first: MLflow can't mend one whose making was cut
-    off."""
-    from mlflow import MlflowClient
+class Board:
+    """One experiment in MLflow, as it was when it was read, and what is written there."""
 
-    if not database.exists():
-        partial = database.with_name(f".{database.name}.partial")
-        partial.unlink(missing_ok=True)
-        MlflowClient(f"sqlite:///{partial.absolute()}").search_experiments()
-        partial.replace(database)
-    return MlflowClient(f"sqlite:///{database.absolute()}")
+    def __init__(self, client: "MlflowClient", place: Place, experiment: Experiment):
+        self.client, self.place, self.experiment = client, place, experiment
+        self.home = place.experiment_id(client, experiment.experiment)
+        self.follower = digest_value([platform.node(), str(Path.cwd())])[:16]
+        self.there: dict[str, Run] = {}  # by fingerprint
+        self.complete: dict[str, str] = {}  # {fingerprint: fingerprint of its scores}
 
+    def read(self, wanted: dict[str, str]) -> None:
+        """Reads all runs; deletes those whose scores are not the wanted ones, and all but one of equal fingerprint."""
+        self.there.clear()
+        self.complete.clear()
+        for run in sorted(self._runs(), key=lambda run: (PUBLISHED not in run.data.tags, run.info.run_id)):
+            known, scored = run.data.tags.get(FINGERPRINT), run.data.tags.get(PUBLISHED)
+            if known is None:
+                continue
+            if known in self.there or (scored and wanted.get(known, scored) != scored):
+                delete_run(self.client, self.home, run)
+                continue
+            self.there[known] = run
+            if scored:
+                self.complete[known] = scored
 
-def _experiment_id(client: "MlflowClient", name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        return client.create_experiment(name, artifact_location=(ARTIFACTS / name).absolute().as_uri())
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return found.experiment_id
+    def _runs(self) -> "list[Run]":
+        found, token = [], None
+        while True:
+            page = self.client.search_runs([self.home], max_results=1000, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
 
+    @property
+    def page(self) -> str:
+        """The page that compares trainings: without the datasets' runs, the best by the first metric on top."""
+        metric = self.experiment.evaluation.metrics[0].name
+        asked = {
+            "workflowType": "machine_learning",
+            "searchFilter": 'tags.variant != ""',
+            "orderByKey": f"metrics.`{metric}`",
+            "orderByAsc": "true",
+            "compareRunsMode": "CHART",
+        }
+        query = "&".join(f"{key}={quote(value, safe='')}" for key, value in asked.items())
+        return f"/#/experiments/{self.home}/runs?{query}"
 
-def _published(client: "MlflowClient", home: str, wanted: dict[str, str]) -> dict[str, str]:
-    """{fingerprint: fingerprint of its scores} of the runs that are complete; of those wanted, what is not is
-    deleted."""
-    complete: dict[str, str] = {}
-    token = None
-    while True:
-        page = client.search_runs([home], max_results=1000, page_token=token)
-        for run in page:
-            fingerprint, scored = (run.data.tags.get(tag) for tag in (FINGERPRINT, PUBLISHED))
-            if fingerprint and wanted.get(fingerprint, scored) != scored:
-                client.delete_run(run.info.run_id)
-            elif fingerprint and scored:
-                complete[fingerprint] = scored
-        token = page.token
-        if not token:
-            return complete
+    def finish(self, run: RunRecord) -> None:
+        """Shows a finished run with all that it has."""
+        finish(self.client, self.home, self._opened(run), run, self.experiment.datasets[run.dataset])
 
+    def advance(self, run: Unfinished, status: str, after: float) -> None:
+        """Shows what a training has so far, its journal `after` an iteration."""
+        there = self._opened(run)
+        advance(self.client, there, run, self.experiment.datasets[run.dataset], after)
+        if there.info.status != status:
+            self.client.update_run(there.info.run_id, status=status)
+        self.client.set_tag(there.info.run_id, FOLLOWER, self.follower)
 
-def _publish(client: "MlflowClient", home: str, run: RunRecord) -> None:
-    from mlflow.entities import Metric, Param
+    def summarise(self, runs: list[RunRecord]) -> None:
+        """Brings the datasets' runs up to date, and puts every run below its dataset's."""
+        for name in dict.fromkeys(run.dataset for run in runs):
+            mine = [run for run in runs if run.dataset == name]
+            parent = self._parent(mine[0])
+            for run in mine:
+                child = self.there[run.manifest["fingerprint"]]
+                if child.data.tags.get(PARENT) != parent.info.run_id:
+                    self.client.set_tag(child.info.run_id, PARENT, parent.info.run_id)
+            summarise(self.client, parent, mine)
 
-    log = LOGS / "train" / f"{run.dataset}-{run.variant}-{run.seed}.json"
-    varying = read_json(log) if log.exists() else {}
-    end = int(1000 * varying.get("finished", run.samples[-1][1].stat().st_mtime))
-    start = end - int(1000 * varying.get("seconds", 0))
-    tags = {
-        "dataset": run.dataset,
-        "variant": run.variant,
-        "seed": str(run.seed),
-        "estimate": run.estimate,
-        FINGERPRINT: run.manifest["fingerprint"],
-        **{f"data.{path}": digest for path, digest in run.manifest["inputs"].items()},
-        **{f"version.{package}": version for package, version in run.manifest["versions"].items()},
-        **_commit(),
-    }
-    made = client.create_run(home, start_time=start, tags=tags, run_name=run.name)
-    identity = made.info.run_id
-    parameters = [Param(key, str(value)[:LONGEST]) for key, value in run.parameters.items()]
-    for first in range(0, len(parameters), PARAMETERS):
-        client.log_batch(identity, params=parameters[first : first + PARAMETERS])
-    steps = run.journal["iteration"]
-    metrics = [
-        Metric(column, float(value), start + index, int(step))
-        for column, values in run.journal.items()
-        if column != "iteration"
-        for index, (step, value) in enumerate(zip(steps, values, strict=True))
-    ]
-    last = int(steps[-1])
-    metrics += [Metric(name, float(value), end, last) for name, value in run.score["scores"].items()]
-    metrics += [Metric(f"floor_{name}", float(value), end, last) for name, value in run.score["floor"].items()]
-    if "images_per_second" in varying:
-        metrics.append(Metric("images_per_second", float(varying["images_per_second"]), end, last))
-    for first in range(0, len(metrics), BATCH):
-        client.log_batch(identity, metrics=metrics[first : first + BATCH])
-    for iteration, path in run.samples:
-        with Image.open(path) as picture:
-            client.log_image(identity, picture.convert("RGB"), key="samples", step=iteration, timestamp=start)
-    client.log_dict(identity, run.score, "score.json")
-    client.log_dict(identity, run.manifest, "manifest.json")
-    client.set_terminated(identity, status="FINISHED", end_time=end)
-    client.set_tag(identity, PUBLISHED, run.scored)
+    def end_abandoned(self, followed: frozenset[str]) -> None:
+        """Marks as killed what a follower of this folder showed as running and no longer follows."""
+        for known, run in self.there.items():
+            mine = not self.place.server or run.data.tags.get(FOLLOWER) == self.follower
+            if (
+                run.info.status in ("RUNNING", "SCHEDULED")
+                and PARENT in run.data.tags
+                and mine
+                and known not in followed
+            ):
+                now = self.client.get_run(run.info.run_id)
+                if PUBLISHED not in now.data.tags:
+                    self.client.set_terminated(run.info.run_id, status="KILLED")
 
+    def _opened(self, run: RunRecord | Unfinished) -> "Run":
+        """The run in MLflow, begun if it is not there, with all that it holds so far."""
+        known = run.manifest["fingerprint"]
+        if known not in self.there:
+            parent = self._parent(run).info.run_id
+            self.there[known] = open_run(self.client, self.home, parent, run, self._colour(run.variant))
+        self.there[known] = self.client.get_run(self.there[known].info.run_id)
+        return self.there[known]
 
-def _commit() -> dict[str, str]:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
-    return {"mlflow.source.git.commit": done.stdout.strip()} if done.returncode == 0 else {}
+    def _colour(self, variant: str) -> str:
+        """The colour of a variant in all its runs: that of the report, where all variants are in it."""
+        from ganflow.reporting.figures import COLOURS
+
+        return COLOURS[list(self.experiment.variants).index(variant) % len(COLOURS)]
+
+    def _parent(self, run: RunRecord | Unfinished) -> "Run":
+        dataset, inputs = self.experiment.datasets[run.dataset], run.manifest["inputs"]
+        known = fingerprint(run.dataset, dataset, inputs)
+        there = self.there.get(known)
+        if there is None or there.info.status != "FINISHED":
+            there = open_dataset(self.client, self.home, run.dataset, dataset, inputs, there)
+        self.there[known] = there
+        return there

@@ -29,7 +29,7 @@ class RunRecord:
 
     @property
     def name(self) -> str:
-        """What the run is called in tables and in MLflow."""
+        """What the run is called in tables."""
         return f"{self.dataset} {self.variant} {self.seed}"
 
     @property

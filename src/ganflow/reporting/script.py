@@ -65,7 +65,7 @@ function chart(host) {
   const panel = JSON.parse(host.querySelector("script").textContent), lines = panel.series.map(line => ({ ...line, shown: true }));
   const every = lines.flatMap(line => line.x), full = [Math.min(...every), Math.max(...every)];
   if (full[0] === full[1]) { full[0] -= 1; full[1] += 1; }
-  let view = full, cursor = null, drag = null, tapped = 0, scale;
+  let view = full, cursor = null, drag = null, tapped = -Infinity, scale;
   const header = make("header", host);
   make("h4", header, {}, panel.title);
   const at = make("span", header, { class: "at", "aria-live": "polite" });
@@ -154,7 +154,7 @@ function chart(host) {
     const wide = Math.abs(drag.to - drag.from) > 8, [from, to] = ends();
     drag = null;
     if (wide) return zoom(scale.fromX(from), scale.fromX(to));
-    if (event.timeStamp - tapped < 350) { tapped = 0; return reset(); }
+    if (event.timeStamp - tapped < 350) { tapped = -Infinity; return reset(); }
     tapped = event.timeStamp; read(place(event)); mark();
   };
   svg.onpointercancel = () => { drag = null; mark(); };

@@ -32,7 +32,7 @@ STAGES = {  # what the engines run: {stage: (axes, purpose)}
 COMMANDS = {  # what people run besides
     "plan": "check params.yaml and write build/plan.yaml, one digest a unit of work; --cost: what it will take",
     "status": "what is done, under way, out of date and to do, and why",
-    "publish": "show all finished runs in MLflow",
+    "publish": "show all finished runs in MLflow; --follow: those in training too",
     "compare": "two runs side by side: what differs, and how they score",
     "sample": "images from a trained generator",
     "interpolate": "walks between the latent vectors of a trained generator",
@@ -94,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(axis, help=f"a {axis} of params.yaml")
     added = {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
     added["plan"].add_argument("--cost", action="store_true", help="measure, and say hours and disk before anything")
+    follow = "go on until every run is finished, and show the trainings under way too; Ctrl-C ends it"
+    added["publish"].add_argument("--follow", action="store_true", help=follow)
     for name in ("one", "other"):
         added["compare"].add_argument(name, help=f"{A_RUN}; no seed: all seeds")
     for name, out in (("sample", "build/samples.png"), ("interpolate", "build/interpolation.png")):

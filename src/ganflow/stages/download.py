@@ -14,5 +14,6 @@ def run(experiment: Experiment, dataset: str) -> None:
     chosen = experiment.datasets[dataset]
     form = component(formats, Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
     source = component(sources, Source, chosen.source, f"datasets.{dataset}.source")
-    with outputs(unit) as folder:
-        source.deliver(form, folder)
+    digests: dict[str, str] = {}
+    with outputs(unit, known=digests) as folder:
+        digests.update(source.deliver(form, folder))

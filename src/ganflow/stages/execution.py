@@ -1,6 +1,6 @@
 """What every stage does around its work: outputs that appear whole with a manifest, and a log for what varies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,11 @@ def fingerprint(unit: Unit) -> str:
 
 
 @contextmanager
-def outputs(unit: Unit, about: dict[str, Any] | None = None) -> Iterator[Path]:
-    """A folder to fill with a unit's outputs; it takes its place, with its manifest, when the block ends well."""
+def outputs(unit: Unit, about: dict[str, Any] | None = None, known: Mapping[str, str] | None = None) -> Iterator[Path]:
+    """A folder to fill with a unit's outputs; it takes its place, with its manifest, when the block ends well.
+
+    The block may still fill `known`: the digests, by name, of files that need not be read again for the manifest.
+    """
     manifest = {
         "stage": unit.stage,
         "unit": list(unit.axes),
@@ -61,7 +64,7 @@ def outputs(unit: Unit, about: dict[str, Any] | None = None) -> Iterator[Path]:
     }
     with whole_directory(unit.output) as partial:
         yield partial
-        write_manifest(partial, manifest)
+        write_manifest(partial, manifest, known)
 
 
 def log_path(unit: Unit, suffix: str) -> Path:

@@ -13,6 +13,7 @@ from ganflow.networks.interfaces import codes
 from ganflow.randomness import generator
 from ganflow.stages.selection import weights_named
 from ganflow.training.images import as_grid, encoded, evaluating, to_pixels
+from ganflow.training.showing import scatter
 from ganflow.training.weights import load_generator
 
 
@@ -28,7 +29,12 @@ def run(experiment: Experiment, which: str, rows: int, steps: int, seed: int, we
     vectors = torch.from_numpy(walks.reshape(rows * steps, -1).astype(np.float32)).to(device)
     labels = torch.arange(rows, device=device).repeat_interleave(steps) % max(about["classes"], 1)  # a class a row
     with torch.no_grad(), evaluating(module):
-        pixels = to_pixels(module(codes(vectors, labels, about["classes"])).float())
+        made = module(codes(vectors, labels, about["classes"])).float()
+    if made.dim() == 2:
+        write_file(out, encoded([scatter(made.cpu().numpy())], out.suffix))
+        print(f"{out}: {rows} walks of {steps} points of {path}, seed {seed}")
+        return
+    pixels = to_pixels(made)
     if out.suffix in (".gif", ".webp"):
         by_step = pixels.reshape(rows, steps, *pixels.shape[1:]).swapaxes(0, 1)
         there = [as_grid(frame, max(1, round(rows**0.5))) for frame in by_step]

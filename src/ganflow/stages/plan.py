@@ -48,10 +48,11 @@ def _format(key: str, dataset: Dataset) -> Format:
     """A dataset's format; raises UserError where format, source and shape of the samples don't fit."""
     form = component(formats, Format, Choice(name=dataset.format), f"datasets.{key}.format")
     if form.points != (len(dataset.shape) == 1):
-        right, wrong = ("dimension", "resolution") if form.points else ("resolution", "dimension")
+        kind, wrong, right = (
+            ("points", "resolution", "dimension") if form.points else ("images", "dimension", "resolution")
+        )
         raise UserError(
-            f"params.yaml: datasets.{key}.{wrong}: the format {dataset.format!r} has {'points' * form.points or 'images'};"
-            f" give `{right}` instead"
+            f"params.yaml: datasets.{key}.{wrong}: the format {dataset.format!r} has {kind}; give `{right}` instead"
         )
     source = component(sources, Source, dataset.source, f"datasets.{key}.source")
     if reason := source.refusal(form, dataset.shape):

@@ -1,12 +1,66 @@
-"""publish: shows every finished run in MLflow; a command and not a stage, for restored runs are published too."""
+"""publish: shows runs in MLflow; a command and not a stage, for restored runs are published too."""
 
+from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, input_digests, read_json
 from ganflow.config import Experiment
+from ganflow.reporting import following
 from ganflow.reporting.publishing import publish
-from ganflow.reporting.runs import load_runs
-from ganflow.stages.units import RESULTS
+from ganflow.reporting.run_entry import Unfinished
+from ganflow.reporting.runs import RunRecord, load_run
+from ganflow.reporting.tracking import Place
+from ganflow.stages.execution import device_of, fingerprint
+from ganflow.stages.units import RESULTS, Unit, units
+
+LOCAL = "http://127.0.0.1:5000"  # where `make ui` serves
 
 
-def run(experiment: Experiment) -> None:
-    """Brings mlflow.db up to date with results/<experiment>; publishing twice changes nothing."""
-    new, known = publish(experiment, load_runs(experiment, RESULTS))
-    print(f"MLflow: {new} runs published, {known} were there already; `make ui` shows them")
+def run(experiment: Experiment, follow: bool = False) -> None:
+    """Brings MLflow up to date with results/<experiment>; publishing twice changes nothing."""
+    place = Place.chosen()
+    if follow:
+        trainings = [unit for unit in units(experiment, device_of(experiment)) if unit.stage == "train"]
+
+        def look() -> tuple[list[RunRecord], list[Unfinished]]:
+            runs = finished(experiment)
+            return runs, unfinished(trainings, runs)
+
+        following.follow(experiment, look, place)
+    runs = finished(experiment)
+    if not runs:
+        print("MLflow: no run is finished; `dvc repro` makes them")
+        return
+    new, known, page = publish(experiment, runs, place)
+    rest = len(experiment.datasets) * len(experiment.variants) * len(experiment.seeds) - len(runs)
+    print(f"MLflow: {new} runs published, {known} were there already" + (f", {rest} are not finished" if rest else ""))
+    print(f"{'' if place.server else '`make ui` shows them: '}{place.server or LOCAL}{page}")
+
+
+def finished(experiment: Experiment) -> list[RunRecord]:
+    """The runs of params.yaml that are trained, and scored as they are now."""
+    top = RESULTS / experiment.experiment
+    found = []
+    for dataset in experiment.datasets:
+        for variant in experiment.variants:
+            for seed in experiment.seeds:
+                run, scores = (top.joinpath(kind, dataset, variant, str(seed), MANIFEST) for kind in ("runs", "scores"))
+                if run.is_file() and scores.is_file():
+                    scored = read_json(scores).get("inputs", {}).get(run.parent.as_posix())
+                    if scored == digest_file(run):
+                        found.append(load_run(top, dataset, variant, seed))
+    return found
+
+
+def unfinished(trainings: list[Unit], finished: list[RunRecord]) -> list[Unfinished]:
+    """The trainings that have begun and are not yet trained and scored, as their newest checkpoints have them."""
+    done = {(run.dataset, run.variant, str(run.seed)) for run in finished}
+    found = []
+    for unit in trainings:
+        if unit.axes in done or not all((folder / MANIFEST).is_file() for folder in unit.inputs):
+            continue
+        known = fingerprint(unit)
+        journal, samples = following.checkpointed(SCRATCH / "train" / known[:32])
+        if samples:
+            dataset, variant, seed = unit.axes
+            about = {"fingerprint": known, "parameters": unit.parameters, "versions": unit.versions}
+            about["inputs"] = input_digests(unit.inputs)
+            found.append(Unfinished(dataset, variant, int(seed), about, journal, samples))
+    return found

@@ -1,4 +1,5 @@
-"""sample: images from a trained generator. With the seed of its run they begin with those that were scored."""
+"""sample: images from a trained generator, or a picture of points. With the seed of its run they begin with those that
+were scored."""
 
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ganflow.errors import UserError
 from ganflow.evaluation.images import generated_images
 from ganflow.stages.selection import weights_named
 from ganflow.training.images import as_grid, encoded
+from ganflow.training.showing import scatter
 from ganflow.training.weights import load_generator
 
 
@@ -23,6 +25,10 @@ def run(experiment: Experiment, which: str, images: int, seed: int, weights: str
     module, about = load_generator(path, device)
     batch_size = experiment.evaluation.batch_size
     made = generated_images(module, images, about["latent"], batch_size, seed, device, about["classes"])
+    if made.dim() == 2:
+        write_file(out, encoded([scatter(made.numpy())], out.suffix))
+        print(f"{out}: {images} points of {path} at iteration {about['iteration']:,}, seed {seed}")
+        return
     pictures = made.permute(0, 2, 3, 1).numpy()
     if out.is_dir() or not out.suffix:
         for index, pixels in enumerate(pictures):

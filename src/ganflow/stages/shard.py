@@ -1,6 +1,6 @@
 """shard: cuts a dataset's images to size and writes them as WebDataset tars with an index, one folder a split."""
 
-from ganflow.artifacts import discard_scratch, scratch
+from ganflow.artifacts import MANIFEST, discard_scratch, read_json, scratch
 from ganflow.components import component
 from ganflow.config import Choice, Experiment
 from ganflow.data import formats
@@ -21,6 +21,8 @@ def run(experiment: Experiment, dataset: str) -> None:
     [raw] = unit.inputs
     name = fingerprint(unit)
     kept = scratch("shard", name)
+    for archive in read_json(raw / MANIFEST)["outputs"].values():  # the engine has recorded the download:
+        discard_scratch("download", archive["sha256"])  # nothing will ask for it again
     left_out: dict[str, list[dict[str, str]]] = {}
     with outputs(unit, {"left_out": left_out}) as folder:
         for split in SPLITS:
@@ -39,3 +41,4 @@ def run(experiment: Experiment, dataset: str) -> None:
                 kept=kept / split,
             )
     discard_scratch("shard", name)
+    form.discard(raw)

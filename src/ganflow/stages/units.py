@@ -111,7 +111,15 @@ def _reference(experiment: Experiment, dataset: str) -> Unit:
     parameters = evaluation.model_dump(mode="json", include={"images", "metrics"})
     parameters |= {"threads": experiment.compute.threads}
     inputs = (SHARDS / dataset,)
-    return Unit("reference", (dataset,), inputs, REFERENCE / dataset, parameters, _metrics(experiment), SCIENCE)
+    return Unit(
+        "reference",
+        (dataset,),
+        inputs,
+        REFERENCE / dataset,
+        parameters,
+        _metrics(experiment),
+        _sciences(experiment, dataset),
+    )
 
 
 def _train(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
@@ -127,7 +135,9 @@ def _train(experiment: Experiment, dataset: str, variant: str, seed: int, device
         _module("methods.optimizers", chosen.optimizer.name),
     )
     axes = (dataset, variant, str(seed))
-    return Unit("train", axes, (SHARDS / dataset,), _runs(experiment, *axes), parameters, used, SCIENCE)
+    return Unit(
+        "train", axes, (SHARDS / dataset,), _runs(experiment, *axes), parameters, used, _sciences(experiment, dataset)
+    )
 
 
 def _evaluate(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
@@ -135,7 +145,7 @@ def _evaluate(experiment: Experiment, dataset: str, variant: str, seed: int, dev
     used = (_module("networks.families", experiment.variants[variant].network.name), *_metrics(experiment))
     axes = (dataset, variant, str(seed))
     inputs = (REFERENCE / dataset, _runs(experiment, *axes))
-    return Unit("evaluate", axes, inputs, _scores(experiment, *axes), parameters, used, SCIENCE)
+    return Unit("evaluate", axes, inputs, _scores(experiment, *axes), parameters, used, _sciences(experiment, dataset))
 
 
 def _report(experiment: Experiment) -> Unit:
@@ -165,6 +175,11 @@ def _scores(experiment: Experiment, *axes: str) -> Path:
 
 def _compute(experiment: Experiment, device: str) -> dict[str, Any]:
     return {"compute": {"threads": experiment.compute.threads, "device": device}}
+
+
+def _sciences(experiment: Experiment, dataset: str) -> tuple[str, ...]:
+    """What decides the bytes of trainings and scores; exact transport is computed between points alone."""
+    return SCIENCE if experiment.datasets[dataset].dimension is None else (*SCIENCE, "pot")
 
 
 def _metrics(experiment: Experiment) -> tuple[str, ...]:

@@ -78,7 +78,9 @@ class Run:
         self.batches, self.held_out = batches_of(train, seed, training.batch_size, device), held_out
         self.showing = showing_of(held_out, training.grid)
         self.images_used = 0
-        method.parts.network.see(method.modules["generator"], train)
+        method.parts.network.see(
+            method.modules["generator"], lambda count: train.samples(np.arange(count) % train.count)
+        )
         self.averaged = deepcopy(method.modules["generator"]).requires_grad_(False) if training.ema else None
 
     def to_the_end(self, scratch: Path) -> State:

@@ -56,9 +56,7 @@ class PointPicture(Showing):
     def __init__(self, side: int, held_out: Shards):
         super().__init__(side)
         points = held_out.samples(np.arange(min(side * side, held_out.count)))
-        low, high = points.min(0), points.max(0)
-        margin = np.maximum(MARGIN * (high - low), 0.1)
-        self.real, self.window = torch.from_numpy(points), np.stack([low - margin, high + margin], axis=1)
+        self.real, self.window = torch.from_numpy(points), window_of(points)
 
     def write(self, folder: Path, iteration: int, samples: Tensor, method: Adversarial) -> None:
         known = {
@@ -97,6 +95,13 @@ class PointPicture(Showing):
         return torch.stack([gradient.double().norm() for gradient in gradients]).float().cpu()
 
 
+def window_of(points: np.ndarray) -> np.ndarray:
+    """The smallest and largest of each coordinate, with a margin: (d, 2) float32, of points (n, d)."""
+    low, high = points.min(0), points.max(0)
+    margin = np.maximum(MARGIN * (high - low), 0.1)
+    return np.stack([low - margin, high + margin], axis=1).astype(np.float32)
+
+
 def lattice(window: np.ndarray) -> Tensor:
     """The places of a lattice in a window, (d, 2), d = 1 or 2: (n, d) float32, the last coordinate fastest."""
     sides = [np.linspace(low, high, LATTICE[len(window)], dtype=np.float32) for low, high in window]
@@ -119,10 +124,16 @@ def picture_of(real: np.ndarray, fake: np.ndarray, window: np.ndarray) -> Image.
     return Image.fromarray(pixels)
 
 
+def scatter(points: np.ndarray) -> Image.Image:
+    """Points, (n, d), in a window of their own."""
+    return picture_of(points[:0], points, window_of(points))
+
+
 def _histograms(real: np.ndarray, fake: np.ndarray, window: np.ndarray) -> np.ndarray:
     bins = SIDE // 4
-    shares = [np.histogram(values, bins, window)[0] / len(values) for values in (real, fake)]
-    tops = [np.round(share / (1.1 * shares[0].max()) * SIDE).clip(0, SIDE).repeat(4) for share in shares]
+    shares = [np.histogram(values, bins, window)[0] / max(len(values), 1) for values in (real, fake)]
+    highest = shares[0].max() or shares[1].max()
+    tops = [np.round(share / (1.1 * highest) * SIDE).clip(0, SIDE).repeat(4) for share in shares]
     heights = SIDE - np.arange(SIDE)[:, None]
     pixels = np.full((SIDE, SIDE, 3), 255, np.uint8)
     pixels[heights <= tops[0]] = REAL

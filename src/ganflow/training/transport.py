@@ -5,7 +5,6 @@ proposition 1); the cosine between the two says how far a trained critic is from
 """
 
 import numpy as np
-import ot
 import torch
 from torch import Tensor
 
@@ -16,6 +15,8 @@ MOST_STEPS = 10_000_000  # of the network simplex
 
 def plan(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, float]:
     """The optimal plan (m, n), its sum 1, and its cost: Wasserstein-1 of two sets of points (m, d) and (n, d)."""
+    import ot  # only runs on points need it
+
     cost = ot.dist(real.astype(np.float64), fake.astype(np.float64), metric="euclidean")
     found, log = ot.emd(ot.unif(len(real)), ot.unif(len(fake)), cost, numItermax=MOST_STEPS, log=True)
     return found, float(log["cost"])

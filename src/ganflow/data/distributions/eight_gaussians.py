@@ -1,4 +1,4 @@
-"""Eight Gaussians on a ring, as in the WGAN-GP authors' code: radius 2, deviation 0.02, all divided by the root of 2."""
+"""Eight Gaussians on a ring, as in the WGAN-GP authors' code: radius 2, deviation 0.02, divided by the root of 2."""
 
 import numpy as np
 

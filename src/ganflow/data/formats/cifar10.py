@@ -22,7 +22,7 @@ from ganflow.errors import UserError
 
 ARCHIVE = Archive(
     name="cifar-10-binary.tar.gz",
-    url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+    urls=("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
     bytes=170_052_171,
     sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
 )
@@ -125,8 +125,12 @@ def _read(path: Path) -> dict[str, bytes]:
     if absent := sorted(set(LARGEST) - {README} - set(contents)):
         raise UserError(f"{path}: {absent[0]}: expected in the archive, found {sorted(contents)}; download it again")
     for names in BATCHES.values():
-        for name in names:
-            _records(contents[name], path, name)
+        counts = {name: len(_records(contents[name], path, name)) for name in names}
+        if fewer := [name for name in names if counts[name] < max(counts.values())]:
+            raise UserError(
+                f"{path}: {fewer[0]}: has {counts[fewer[0]]} records, expected {max(counts.values())} as in the "
+                "others; download the archive again"
+            )
     return contents
 
 
@@ -134,7 +138,7 @@ def _check_member(member: tarfile.TarInfo, path: Path, contents: dict[str, bytes
     """Raises UserError unless this is a known member, for the first time, of a size that it can have."""
     if member.name.split("/")[0] == "cifar-10-batches-py":
         raise UserError(
-            f"{path}: {member.name!r}: is CIFAR-10 as Python pickles, which can run code; use {ARCHIVE.url} instead"
+            f"{path}: {member.name!r}: is CIFAR-10 as Python pickles, which can run code; use {ARCHIVE.urls[0]} instead"
         )
     fault = None
     if member.name not in LARGEST:
@@ -146,7 +150,7 @@ def _check_member(member: tarfile.TarInfo, path: Path, contents: dict[str, bytes
     elif not 0 <= member.size <= LARGEST[member.name]:
         fault = f"has {member.size} bytes, expected at most {LARGEST[member.name]}"
     if fault:
-        raise UserError(f"{path}: {member.name!r} {fault}; download the archive again from {ARCHIVE.url}")
+        raise UserError(f"{path}: {member.name!r} {fault}; download the archive again from {ARCHIVE.urls[0]}")
 
 
 def _records(content: bytes, path: Path, name: str) -> np.ndarray:
@@ -169,8 +173,8 @@ def _class_names(content: bytes, path: Path) -> tuple[str, ...]:
     names = tuple(line.strip() for line in content.decode("ascii", "replace").splitlines() if line.strip())
     if len(set(names)) != CLASSES or len(names) != CLASSES or not all(PRINTABLE.fullmatch(n) for n in names):
         raise UserError(
-            f"{path}: {META}: found {len(set(names))} different class names, expected {CLASSES} of printable ASCII; "
-            "download the archive again"
+            f"{path}: {META}: found {len(set(names))} different class names, expected {CLASSES} of printable ASCII: "
+            f"{ascii(', '.join(names))[:200]}; download the archive again"
         )
     return names
 

@@ -2,22 +2,31 @@
 
 import difflib
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from ganflow.config import Model
 from ganflow.data.fetching import fetch
 from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
 
+Location = Annotated[str, StringConstraints(min_length=1)]
+
 
 class Place(Model):
     """Where one archive lies, and what it must be."""
 
-    location: str = Field(min_length=1, description="a path, or a file://, http:// or https:// URL")
+    location: Location | Annotated[tuple[Location, ...], Field(strict=False, min_length=1)] = Field(
+        description="a path, or a file://, http:// or https:// URL; or several of them, tried in order"
+    )
     sha256: str | None = Field(
         None, pattern=r"^([0-9a-f]{64})?$", description="64 hex digits; without it the error prints the digest found"
     )
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        return (self.location,) if isinstance(self.location, str) else self.location
 
 
 class Files(Source):
@@ -25,7 +34,7 @@ class Files(Source):
 
     archives: dict[str, Place] = Field(description="by the names of the format's official archives")
 
-    def deliver(self, form: Format, folder: Path) -> None:
+    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
         """Fetches every archive, verified by its sha256."""
         names = [archive.name for archive in form.archives]
         for unknown in sorted(set(self.archives) - set(names)):
@@ -35,5 +44,5 @@ class Files(Source):
         for name in names:
             if name not in self.archives:
                 raise UserError(f"params.yaml: source.files.archives: `{name}` is missing; add its location and sha256")
-        for name in names:
-            fetch(self.archives[name].location, folder / name, self.archives[name].sha256)
+        places = self.archives
+        return {name: fetch(places[name].locations, folder / name, places[name].sha256) for name in names}

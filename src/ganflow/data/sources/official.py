@@ -9,7 +9,9 @@ from ganflow.data.interfaces import Format, Source
 class Official(Source):
     """Downloads what the format names."""
 
-    def deliver(self, form: Format, folder: Path) -> None:
+    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
         """Downloads every archive of the format, verified by size and sha256."""
-        for archive in form.archives:
-            fetch(archive.url, folder / archive.name, archive.sha256, archive.bytes)
+        return {
+            archive.name: fetch(archive.urls, folder / archive.name, archive.sha256, archive.bytes)
+            for archive in form.archives
+        }

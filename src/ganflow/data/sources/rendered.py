@@ -27,7 +27,7 @@ class Rendered(Source):
     def modules(self, form: Format) -> tuple[str, ...]:
         return (f"ganflow.data.scenes.{form.scene}",)
 
-    def deliver(self, form: Format, folder: Path) -> None:
+    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
         """Draws and writes every archive of the format."""
         [name] = self.modules(form)
         scene = importlib.import_module(name)
@@ -40,3 +40,4 @@ class Rendered(Source):
                 yield Sample(f"{index:08d}", image.copy, label)
 
         form.write(folder, draw, tuple(classes))
+        return {}

@@ -1,12 +1,13 @@
 """A fixed generator: training points plus Gaussian noise, the setting in which WGAN-GP's figure 1a shows what critics
 learn (arXiv 1704.00028, section 3.1). It has no parameters, so it is not trained; the critic is that of `toy_mlp`."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganflow.data.reader import Shards
 from ganflow.errors import UserError
 from ganflow.networks.families.toy_mlp import ToyMLP
 
@@ -40,6 +41,5 @@ class NoisedData(ToyMLP):
             )
         return Table(self.points, resolution, self.noise)
 
-    def see(self, generator: nn.Module, train: Shards) -> None:
-        chosen = train.samples(np.arange(self.points) % train.count)
-        generator.points.copy_(torch.from_numpy(chosen))
+    def see(self, generator: nn.Module, first: Callable[[int], np.ndarray]) -> None:
+        generator.points.copy_(torch.from_numpy(first(self.points)))

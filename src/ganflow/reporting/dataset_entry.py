@@ -1,0 +1,117 @@
+"""What MLflow shows of a dataset: a run above those that were trained on it, and an input of each of them."""
+
+import json
+import os
+import subprocess
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganflow.artifacts import digest_value
+from ganflow.components import component_class
+from ganflow.config import Dataset
+from ganflow.data import formats
+from ganflow.data.interfaces import Format
+from ganflow.reporting.runs import RunRecord, flat
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, Run
+
+DIGEST = 12  # characters of a dataset's digest that are shown
+FINGERPRINT, NOTE = "ganflow.fingerprint", "mlflow.note.content"
+
+
+def fingerprint(name: str, dataset: Dataset, inputs: dict[str, str]) -> str:
+    """Names a dataset as runs were trained on it: its section of params.yaml and {folder: digest} of its shards."""
+    return digest_value({"dataset": [name, dataset.model_dump(mode="json")], "inputs": inputs})
+
+
+def open_dataset(
+    client: "MlflowClient", home: str, name: str, dataset: Dataset, inputs: dict[str, str], there: "Run | None"
+) -> "Run":
+    """The run of a dataset, made or, if its making was cut off, completed: settings, digests, the dataset as input."""
+    from mlflow.entities import Param
+
+    if there is None:
+        tags = {"dataset": name, FINGERPRINT: fingerprint(name, dataset, inputs), **digest_tags(inputs), **commit_tag()}
+        there = client.create_run(home, run_name=name, tags=tags)
+    identity = there.info.run_id
+    client.log_batch(identity, params=[Param(key, str(value)) for key, value in _settings(name, dataset).items()])
+    client.log_inputs(identity, [dataset_input(name, dataset, inputs)])
+    client.set_terminated(identity)
+    return client.get_run(identity)
+
+
+def summarise(client: "MlflowClient", there: "Run", runs: list[RunRecord]) -> None:
+    """Brings the run of a dataset up to date with the scores: their floors, and a table in its description."""
+    identity, known = there.info.run_id, there.data
+    floors = {name: value for run in runs for name, value in run.score["floor"].items()}
+    for name, value in floors.items():
+        if known.metrics.get(f"floor_{name}") != value:
+            client.log_metric(identity, f"floor_{name}", value)
+    note = _table(runs, floors)
+    if known.tags.get(NOTE) != note:
+        client.set_tag(identity, NOTE, note)
+
+
+def dataset_input(name: str, dataset: Dataset, inputs: dict[str, str]) -> "DatasetInput":
+    """A dataset as MLflow knows them: where it comes from, the digest of its shards, the shape of its images."""
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.http_dataset_source import HTTPDatasetSource
+    from mlflow.data.schema import TensorDatasetSchema
+    from mlflow.entities import Dataset as Entity
+    from mlflow.entities import DatasetInput, InputTag
+    from mlflow.types import Schema, TensorSpec
+
+    if dataset.source.name == "official":
+        archives = component_class(formats, Format, dataset.format, f"datasets.{name}.format").archives
+        source = HTTPDatasetSource(archives[0].url)
+    else:
+        source = CodeDatasetSource({"mlflow.source.name": f"ganflow.data.sources.{dataset.source.name}"})
+    kind, what = (np.uint8, "images") if dataset.dimension is None else (np.float32, "points")
+    samples = TensorSpec(np.dtype(kind), (-1, *dataset.shape), what)
+    entity = Entity(
+        name=name,
+        digest=dataset_digest(inputs),
+        source_type=source._get_source_type(),
+        source=source.to_json(),
+        schema=json.dumps(TensorDatasetSchema(Schema([samples])).to_dict()),
+        profile=json.dumps(_settings(name, dataset)),
+    )
+    return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])
+
+
+def dataset_digest(inputs: dict[str, str]) -> str:
+    """The digest of a dataset in MLflow: the beginning of that of its shards' manifest, which names every byte."""
+    return next(iter(inputs.values()))[:DIGEST]
+
+
+def digest_tags(inputs: dict[str, str]) -> dict[str, str]:
+    """The digests of inputs, under one key for all datasets so that they are one column of the table of runs."""
+    return {f"digest.{os.path.dirname(path)}": digest for path, digest in inputs.items()}
+
+
+@cache
+def commit_tag() -> dict[str, str]:
+    """The commit that publishes, if this is a clone."""
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
+    return {"mlflow.source.git.commit": done.stdout.strip()} if done.returncode == 0 else {}
+
+
+def _settings(name: str, dataset: Dataset) -> dict[str, Any]:
+    return {"dataset": name} | flat(dataset.model_dump(mode="json"))
+
+
+def _table(runs: list[RunRecord], floors: dict[str, float]) -> str:
+    """Scores by variant, as Markdown."""
+    names = sorted(floors)
+    rows = [["variant", "seeds", *names], ["---"] * (len(names) + 2)]
+    for variant in dict.fromkeys(run.variant for run in runs):
+        scores = [run.score["scores"] for run in runs if run.variant == variant]
+        rows.append(
+            [variant, str(len(scores)), *(f"{np.mean([score[name] for score in scores]):.4g}" for name in names)]
+        )
+    rows.append(["floor: held-out real images", "", *(f"{floors[name]:.4g}" for name in names)])
+    return "Scores, the mean over seeds.\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,0 +1,110 @@
+"""Trainings in MLflow while they go on: a process beside them reads their checkpoints, so that no training waits.
+
+A server that is down is said once and tried again; what finishes is published; whatever ends the follower, no run is
+left running: it is marked as killed, and gone on with by the next follower or by `publish`.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from ganflow.config import Experiment
+from ganflow.errors import UserError
+from ganflow.progress import say
+from ganflow.reporting.models import header
+from ganflow.reporting.publishing import Board, publish
+from ganflow.reporting.run_entry import Unfinished
+from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.tracking import Place
+
+SECONDS = 3.0  # between two looks
+
+Look = Callable[[], tuple[list[RunRecord], list[Unfinished]]]
+
+
+def follow(experiment: Experiment, look: Look, place: Place) -> None:
+    """Shows what `look` finds, the finished and the unfinished runs, until none is unfinished or it is interrupted."""
+    total = len(experiment.datasets) * len(experiment.variants) * len(experiment.seeds)
+    follower, failing = Follower(experiment, place), ""
+    try:
+        while True:
+            try:
+                runs, unfinished = look()
+                follower.show(runs, unfinished)
+                if failing:
+                    say(f"{place}: answers again")
+                failing = ""
+                if len(runs) == total:
+                    return
+            except (UserError, OSError) as error:
+                if not failing:
+                    say(f"{error} (tried again every {SECONDS:.0f} seconds)")
+                failing = str(error)
+            time.sleep(SECONDS)
+    finally:
+        with suppress(UserError):
+            follower.end()
+
+
+class Follower:
+    """What MLflow was shown so far."""
+
+    def __init__(self, experiment: Experiment, place: Place):
+        self.experiment, self.place = experiment, place
+        self.finished: dict[str, str] | None = None
+        self.stages: dict[str, tuple[float, int]] = {}  # {fingerprint: (last iteration, number of grids)}
+        self.began = time.time()
+
+    def show(self, runs: list[RunRecord], unfinished: list[Unfinished]) -> None:
+        """Writes what is new since the last call; asks MLflow nothing if there is nothing new."""
+        finished = {run.manifest["fingerprint"]: run.scored for run in runs}
+        if finished != self.finished:
+            followed = frozenset(run.manifest["fingerprint"] for run in unfinished)
+            found = publish(self.experiment, runs, self.place, followed)
+            if found.new:
+                say(f"{self.place}: {found.new} runs published")
+            self.finished = finished
+        news = [run for run in unfinished if self.stages.get(run.manifest["fingerprint"]) != _stage(run)]
+        if news:
+            with FileLock(self.place.lock), self.place.client() as client:
+                board = Board(client, self.place, self.experiment)
+                board.read(finished)
+                for run in news:
+                    known = run.manifest["fingerprint"]
+                    after, _ = self.stages.get(known, (-1, 0))
+                    board.advance(run, "RUNNING" if self._moves(run) else "SCHEDULED", after)
+                    self.stages[known] = _stage(run)
+
+    def _moves(self, run: Unfinished) -> bool:
+        """Whether a training has gone on since this follower began; if not, it may be one that was killed long ago."""
+        return run.manifest["fingerprint"] in self.stages or run.samples[-1][1].stat().st_mtime >= self.began - 60
+
+    def end(self) -> None:
+        """Marks as killed what still stands as running."""
+        if self.stages:
+            with FileLock(self.place.lock), self.place.client() as client:
+                board = Board(client, self.place, self.experiment)
+                board.read(self.finished or {})
+                board.end_abandoned(frozenset())
+
+
+def checkpointed(scratch: Path) -> tuple[dict[str, np.ndarray], list[tuple[int, Path]]]:
+    """Journal and sample grids of a training, by the newest checkpoint in its scratch folder; empty before the first.
+
+    Only the checkpoint's header is read, so that a large network costs nothing.
+    """
+    samples = [(int(path.stem), path) for path in sorted(scratch.glob("samples/*.png"))]
+    for checkpoint in sorted(scratch.glob("*-*.safetensors"), reverse=True):
+        with suppress(UserError, OSError):  # replaced by a newer one meanwhile, or damaged
+            rows = header(checkpoint)["journal"]
+            return {column: np.array([row[column] for row in rows]) for column in (rows[0] if rows else ())}, samples
+    return {}, samples
+
+
+def _stage(run: Unfinished) -> tuple[float, int]:
+    steps = run.journal.get("iteration", ())
+    return (float(steps[-1]) if len(steps) else -1.0), len(run.samples)

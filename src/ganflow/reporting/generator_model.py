@@ -1,0 +1,24 @@
+"""A generator as MLflow loads it back, from safetensors and without a pickle; copied with what it imports into each
+model, so that a model needs no clone."""
+
+import numpy as np
+import torch
+
+from ganflow.training.images import as_stored
+from ganflow.training.weights import load_generator
+
+
+class GeneratorModel:
+    """Images, or points, from latent vectors."""
+
+    def __init__(self, path: str):
+        self.module, self.about = load_generator(path)
+
+    @torch.no_grad()
+    def predict(self, latent: np.ndarray) -> np.ndarray:
+        """float32 (n, latent), standard normal, to images, uint8 (n, H, W, 3), or points, float32 (n, d)."""
+        return as_stored(self.module(torch.from_numpy(latent)))
+
+
+def _load_pyfunc(path: str) -> GeneratorModel:
+    return GeneratorModel(path)

@@ -1,0 +1,102 @@
+"""Where MLflow keeps what is shown: an SQLite database in this folder, or the tracking server of MLFLOW_TRACKING_URI.
+
+The database is made whole or not at all, and refers to artifacts by `mlflow-artifacts:/`, so that both can be moved
+with the folder. A server that is down, slow or failing ends the work within seconds, with one sentence.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganflow.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DATABASE, ARTIFACTS = Path("mlflow.db"), Path("mlartifacts")
+SCHEME = "mlflow-artifacts"
+SETTINGS = {  # unless the user says otherwise
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # for a run that is begun twice stands there twice
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database here, or a server by its address."""
+
+    database: Path = DATABASE
+    server: str | None = None
+
+    @classmethod
+    def chosen(cls) -> "Place":
+        """The server that MLFLOW_TRACKING_URI names, else the database; raises UserError for another kind of place."""
+        uri = os.environ.get("MLFLOW_TRACKING_URI")
+        if uri and not uri.startswith(("http://", "https://")):
+            raise UserError(
+                f"MLFLOW_TRACKING_URI = {uri!r}: runs are published to a server, http://... or https://..., or to "
+                f"{DATABASE} if the variable is not set; change or unset it"
+            )
+        return cls(server=uri or None)
+
+    def __str__(self) -> str:
+        return self.server or str(self.database)
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process of this folder that writes there."""
+        return Path("build/mlflow-server.lock") if self.server else Path(f"{self.database}.lock")
+
+    @contextmanager
+    def client(self) -> Iterator["MlflowClient"]:
+        """A client, and one sentence (UserError) for whatever MLflow or the network fails in while it is used."""
+        for key, value in SETTINGS.items():
+            os.environ.setdefault(key, value)
+        from mlflow.exceptions import MlflowException
+        from requests import RequestException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield self._connected()
+        except (MlflowException, RequestException, SQLAlchemyError) as error:
+            reason = " ".join(str(error).split())[:300]
+            cure = "is it up?" if self.server else "if it is damaged, move it away"
+            raise UserError(f"{self}: MLflow can't write there ({reason}); {cure}") from None
+
+    def _connected(self) -> "MlflowClient":
+        from mlflow import MlflowClient
+        from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
+
+        _artifact_repository_registry.register(SCHEME, _artifacts)
+        if self.server:
+            return MlflowClient(self.server)
+        if not self.database.exists():  # MLflow can't mend a database whose making was cut off
+            partial = self.database.with_name(f".{self.database.name}.partial")
+            partial.unlink(missing_ok=True)
+            MlflowClient(f"sqlite:///{partial.absolute()}").search_experiments()
+            partial.replace(self.database)
+        return MlflowClient(f"sqlite:///{self.database.absolute()}")
+
+    def experiment_id(self, client: "MlflowClient", name: str) -> str:
+        """The experiment of this name, made or restored if need be."""
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            return client.create_experiment(name, artifact_location=None if self.server else f"{SCHEME}:/{name}")
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+
+def _artifacts(uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> Any:
+    """Where `mlflow-artifacts:/...` is: behind the server, or for a database the folder that `make ui` serves."""
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+
+    if tracking_uri and tracking_uri.startswith("http"):
+        return MlflowArtifactsRepository(uri, tracking_uri, registry_uri)
+    return LocalArtifactRepository(str(ARTIFACTS.absolute() / uri.removeprefix(f"{SCHEME}:").lstrip("/")))

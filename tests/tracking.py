@@ -1,0 +1,83 @@
+"""What tests of MLflow share: finished runs with generators, and the real server on a free port of loopback."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from test_report import experiment_of, make_runs
+
+from ganflow.artifacts import MANIFEST, digest_file, write_json, write_manifest
+from ganflow.config import Choice, Experiment
+from ganflow.networks.interfaces import network_of
+from ganflow.reporting.runs import RunRecord, load_runs
+from ganflow.training.weights import save_tensors
+
+LATENT = 8
+
+
+def make_trained(results: Path, seeds: tuple[int, ...] = (1,)) -> tuple[Experiment, list[RunRecord]]:
+    """The synthetic runs of the report's tests, each with a small generator, and a params.yaml here that names them."""
+    experiment = experiment_of(seeds)
+    make_runs(results, experiment)
+    runs = load_runs(experiment, results)
+    network = {"name": "dcgan", "settings": {"width": 4}}
+    for run in runs:
+        side = experiment.datasets[run.dataset].resolution
+        header = {
+            "dataset": run.dataset,
+            "variant": run.variant,
+            "seed": run.seed,
+            "iteration": 6,
+            "module": "generator",
+        }
+        header |= {"shape": (side, side, 3), "classes": 0, "scale": 1.0, "latent": LATENT, "network": network}
+        module = network_of(Choice(**network), side, "test").generator(side, LATENT)
+        save_tensors(run.folder / "generator.safetensors", module.state_dict(), header)
+        trained = digest_file(run.folder / MANIFEST)
+        folder = f"{results.name}/synthetic/runs/{run.dataset}/{run.variant}/{run.seed}"
+        scores = results.joinpath("synthetic", "scores", run.dataset, run.variant, str(run.seed))
+        write_manifest(scores, {"stage": "evaluate", "fingerprint": run.scored, "inputs": {folder: trained}})
+    write_json(Path("params.yaml"), experiment.model_dump(mode="json"))
+    return experiment, runs
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+class Server:
+    """`mlflow server` as `make ui` starts it, in the present folder; it can be killed and started again."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        program = Path(sys.executable).with_name("mlflow")
+        command = [program, "server", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        command += ["--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "mlartifacts"]
+        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        with open("server.log", "ab") as log:
+            self.process = subprocess.Popen(
+                command, env=os.environ | quiet, stdout=log, stderr=log, start_new_session=True
+            )
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{self.uri}/health", timeout=1)
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError(Path("server.log").read_text())
+
+    def kill(self) -> None:
+        if self.process:
+            os.killpg(self.process.pid, 9)
+            self.process.wait()
+            self.process = None
