@@ -41,7 +41,7 @@ class Drawn(Source):
     def modules(self, form: Format) -> tuple[str, ...]:
         return (type(self.drawn_from).__module__,)
 
-    def deliver(self, form: Format, folder: Path) -> None:
+    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
         """Draws both splits and writes the format's files."""
         found = self.drawn_from
 
@@ -51,3 +51,4 @@ class Drawn(Source):
                 yield Sample(f"{index:08d}", partial(np.asarray, point), mode)
 
         form.write(folder, draw, ())
+        return {}
