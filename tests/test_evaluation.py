@@ -23,22 +23,44 @@ def rooms() -> torch.Tensor:
     return torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy())
 
 
-@pytest.mark.parametrize("name", names(metrics))
-def test_every_metric_keeps_the_contract(name, rooms):
-    metric = component_class(metrics, Metric, name, "where")()
+@pytest.fixture(scope="module")
+def corners() -> tuple[torch.Tensor, torch.Tensor]:
+    """400 points around four corners, float32 (n, 2), and their labels, (n,) int64."""
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.arange(400) % 4
+    centres = torch.tensor([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
+    return centres[labels] + 0.05 * torch.randn(400, 2, generator=draw), labels
+
+
+METRICS = {name: component_class(metrics, Metric, name, "where") for name in names(metrics)}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_keeps_the_contract(name, rooms, corners):
+    metric = METRICS[name]()
     for key, field in type(metric).model_fields.items():
         assert field.description, f"{name}.{key} is not described"
-    statistics = metric.statistics(rooms[:100])
-    assert metric.score(statistics, statistics) == pytest.approx(0, abs=1e-9)
-    again = metric.statistics(rooms[:100])
+    samples, labels = corners if metric.points else (rooms, None)
+    labels = None if labels is None else labels[:100]
+    real, statistics = metric.of_real(samples[:100], labels), metric.statistics(samples[:100])
+    assert metric.score(real, statistics) == pytest.approx(0, abs=0.03 if metric.needs_labels else 1e-9)
+    again = metric.statistics(samples[:100])
     assert all(torch.equal(statistics[key], again[key]) for key in statistics)
 
 
-@pytest.mark.parametrize("name", names(metrics))
-def test_every_metric_orders_known_degradations(name, rooms):
-    metric = component_class(metrics, Metric, name, "where")()
-    real, fresh = metric.statistics(rooms[:200]), rooms[200:]
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_orders_known_degradations(name, rooms, corners):
+    metric = METRICS[name]()
     draw = torch.Generator().manual_seed(0)
+    if metric.points:
+        (points, labels), fresh = corners, corners[0][200:]
+        real = metric.of_real(points[:200], labels[:200])
+        noise = torch.randn(fresh.shape, generator=draw)
+        degraded = [fresh + 0.2 * noise, fresh + 5 * noise, torch.full_like(fresh, 30.0)]
+        scores = [metric.score(real, metric.statistics(points)) for points in (fresh, *degraded)]
+        assert scores == sorted(scores) and scores[-1] > scores[0]
+        return
+    real, fresh = metric.statistics(rooms[:200]), rooms[200:]
     noise = torch.randn(fresh.shape, generator=draw)
     noisy = [(fresh + scale * noise).clamp(0, 255).byte() for scale in (10, 40)]
     uniform = torch.randint(0, 256, fresh.shape, generator=draw, dtype=torch.uint8)

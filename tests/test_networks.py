@@ -13,7 +13,9 @@ from ganflow.networks.families.bottleneck import Bottleneck
 from ganflow.networks.families.dcgan import DCGAN
 from ganflow.networks.families.dcgan5 import DCGAN5
 from ganflow.networks.families.mlp import MLP
+from ganflow.networks.families.noised_data import NoisedData
 from ganflow.networks.families.resnet import ResNet
+from ganflow.networks.families.toy_mlp import ToyMLP
 from ganflow.networks.interfaces import Network, codes, initialise, parameter_count
 from ganflow.networks.layers import ConditionalBatchNorm2d, SameConv2d, SameConvTranspose2d, normalisation
 
@@ -27,18 +29,16 @@ def test_every_family_keeps_the_contract(name):
     for key, field in found.model_fields.items():
         assert field.description, f"{name}.{key} is not described"
     network = found(width=4) if "width" in found.model_fields else found()
-    for resolution, classes in product(network.resolutions, (0, 2)):
-        generator, critic = (
-            network.generator(resolution, 7, classes),
-            network.critic(resolution, 3 + classes, 1 + classes),
-        )
+    for size, classes in product(network.resolutions or (1, 2, 5), (0, 2)):
+        shape = (3, size, size) if network.resolutions else (size,)
+        generator = network.generator(size, 7, classes)
+        critic = network.critic(size, shape[0] + classes, 1 + classes)
         initialise(network, generator, 0, "generator")
         initialise(network, critic, 0, "critic")
-        code = codes(torch.randn(3, 7), torch.tensor([0, 1, 1]), classes)
-        images = generator(code)
-        assert images.shape == (3, 3, resolution, resolution)
-        assert images.abs().max() <= 1
-        planes = torch.cat([images, images[:, :classes]], 1).detach()
+        samples = generator(codes(torch.randn(3, 7), torch.tensor([0, 1, 1]), classes))
+        assert samples.shape == (3, *shape)
+        assert not network.resolutions or samples.abs().max() <= 1
+        planes = torch.randn(3, shape[0] + classes, *shape[1:])
         assert critic(planes).shape == (3, 1 + classes)
         if not network.critic_mixes_samples():
             assert torch.allclose(critic(planes)[:1], critic(planes[:1]), atol=1e-5)
@@ -64,6 +64,9 @@ def test_what_a_family_says_of_its_critics_normalisation_is_so(family, norm):
         (lambda: DCGAN().critic(64), 2_765_568),
         (lambda: MLP(layers=3, output="linear", init="torch").generator(64, 100), 6_880_768),
         (lambda: MLP().generator(64, 128), 7_157_760),
+        (lambda: ToyMLP().generator(2, 2), 527_874),
+        (lambda: ToyMLP().critic(2, 2), 527_361),
+        (lambda: NoisedData().generator(2, 3), 0),
         (lambda: DCGAN5().generator(32, 128), 5_179_907),
         (lambda: DCGAN5().critic(32), 4_114_689),
         (lambda: DCGAN5().generator(64, 128), 5_364_739),

@@ -27,6 +27,7 @@ STAGES = {  # what the engines run: {stage: (axes, purpose)}
     "reference": (RUN[:1], "statistics of the real images, for the scores"),
     "train": (RUN, "train one variant"),
     "evaluate": (RUN, "score one trained generator"),
+    "studies": ((), "what params.yaml asks to know of the theory"),
     "report": ((), "figures, tables and index.html"),
 }
 COMMANDS = {  # what people run besides

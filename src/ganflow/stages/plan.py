@@ -18,6 +18,7 @@ from ganflow.evaluation.interfaces import metrics_of
 from ganflow.methods.adversarial import parts
 from ganflow.stages.execution import PLAN
 from ganflow.stages.units import RESULTS, Unit, units
+from ganflow.studies.interfaces import studies_of
 
 
 def run(experiment: Experiment, cost: bool = False) -> None:
@@ -35,6 +36,7 @@ def run(experiment: Experiment, cost: bool = False) -> None:
         for key, dataset in experiment.datasets.items():
             parts(name, variant, dataset.shape, forms[key].labelled, f"datasets.{key}")
     _check_metrics(experiment)
+    studies_of(experiment.studies)
     planned = list(units(experiment, device))
     write_file(PLAN, as_yaml(device, planned))
     set_aside(experiment, {unit.axes for unit in planned})

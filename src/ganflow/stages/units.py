@@ -74,6 +74,7 @@ def units(experiment: Experiment, device: str) -> Iterator[Unit]:
             for seed in experiment.seeds:
                 yield _train(experiment, dataset, variant, seed, device)
                 yield _evaluate(experiment, dataset, variant, seed, device)
+    yield _studies(experiment)
     yield _report(experiment)
 
 
@@ -148,6 +149,18 @@ def _evaluate(experiment: Experiment, dataset: str, variant: str, seed: int, dev
     return Unit("evaluate", axes, inputs, _scores(experiment, *axes), parameters, used, _sciences(experiment, dataset))
 
 
+def _studies(experiment: Experiment) -> Unit:
+    parameters = {"studies": [study.model_dump(mode="json") for study in experiment.studies]}
+    parameters |= {"threads": experiment.compute.threads}
+    used = tuple(_module("studies.cases", study.name) for study in experiment.studies)
+    packages = (*SCIENCE, "pot", "scipy") if used else ()
+    return Unit("studies", (), (), _studied(experiment), parameters, used, packages)
+
+
+def _studied(experiment: Experiment) -> Path:
+    return RESULTS / experiment.experiment / "studies"
+
+
 def _report(experiment: Experiment) -> Unit:
     parameters = {
         "experiment": experiment.experiment,
@@ -161,7 +174,7 @@ def _report(experiment: Experiment) -> Unit:
         for variant in experiment.variants
         for seed in experiment.seeds
         for place in (_runs, _scores)
-    )
+    ) + (_studied(experiment),)
     return Unit("report", (), inputs, RESULTS / experiment.experiment / "report", parameters, (), FIGURES)
 
 

@@ -1,0 +1,21 @@
+"""studies: what params.yaml asks to know of the theory, one file each; the report draws it."""
+
+import torch
+
+from ganflow.artifacts import write_json
+from ganflow.config import Experiment
+from ganflow.progress import Progress
+from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.units import unit_of
+from ganflow.studies.interfaces import studies_of
+
+
+def run(experiment: Experiment) -> None:
+    """Writes results/<experiment>/studies: <study>.json, and a manifest."""
+    unit = unit_of(experiment, device_of(experiment), "studies")
+    torch.use_deterministic_algorithms(True)
+    chosen = studies_of(experiment.studies)
+    with outputs(unit) as folder, Progress(str(unit), len(chosen), "studies") as progress:
+        for name, study in chosen.items():
+            write_json(folder / f"{name}.json", study.run().as_json())
+            progress.advance(1, name)

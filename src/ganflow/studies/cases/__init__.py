@@ -1,0 +1,1 @@
+"""Studies: what the papers prove or draw about distances and objectives, computed; one file each."""

@@ -1,0 +1,115 @@
+"""One Gaussian fitted to a mixture of two under several divergences (f-GAN, arXiv 1606.00709, section 2.5, table 3): the
+forward KL covers both modes, the reverse KL keeps to one. By integration on a grid, and by f-GAN training."""
+
+import numpy as np
+import torch
+from pydantic import Field
+from scipy.optimize import minimize
+
+from ganflow.methods.constraints.none import Unconstrained
+from ganflow.methods.objectives.f_gan import FGAN
+from ganflow.networks.families.toy_mlp import ToyMLP
+from ganflow.randomness import generator
+from ganflow.studies.critics import Critic, points
+from ganflow.studies.interfaces import Findings, Panel, Study, line
+
+CENTRES, DEVIATION, SHARES = (-1.5, 1.5), 0.5, (0.6, 0.4)
+X = np.linspace(-8, 8, 3201)
+DIVERGENCES = {"kl": "forward KL(p‖q)", "reverse_kl": "reverse KL(q‖p)", "jensen_shannon": "Jensen-Shannon"}
+BATCH = 512
+
+
+class DivergenceFits(Study):
+    """The generator is mu + sigma z; the critic has two hidden layers of 64 tanh units, as in the paper."""
+
+    steps: int = Field(1500, ge=10, le=100_000, description="of generator and critic, alternating")
+
+    def run(self) -> Findings:
+        shown = [line("mixture p", X, mixture(X), 6, "area")]
+        trained = [line("mixture p", X, mixture(X), 6, "area")]
+        numbers: dict[str, float] = {}
+        for colour, (divergence, name) in enumerate(DIVERGENCES.items()):
+            for how, (mean, deviation), lines, style in (
+                ("exact", best_fit(divergence), shown, "line"),
+                ("f_gan", self._trained(divergence), trained, "dotted"),
+            ):
+                numbers[f"{divergence}_{how}_mean"], numbers[f"{divergence}_{how}_deviation"] = mean, deviation
+                label = f"{name}: {mean:.2f} ± {deviation:.2f}"
+                lines.append(line(label, X, normal(X, mean, deviation), colour, style))
+        caption = (
+            "One Gaussian fitted to a mixture of two (f-GAN, table 3). The forward KL must give mass wherever p has some, so "
+            "it covers both modes and the gap between them; the reverse KL must not give mass where p has none, so it keeps "
+            "to the larger mode. Left: minimised by integration, from the best of several starts; right: by f-GAN training "
+            "with the saturating generator of its algorithm 1, from μ = 0, σ = 1, which is a local search."
+        )
+        keep = (X > -5) & (X < 5)
+        panels = tuple(
+            Panel(title, "x", "density", tuple(_cut(one, keep) for one in lines))
+            for title, lines in (("By integration", shown), ("By f-GAN training", trained))
+        )
+        return Findings(caption, panels, numbers)
+
+    def _trained(self, divergence: str) -> tuple[float, float]:
+        """Mean and deviation after training, averaged over the last fifth of the steps."""
+        objective = FGAN(divergence=divergence)
+        network = ToyMLP(width=64, layers=2, activation="tanh")
+        critic = Critic(objective, Unconstrained(), 1, network, 2e-3, self.seed)
+        shape = torch.tensor([0.0, 0.0], requires_grad=True)  # mean, log of the deviation
+        optimizer = torch.optim.Adam([shape], 5e-3, (0.5, 0.9))
+        seen = []
+        for step in range(self.steps):
+            draw = generator(self.seed, f"f-GAN {divergence}", step)
+            noise = points(lambda d: d.standard_normal((BATCH, 1)), draw)
+            for _ in range(2):
+                real = points(sampled, draw)
+                critic.step(real, (shape[0] + shape[1].exp() * noise).detach(), noise[:, 0])
+            optimizer.zero_grad()
+            objective.generator_loss(critic(shape[0] + shape[1].exp() * noise)).backward()
+            optimizer.step()
+            seen.append((float(shape[0]), float(shape[1].exp())))
+        mean, deviation = np.mean(seen[-max(1, self.steps // 5) :], axis=0)
+        return float(mean), float(deviation)
+
+
+def mixture(x: np.ndarray) -> np.ndarray:
+    """The density p."""
+    return sum(share * normal(x, centre, DEVIATION) for share, centre in zip(SHARES, CENTRES, strict=True))
+
+
+def normal(x: np.ndarray, mean: float, deviation: float) -> np.ndarray:
+    """The density of N(mean, deviation^2)."""
+    return np.exp(-((x - mean) ** 2) / (2 * deviation**2)) / (deviation * (2 * np.pi) ** 0.5)
+
+
+def sampled(draw: np.random.Generator) -> np.ndarray:
+    """Points of the mixture, (BATCH, 1)."""
+    centres = np.array(CENTRES)[draw.choice(2, BATCH, p=SHARES)]
+    return (centres + DEVIATION * draw.standard_normal(BATCH))[:, None]
+
+
+def divergence_of(name: str, mean: float, deviation: float) -> float:
+    """D_f(p || q) of the mixture p and q = N(mean, deviation^2), integrated on the grid X."""
+    p, q = (np.maximum(density, 1e-300) for density in (mixture(X), normal(X, mean, deviation)))
+    middle = (p + q) / 2
+    integrand = {
+        "kl": p * np.log(p / q),
+        "reverse_kl": q * np.log(q / p),
+        "jensen_shannon": (p * np.log(p / middle) + q * np.log(q / middle)) / 2,
+    }[name]
+    return float(np.trapezoid(integrand, X))
+
+
+def best_fit(name: str) -> tuple[float, float]:
+    """Mean and deviation of the Gaussian with the smallest divergence from the mixture."""
+    starts = [(mean, np.log(deviation)) for mean in (*CENTRES, 0.0) for deviation in (0.5, 1.5)]
+    fits = [
+        minimize(lambda at: divergence_of(name, at[0], float(np.exp(at[1]))), start, method="Nelder-Mead")
+        for start in starts
+    ]
+    mean, log_deviation = min(fits, key=lambda fit: fit.fun).x
+    return float(mean), float(np.exp(log_deviation))
+
+
+def _cut(curve, keep: np.ndarray):
+    chosen = np.flatnonzero(keep)[::10]
+    return line(curve.label, np.array(curve.x)[chosen], np.array(curve.y)[chosen], curve.colour, curve.style)

@@ -1,0 +1,69 @@
+"""A critic trained between two distributions that can be drawn from: what every study of a distance does."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganflow.methods.interfaces import Constraint, Objective
+from ganflow.networks.families.toy_mlp import ToyMLP
+from ganflow.networks.interfaces import initialise
+from ganflow.randomness import generator
+
+Sampler = Callable[[np.random.Generator], np.ndarray]  # draws (n, d), the same n each time
+
+
+class Critic:
+    """A toy MLP with Adam, an objective and a constraint, in float32 on the CPU."""
+
+    def __init__(
+        self, objective: Objective, constraint: Constraint, dimension: int, network: ToyMLP, lr: float, seed: int
+    ):
+        self.objective, self.constraint, self.seed, self.steps = objective, constraint, seed, 0
+        self.module = initialise(network, network.critic(dimension, dimension), seed, "critic")
+        constraint.prepare(self.module, seed)
+        self.optimizer = torch.optim.Adam(self.module.parameters(), lr, (0.5, 0.9))
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Scores, (n,), of points (n, d)."""
+        return self.module(points)[:, 0]
+
+    def fit(self, real: Sampler, fake: Sampler, steps: int) -> Iterator[int]:
+        """Trains so many steps; yields how many there were in all before each."""
+        for _ in range(steps):
+            yield self.steps
+            draw = generator(self.seed, "critic step", self.steps)
+            self.step(points(real, draw), points(fake, draw), points(lambda d: d.random(1 << 16), draw))
+        yield self.steps
+
+    def step(self, real: Tensor, fake: Tensor, uniform: Tensor) -> None:
+        """One step on points (n, d); as many numbers of `uniform` as there are points are used."""
+        self.constraint.before_step(self.module)
+        self.optimizer.zero_grad(set_to_none=True)
+        penalty, _ = self.constraint.penalty(self, real, fake, uniform[: len(real)])
+        (self.objective.critic_loss(self(real), self(fake)) + penalty).backward()
+        self.optimizer.step()
+        self.constraint.after_step(self.module)
+        self.steps += 1
+
+    @torch.no_grad()
+    def estimate(self, real: Tensor, fake: Tensor) -> float:
+        """The distance that the critic estimates."""
+        return float(self.objective.estimate(self(real), self(fake)))
+
+    def slope(self, at: Tensor) -> Tensor:
+        """The gradient of the score at points, (n, d)."""
+        at = at.detach().requires_grad_()
+        return torch.autograd.grad(self(at).sum(), at)[0]
+
+
+def points(sampler: Sampler, draw: np.random.Generator) -> Tensor:
+    """A draw of a sampler as float32."""
+    return torch.from_numpy(sampler(draw).astype(np.float32))
+
+
+def finish(steps: Iterator[int]) -> None:
+    """Trains to the end."""
+    for _ in steps:
+        pass

@@ -1,0 +1,77 @@
+"""What a study is: a computation with a caption, panels of lines, and numbers that its tests hold to the theory."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from ganflow.components import Component, component
+from ganflow.config import Choice
+from ganflow.errors import UserError
+from ganflow.studies import cases
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve through points, or the points themselves; y is None where the value is infinite."""
+
+    label: str
+    x: list[float]
+    y: list[float | None]
+    colour: int
+    style: str = "line"  # or "dotted", "marks", "area"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes."""
+
+    title: str
+    x: str
+    y: str
+    lines: tuple[Line, ...]
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a study found."""
+
+    caption: str
+    panels: tuple[Panel, ...]
+    numbers: dict[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+class Study(Component):
+    """A study of the theory; it needs no data set and trains at most for seconds."""
+
+    seed: int = Field(0, ge=0, lt=2**31, description="of everything that is drawn")
+
+    @abstractmethod
+    def run(self) -> Findings:
+        """Computes it; the same findings every time."""
+
+
+def studies_of(choices: Iterable[Choice]) -> dict[str, Study]:
+    """{name: study} as params.yaml asks for them; raises UserError for an unknown or repeated one."""
+    found: dict[str, Study] = {}
+    for index, choice in enumerate(choices):
+        if choice.name in found:
+            raise UserError(f"params.yaml: studies.{index} = {choice.name!r}: stands there twice; keep one")
+        found[choice.name] = component(cases, Study, choice, f"studies.{index}")
+    return found
+
+
+def line(label: str, x: Sequence[float], y: Sequence[float], colour: int, style: str = "line") -> Line:
+    """A line of rounded numbers; one that is not finite becomes None."""
+    places, values = (np.asarray(column, np.float64).tolist() for column in (x, y))
+    heights = [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
+    return Line(label, [float(f"{place:.6g}") for place in places], heights, colour, style)
