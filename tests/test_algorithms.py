@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganflow.config import Training, Variant
+from ganflow.data.reader import batch_indices
 from ganflow.methods.adversarial import Adversarial
 from ganflow.training import loop
 from ganflow.training.loop import Run, StepDraws

@@ -14,6 +14,7 @@ rule report:
     input:
         expand(f"{RESULTS}/runs/{{dataset}}/{{variant}}/{{seed}}", dataset=DATASETS, variant=VARIANTS, seed=SEEDS),
         expand(f"{RESULTS}/scores/{{dataset}}/{{variant}}/{{seed}}", dataset=DATASETS, variant=VARIANTS, seed=SEEDS),
+        f"{RESULTS}/studies",
     output:
         FIGURES,
     log:

@@ -16,6 +16,8 @@ from ganflow.methods import conditionings, constraints, objectives, optimizers
 from ganflow.methods.interfaces import Conditioning, Constraint, Objective, Optimizer
 from ganflow.networks import families
 from ganflow.networks.interfaces import Network
+from ganflow.studies import cases
+from ganflow.studies.interfaces import Study
 
 SCHEMA = Path("params.schema.json")
 CHOICES: dict[tuple[str, str], tuple[ModuleType, type[Component]]] = {
@@ -46,6 +48,7 @@ def schema() -> dict[str, Any]:
         "description": definitions["Dataset"]["properties"]["format"]["description"],
     }
     definitions["Evaluation"]["properties"]["metrics"]["items"] = _choice(metrics, Metric, definitions)
+    whole["properties"]["studies"]["items"] = _choice(cases, Study, definitions)
     changes = Training.model_json_schema() | {"title": "changes of the training section"}
     changes.pop("required")
     definitions["Variant"]["properties"]["training"] |= changes

@@ -1,5 +1,9 @@
-"""One Gaussian fitted to a mixture of two under several divergences (f-GAN, arXiv 1606.00709, section 2.5, table 3): the
-forward KL covers both modes, the reverse KL keeps to one. By integration on a grid, and by f-GAN training."""
+"""One Gaussian fitted to a mixture of two under several divergences (f-GAN, arXiv 1606.00709, section 2.5, table 3).
+
+The forward KL covers both modes, the reverse KL keeps to one. By integration on a grid, and by f-GAN training.
+"""
+
+import math
 
 import numpy as np
 import torch
@@ -11,12 +15,13 @@ from ganflow.methods.objectives.f_gan import FGAN
 from ganflow.networks.families.toy_mlp import ToyMLP
 from ganflow.randomness import generator
 from ganflow.studies.critics import Critic, points
-from ganflow.studies.interfaces import Findings, Panel, Study, line
+from ganflow.studies.interfaces import Findings, Line, Panel, Study, line
 
 CENTRES, DEVIATION, SHARES = (-1.5, 1.5), 0.5, (0.6, 0.4)
 X = np.linspace(-8, 8, 3201)
 DIVERGENCES = {"kl": "forward KL(p‖q)", "reverse_kl": "reverse KL(q‖p)", "jensen_shannon": "Jensen-Shannon"}
 BATCH = 512
+START = (-1.0, 0.7)  # mean and deviation of the trained generator
 
 
 class DivergenceFits(Study):
@@ -37,10 +42,11 @@ class DivergenceFits(Study):
                 label = f"{name}: {mean:.2f} ± {deviation:.2f}"
                 lines.append(line(label, X, normal(X, mean, deviation), colour, style))
         caption = (
-            "One Gaussian fitted to a mixture of two (f-GAN, table 3). The forward KL must give mass wherever p has some, so "
-            "it covers both modes and the gap between them; the reverse KL must not give mass where p has none, so it keeps "
-            "to the larger mode. Left: minimised by integration, from the best of several starts; right: by f-GAN training "
-            "with the saturating generator of its algorithm 1, from μ = 0, σ = 1, which is a local search."
+            "One Gaussian fitted to a mixture of two (f-GAN, table 3). The forward KL must give mass wherever p has "
+            "some, so it covers both modes and the gap between them; the reverse KL must not give mass where p has "
+            "none, so it keeps to the larger mode. Left: minimised by integration, from the best of several starts; "
+            f"right: by f-GAN training with the saturating generator of its algorithm 1, from μ = {START[0]:g}, "
+            f"σ = {START[1]:g}: a local search, as every training is."
         )
         keep = (X > -5) & (X < 5)
         panels = tuple(
@@ -54,7 +60,7 @@ class DivergenceFits(Study):
         objective = FGAN(divergence=divergence)
         network = ToyMLP(width=64, layers=2, activation="tanh")
         critic = Critic(objective, Unconstrained(), 1, network, 2e-3, self.seed)
-        shape = torch.tensor([0.0, 0.0], requires_grad=True)  # mean, log of the deviation
+        shape = torch.tensor([START[0], math.log(START[1])], requires_grad=True)  # mean, log of the deviation
         optimizer = torch.optim.Adam([shape], 5e-3, (0.5, 0.9))
         seen = []
         for step in range(self.steps):
@@ -66,7 +72,7 @@ class DivergenceFits(Study):
             optimizer.zero_grad()
             objective.generator_loss(critic(shape[0] + shape[1].exp() * noise)).backward()
             optimizer.step()
-            seen.append((float(shape[0]), float(shape[1].exp())))
+            seen.append((shape[0].item(), shape[1].exp().item()))
         mean, deviation = np.mean(seen[-max(1, self.steps // 5) :], axis=0)
         return float(mean), float(deviation)
 
@@ -110,6 +116,6 @@ def best_fit(name: str) -> tuple[float, float]:
     return float(mean), float(np.exp(log_deviation))
 
 
-def _cut(curve, keep: np.ndarray):
+def _cut(curve: Line, keep: np.ndarray) -> Line:
     chosen = np.flatnonzero(keep)[::10]
     return line(curve.label, np.array(curve.x)[chosen], np.array(curve.y)[chosen], curve.colour, curve.style)

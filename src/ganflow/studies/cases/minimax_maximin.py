@@ -1,6 +1,8 @@
-"""Which player is in the inner loop (Goodfellow's tutorial, arXiv 1701.00160, section 5.1.1): with the discriminator
-there, the game is the minimax that GANs are about; with the generator there, it is the maximin, whose generator puts all
-its mass where the discriminator of the moment believes most, one mode after another."""
+"""Which player is in the inner loop (Goodfellow's tutorial, arXiv 1701.00160, section 5.1.1).
+
+With the discriminator there, the game is the minimax that GANs are about; with the generator there, it is the maximin,
+whose generator puts all its mass where the discriminator of the moment believes most, one mode after another.
+"""
 
 import numpy as np
 import torch
@@ -39,8 +41,9 @@ class MinimaxMaximin(Study):
         lasts.append(line("even: 1 / 8", at, np.full(8, 1 / 8), 6, "dotted"))
         caption = (
             "Eight Gaussians: the share of generated points nearest to the mode that has most of them. With the "
-            f"discriminator in the inner loop it is {numbers['minimax_largest_share']:.2f} on average over the second half, "
-            f"with the generator there {numbers['maximin_largest_share']:.2f}: it runs after one mode at a time."
+            f"discriminator in the inner loop it is {numbers['minimax_largest_share']:.2f} on average over the second "
+            f"half, with the generator there {numbers['maximin_largest_share']:.2f}: it runs after one mode at a time. "
+            "Minimax alone does not make it even."
         )
         return Findings(
             caption,

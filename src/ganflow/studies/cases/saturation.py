@@ -24,9 +24,9 @@ class Saturation(Study):
             slopes.append(line(name, chance, slope, colour))
             numbers[f"slope_when_found_out_{name.partition(':')[0].replace('-', '_')}"] = float(slope[0])
         caption = (
-            "The generator's loss for one sample against D(G(z)), and the size of its slope in the discriminator's logit. "
-            "Where the discriminator has found the sample out (left) the minimax loss is flat, so the generator learns "
-            "least when it is worst; the non-saturating one has the same fixed point and a slope of 1 there."
+            "The generator's loss for one sample against D(G(z)), and the size of its slope in the discriminator's "
+            "logit. Where the discriminator has found the sample out (left) the minimax loss is flat, so the generator "
+            "learns least when it is worst; the non-saturating one has the same fixed point and a slope of 1 there."
         )
         return Findings(
             caption,
