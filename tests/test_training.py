@@ -19,7 +19,7 @@ from ganflow.config import Choice, CriticSteps, Training, Variant
 from ganflow.data.interfaces import Sample
 from ganflow.data.reader import Shards
 from ganflow.data.scenes import objects
-from ganflow.data.shards import write_shards
+from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
 from ganflow.evaluation.images import generated_images
 from ganflow.methods import conditionings, constraints, objectives, optimizers
@@ -28,7 +28,7 @@ from ganflow.methods.interfaces import Update
 from ganflow.networks.interfaces import codes
 from ganflow.randomness import generator
 from ganflow.training import loop
-from ganflow.training.images import class_labels, latent_vectors, to_device, to_pixels
+from ganflow.training.images import class_labels, from_stored, latent_vectors, to_pixels
 from ganflow.training.loop import Run
 from ganflow.training.state import Checkpoints, State
 from ganflow.training.weights import load_generator, save_tensors
@@ -243,7 +243,7 @@ def test_real_images_come_with_their_own_labels(shards, monkeypatch):
 
     work.method.updates = (replace(critic, loss=looked),)
     work._iterate(State(), defaultdict(list))
-    pixels = to_device(train.samples(np.arange(40)), "cpu").flatten(1)
+    pixels = from_stored(torch.from_numpy(train.samples(np.arange(40)))).flatten(1)
     for real, labels in seen:
         indices = [int((pixels == image.flatten()).all(1).nonzero()[0, 0]) for image in real]
         assert labels.tolist() == train.labels(np.array(indices)).tolist()
@@ -315,7 +315,7 @@ def test_random_numbers_stay_what_they_are():
 
 def test_pixels_go_to_images_and_back():
     pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, 3)
-    images = to_device(pixels, "cpu")
+    images = from_stored(torch.from_numpy(pixels))
     assert images.min() == -1 and images.max() == 1
     assert np.array_equal(to_pixels(images), pixels)
 

@@ -1,6 +1,7 @@
 """Encoded photographs as RGB pictures, upright, whatever mode they were saved in; colour profiles are not applied."""
 
 import io
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
@@ -28,7 +29,8 @@ def decode(value: bytes, key: str) -> Image.Image:
                     f"{LARGEST_IMAGE} in all"
                 )
             image.load()
-            return _to_rgb(_upright(image))
+            _turn_upright(image)
+            return _to_rgb(image)
     except Image.DecompressionBombError:
         reason = f"more than {LARGEST_IMAGE} pixels"
     except UnidentifiedImageError:  # its own text holds a memory address
@@ -40,12 +42,10 @@ def decode(value: bytes, key: str) -> Image.Image:
     raise BrokenImage(key, reason)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF orientation says; a picture whose EXIF is broken stays as it is."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # as above, and here of no importance
-        return image
+def _turn_upright(image: Image.Image) -> None:
+    """Turns a picture as its EXIF orientation says; one whose EXIF is broken stays as it is."""
+    with suppress(Exception):  # as above, and here of no importance
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -61,4 +61,4 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
