@@ -100,7 +100,7 @@ def _webp(picture: bytes) -> str:
     """A picture as base64 of WebP, a fifth of its size where it shows samples; the PNG itself lies beside the page."""
     small = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as opened:
-        opened.convert("RGB").save(small, "WEBP", quality=80, method=4)
+        opened.convert("RGB").save(small, "WEBP", quality=78, method=4)
     return base64.b64encode(small.getvalue()).decode()
 
 
