@@ -16,7 +16,8 @@ class GeneratorModel:
 
     @torch.no_grad()
     def predict(self, latent: np.ndarray) -> np.ndarray:
-        """float32 (n, latent), standard normal, to uint8 (n, resolution, resolution, 3)."""
+        """float32 (n, latent), standard normal, to uint8 (n, resolution, resolution, 3); with classes (n, latent +
+        classes), the class one-hot behind the latent vector."""
         return to_pixels(self.module(torch.from_numpy(latent)))
 
 

@@ -43,6 +43,9 @@ def log_generator(client: "MlflowClient", home: str, run: str, weights: Path) ->
 
     about = header(weights)
     latent, side = about["latent"], about["resolution"]
+    example = np.zeros((EXAMPLES, latent + about.get("classes", 0)), np.float32)
+    example[:, :latent] = generator(about["seed"], "latent/grid").standard_normal((EXAMPLES, latent), np.float32)
+    example[:, latent : latent + 1] = 1  # the first class, if there are any
     model = client.create_logged_model(
         home,
         name=f"{about['variant']}-{about['seed']}-{about['dataset']}",
@@ -59,10 +62,10 @@ def log_generator(client: "MlflowClient", home: str, run: str, weights: Path) ->
             data_path=str(weights),
             code_paths=[str(code)],
             signature=ModelSignature(
-                Schema([TensorSpec(np.dtype(np.float32), (-1, latent))]),
+                Schema([TensorSpec(np.dtype(np.float32), (-1, example.shape[1]))]),
                 Schema([TensorSpec(np.dtype(np.uint8), (-1, side, side, 3))]),
             ),
-            input_example=generator(about["seed"], "latent/grid").standard_normal((EXAMPLES, latent), np.float32),
+            input_example=example,
             pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in NEEDS],
             mlflow_model=Model(model.artifact_location, run, model_uuid=model.model_id, model_id=model.model_id),
         )

@@ -149,7 +149,8 @@ class Trial:
         _, run = self._pace(unit.axes[1], dataset)
         began = time.perf_counter()
         module = run.method.modules["generator"]
-        images = generated_images(module, SCORED, run.training.latent, evaluation.batch_size, 0, self.device)
+        latent, classes = run.training.latent, run.method.classes
+        images = generated_images(module, SCORED, latent, evaluation.batch_size, 0, self.device, classes)
         took = (time.perf_counter() - began + self._scoring(images)) / SCORED
         return Cost(1, evaluation.images, self.start + evaluation.images * took)
 
@@ -195,7 +196,8 @@ class Trial:
             training = self.experiment.training_of(variant)
             shards, _ = self._sharded(dataset)
             chosen = self.experiment.variants[variant]
-            method = Adversarial(variant, chosen, training, dataset.resolution, 0, self.device)
+            classes = len(shards.classes)
+            method = Adversarial(variant, chosen, training, dataset.resolution, 0, self.device, classes)
             run = Run(variant, method, training, 0, self.device, shards, shards)
             self.paces[key] = measured(run), run
         return self.paces[key]
