@@ -52,6 +52,10 @@ def lsun(folder, content, name="bedroom_train_lmdb", compression=zipfile.ZIP_DEF
     return folder
 
 
+def out_of_memory(*args, **options):
+    raise MemoryError
+
+
 def link(name, mode=0o120777):
     member = zipfile.ZipInfo(name)
     member.external_attr = mode << 16
@@ -212,6 +216,13 @@ def test_lsun_broken_image_is_named(tmp_path, value, reason):
         _ = sample.image
     assert caught.value.key == "hex 006b6579"
     assert re.search(reason, caught.value.reason) and " at 0x" not in caught.value.reason
+
+
+def test_lsun_want_of_memory_is_no_fault_of_the_image(tmp_path, monkeypatch):
+    [sample] = LsunBedroom().samples(one(tmp_path, encoded(gradient())), "train")
+    monkeypatch.setattr(Image, "open", out_of_memory)
+    with pytest.raises(MemoryError):
+        _ = sample.image
 
 
 GOOD = (f"{lsun_bedroom.ARCHIVES['train'].name.removesuffix('.zip')}/data.mdb", b"x")

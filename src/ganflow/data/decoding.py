@@ -36,6 +36,8 @@ def decode(value: bytes, key: str) -> Image.Image:
         reason = f"more than {LARGEST_IMAGE} pixels"
     except UnidentifiedImageError:  # its own text holds a memory address
         reason = f"{len(value)} bytes that are not {', '.join(ENCODINGS[:-1])} or {ENCODINGS[-1]}"
+    except MemoryError:  # no fault of the picture: to leave it out would change the dataset in silence
+        raise
     except _Unfit as error:
         reason = str(error)
     except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for broken bytes
