@@ -18,8 +18,10 @@ from PIL import Image
 
 from ganflow.data import reader, shards
 from ganflow.data.interfaces import BrokenImage, Sample
+from ganflow.data.pictures import square
 from ganflow.data.reader import Shards, batch_indices, order
-from ganflow.data.shards import square, tar_header, write_shards
+from ganflow.data.shards import tar_header
+from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
 
 CLASSES = tuple(f"class {number}" for number in range(12))
@@ -45,11 +47,17 @@ def make(folder, count=7, side=8, shard_size=3, labelled=True, **options):
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(count=st.integers(1, 20), side=st.integers(1, 40), shard_size=st.integers(1, 25), labelled=st.booleans())
-def test_round_trip(tmp_path_factory, count, side, shard_size, labelled):
+@given(
+    count=st.integers(1, 20),
+    side=st.integers(1, 40),
+    shard_size=st.integers(1, 25),
+    labelled=st.booleans(),
+    encoding=st.sampled_from(["raw", "webp"]),
+)
+def test_round_trip(tmp_path_factory, count, side, shard_size, labelled, encoding):
     folder = tmp_path_factory.mktemp("shards")
-    images, labels = make(folder, count, side, shard_size, labelled)
-    found = Shards(folder)
+    images, labels = make(folder, count, side, shard_size, labelled, encoding=encoding)
+    found = Shards(folder, threads=1 + count % 2)
     found.verify()
     assert (found.count, found.shape, found.labelled) == (count, (side, side, 3), labelled)
     assert found.classes == (CLASSES if labelled else ())
@@ -265,6 +273,9 @@ LIES = {
     "no classes": lambda i: i.update(classes=[]),
     "classes of numbers": lambda i: i.update(classes=[1, 2]),
     "encoding": lambda i: i.update(encoding="pkl"),
+    "packed": lambda i: i.update(encoding="webp"),
+    "offsets": lambda i: i.update(offsets="0" * 64),
+    "no stride": lambda i: i["shards"][0].update(stride=None),
     "unknown key": lambda i: i.update(colour="red"),
     "no shards": lambda i: i.update(shards=[]),
     "shards null": lambda i: i.update(shards=None),

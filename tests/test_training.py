@@ -19,7 +19,7 @@ from ganflow.config import Choice, CriticSteps, Training, Variant
 from ganflow.data.interfaces import Sample
 from ganflow.data.reader import Shards
 from ganflow.data.scenes import objects
-from ganflow.data.shards import write_shards
+from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
 from ganflow.evaluation.images import generated_images
 from ganflow.methods import conditionings, constraints, objectives, optimizers

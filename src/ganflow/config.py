@@ -19,6 +19,8 @@ PARAMS = Path("params.yaml")
 LARGEST_FILE = 1 << 20  # bytes; an experiment is a page or two
 
 T = TypeVar("T", bound=BaseModel)
+Resize = Literal["lanczos", "lanczos_reduced", "box"]
+Encoding = Literal["raw", "webp"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 
 
@@ -60,6 +62,10 @@ class Dataset(Model):
     format: Name = Field(description="layout of the archives: a file of data/formats")
     source: Choice = Field(description="where the archives come from: a file of data/sources")
     resolution: int = Field(ge=8, le=1024, description="pixels a side, after centre crop and resize")
+    resize: Resize = Field("lanczos", description="filter; the others are faster and less exact (docs/data.md)")
+    encoding: Encoding = Field(
+        "raw", description="of pixels in shards; webp: lossless, smaller, decoded on each access"
+    )
     shard_size: int = Field(1000, ge=1, le=1_000_000, description="images in one shard")
     most_broken: float = Field(
         0.001, ge=0, le=1, description="share of a split's images, rounded up, that may be unusable and are left out"

@@ -33,8 +33,9 @@ class BrokenImage(Exception):
 class Sample(NamedTuple):
     """One sample of a split: a key that is unique in it, what makes its picture or point, and its class or None.
 
-    `content` gives a picture in RGB, or a point as float32 (d,). It can be pickled: what is costly to decode is decoded
-    by whichever process calls it; it raises BrokenImage for an image that can't be used.
+    `content` gives a picture in RGB, as Pillow's or as uint8 (height, width, 3), or a point as float32 (d,). It can be
+    pickled: what is costly to decode is decoded by whichever process calls it; it raises BrokenImage for an image that
+    can't be used.
     """
 
     key: str
@@ -44,7 +45,8 @@ class Sample(NamedTuple):
     @property
     def image(self) -> Image.Image:
         """The picture in RGB, made anew."""
-        return self.content()
+        made = self.content()
+        return made if isinstance(made, Image.Image) else Image.fromarray(np.ascontiguousarray(made))
 
 
 class Format(Component):

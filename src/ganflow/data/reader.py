@@ -4,8 +4,11 @@ The order of a stream of batches is a pure function of (seed, position): it know
 index or a shard that is not what it says is refused with a sentence; `verify` reads every byte.
 """
 
+import io
 import mmap
 import resource
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,12 +16,61 @@ import numpy as np
 
 from ganflow import artifacts
 from ganflow.config import checked
-from ganflow.data.shards import BLOCK, INDEX, NPY_HEADER, Index, Layout, shard_name, tar_header
+from ganflow.data.pictures import unpack
+from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, shard_bytes, shard_name, tar_header
 from ganflow.errors import UserError
 from ganflow.randomness import generator
 
 MOST_DIGITS = 8  # of a label
 CURE = "delete the folder and run `dvc repro` to make it again"
+
+
+class RawShard:
+    """A shard of raw samples: views over its mapped bytes, so that no sample costs a line of Python."""
+
+    def __init__(self, path: Path, mapped: mmap.mmap, layout: Layout, count: int):
+        strides = (layout.stride, *np.empty(layout.shape, layout.dtype).strides)
+        first = layout.content + len(layout.npy_header)
+        self._samples = np.ndarray((count, *layout.shape), layout.dtype, mapped, first, strides)
+        self._digits = np.ndarray((count,), f"S{MOST_DIGITS}", mapped, layout.label, (layout.stride,))
+        found = mapped[layout.header : first]
+        if found != tar_header(_name(found, layout), layout.npy_bytes) + layout.npy_header:
+            raise UserError(
+                f"{path}: does not begin with {layout.dtype} {layout.shape} as .npy, as index.json says; {CURE}"
+            )
+
+    def samples(self, indices: np.ndarray) -> np.ndarray:
+        """(n, *shape)"""
+        return self._samples[indices]
+
+    def digits(self, indices: np.ndarray) -> np.ndarray:
+        """The labels as text, (n,)."""
+        return self._digits[indices]
+
+
+class PackedShard:
+    """A shard of packed images, unpacked each time they are asked for by `spread`, a map over one thread or several."""
+
+    def __init__(self, path: Path, mapped: mmap.mmap, layout: Layout, starts: np.ndarray, spread: Callable):
+        self.path, self.mapped, self.layout, self.spread = path, mapped, layout, spread
+        self.starts, self.ends = starts, np.append(starts[1:], len(mapped))
+        self.samples(np.zeros(1, np.int64))  # is it what index.json says?
+
+    def samples(self, indices: np.ndarray) -> np.ndarray:
+        """uint8 (n, height, width, 3)"""
+        return np.stack(list(self.spread(self._image, indices)))
+
+    def digits(self, indices: np.ndarray) -> np.ndarray:
+        """The labels as text, (n,)."""
+        places = self.starts[indices] + self.layout.label
+        return np.array([self.mapped[place : place + MOST_DIGITS] for place in places], f"S{MOST_DIGITS}")
+
+    def _image(self, index: int) -> np.ndarray:
+        start, end = self.starts[index] + self.layout.content, self.ends[index]
+        try:
+            return unpack(self.mapped[start:end], self.layout.shape)  # zeros after a WebP do no harm
+        except ValueError as error:
+            raise UserError(f"{self.path}: sample {index}: not a WebP of its shape ({error}); {CURE}") from None
 
 
 class Shards:
@@ -27,34 +79,43 @@ class Shards:
     Images are uint8 (height, width, 3), points float32 (d,).
     """
 
-    def __init__(self, folder: Path):
-        """Opens the split in `folder`; raises UserError if its index or a shard is absent or not what it should be."""
+    def __init__(self, folder: Path, threads: int = 1):
+        """Opens the split in `folder`; `threads` unpack images. Raises UserError if a file is not what it should be."""
         self.folder = folder
         self.index = _read_index(folder / INDEX)
         self.count, self.shape, self.dtype = self.index.count, self.index.shape, np.dtype(self.index.dtype)
         self.labelled, self.classes = self.index.labelled, self.index.classes
-        layout = Layout(self.shape, self.index.dtype, self.labelled)
-        _allow_open_files(len(self.index.shards))
-        self._samples, self._labels = [], []
-        for shard in self.index.shards:
-            mapped = _map(folder / shard.name, shard.bytes)
-            _check_first(folder / shard.name, mapped, layout)
-            strides = (layout.stride, *np.empty(self.shape, self.dtype).strides)
-            self._samples.append(np.ndarray((shard.count, *self.shape), self.dtype, mapped, layout.values, strides))
-            if self.labelled:
-                labels = np.ndarray((shard.count,), f"S{MOST_DIGITS}", mapped, layout.label, (layout.stride,))
-                self._labels.append(labels)
-        self._ends = np.cumsum([shard.count for shard in self.index.shards])
+        layout = Layout(self.shape, self.index.dtype, self.labelled, self.index.encoding)
+        counts = [shard.count for shard in self.index.shards]
+        self._ends = np.cumsum(counts)
+        _allow_open_files(len(counts))
+        mapped = [_map(folder / shard.name, shard.bytes) for shard in self.index.shards]
+        paths = [folder / shard.name for shard in self.index.shards]
+        if layout.stride:
+            self._shards = [
+                RawShard(*about, layout, count) for *about, count in zip(paths, mapped, counts, strict=True)
+            ]
+        else:
+            spread = map if threads == 1 else ThreadPoolExecutor(threads).map
+            starts = np.split(_read_offsets(folder / OFFSETS, self.index), self._ends[:-1])
+            self._shards = [
+                PackedShard(*about, layout, here, spread) for *about, here in zip(paths, mapped, starts, strict=True)
+            ]
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
         """The samples at `indices` (n integers in 0..count-1): (n, *shape) of `dtype`."""
-        return self._gather(self._samples, np.empty((len(indices), *self.shape), self.dtype), indices)
+        target = np.empty((len(indices), *self.shape), self.dtype)
+        for shard, places, local in self._split(indices):
+            target[places] = self._shards[shard].samples(local)
+        return target
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """The labels at `indices`, as int64 (n,) in 0..len(classes)-1; raises UserError if the images have none."""
         if not self.labelled:
             raise UserError(f"{self.folder}: the samples have no labels, expected some; choose a dataset with classes")
-        digits = self._gather(self._labels, np.empty(len(indices), f"S{MOST_DIGITS}"), indices)
+        digits = np.empty(len(indices), f"S{MOST_DIGITS}")
+        for shard, places, local in self._split(indices):
+            digits[places] = self._shards[shard].digits(local)
         try:
             labels = digits.astype(np.int64)
         except ValueError:
@@ -70,15 +131,20 @@ class Shards:
             if (found := artifacts.digest_file(path)) != shard.sha256:
                 raise UserError(f"{path}: altered: has the sha256 {found}, expected {shard.sha256}; {CURE}")
 
-    def _gather(self, views: list[np.ndarray], target: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        """Fills target[k] with element indices[k] of the concatenated views."""
+    def _split(self, indices: np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """For each shard that holds some of the samples: its number, their places in `indices`, their places in it."""
         if len(indices) and not 0 <= np.min(indices) <= np.max(indices) < self.count:
             raise IndexError(f"{self.folder}: indices must be in 0..{self.count - 1}")
+        if len(self._shards) == 1:
+            return [(0, np.arange(len(indices)), indices)] if len(indices) else []
         shards = np.searchsorted(self._ends, indices, side="right")
-        for shard in np.unique(shards):
-            here = np.flatnonzero(shards == shard)
-            target[here] = views[shard][indices[here] - (self._ends[shard] - len(views[shard]))]
-        return target
+        places = np.argsort(shards, kind="stable")
+        bounds = np.flatnonzero(np.diff(shards[places], prepend=-1))
+        groups = np.split(places, bounds[1:])
+        return [
+            (shard, here, indices[here] - (self._ends[shard] - self.index.shards[shard].count))
+            for shard, here in zip(shards[places[bounds]], groups, strict=False)
+        ]
 
 
 @lru_cache(maxsize=2)
@@ -106,21 +172,36 @@ def _read_index(path: Path) -> Index:
     index = checked(Index, artifacts.read_json(path), file=str(path))
     if not (len(index.shape) == 3 and index.shape[2] == 3 if index.dtype == "uint8" else len(index.shape) == 1):
         raise UserError(f"{path}: dtype = {index.dtype!r} with the shape {index.shape}; {CURE}")
-    layout = Layout(index.shape, index.dtype, index.labelled)
+    packed = index.encoding != "raw"
+    if packed and index.dtype != "uint8" or packed != (index.offsets is not None):
+        raise UserError(f"{path}: encoding = {index.encoding!r} of {index.dtype}, offsets {index.offsets}; {CURE}")
+    layout = Layout(index.shape, index.dtype, index.labelled, index.encoding)
     if index.labelled != bool(index.classes):
         raise UserError(f"{path}: labelled = {index.labelled} with {len(index.classes)} classes; {CURE}")
     for number, shard in enumerate(index.shards):
-        expected = {
-            "name": shard_name(index.dataset, index.split, number),
-            "stride": layout.stride,
-            "bytes": layout.shard_bytes(shard.count),
-        }
+        expected = {"name": shard_name(index.dataset, index.split, number), "stride": layout.stride}
+        if layout.stride:
+            expected["bytes"] = shard_bytes(shard.count * layout.stride)
         for key, value in expected.items():
             if (found := getattr(shard, key)) != value:
                 raise UserError(f"{path}: shards.{number}.{key} = {found!r}, expected {value!r}; {CURE}")
     if (found := sum(shard.count for shard in index.shards)) != index.count:
         raise UserError(f"{path}: count = {index.count}, but its shards hold {found} samples; {CURE}")
     return index
+
+
+def _read_offsets(path: Path, index: Index) -> np.ndarray:
+    """Where each sample begins in its shard, int64 (count,)."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: not there, but index.json names it; {CURE}") from None
+    if (found := artifacts.digest_bytes(content)) != index.offsets:
+        raise UserError(f"{path}: altered: has the sha256 {found}, expected {index.offsets}; {CURE}")
+    offsets = np.load(io.BytesIO(content), allow_pickle=False)
+    if offsets.shape != (index.count,) or offsets.dtype != np.int64 or offsets.min() < 0:
+        raise UserError(f"{path}: holds {offsets.dtype} {offsets.shape}, expected int64 ({index.count},); {CURE}")
+    return offsets
 
 
 def _map(path: Path, size: int) -> mmap.mmap:
@@ -138,16 +219,10 @@ def _map(path: Path, size: int) -> mmap.mmap:
         ) from None
 
 
-def _check_first(path: Path, mapped: mmap.mmap, layout: Layout) -> None:
-    """Raises UserError unless the first sample's headers are those that the index promises."""
-    header = layout.values - NPY_HEADER - BLOCK
-    found = mapped[header : layout.values]
-    name = found[:100].rstrip(b"\0").decode("ascii", "replace").encode("ascii", "replace").decode()
-    expected = tar_header(name, layout.npy_bytes) + layout.npy_header
-    if found != expected or not name.endswith(".npy"):
-        raise UserError(
-            f"{path}: does not begin with {layout.dtype} {layout.shape} as .npy, as index.json says; {CURE}"
-        )
+def _name(header: bytes, layout: Layout) -> str:
+    """The name in a tar header, or one that no sample has."""
+    name = header[:100].rstrip(b"\0").decode("ascii", "replace").encode("ascii", "replace").decode()
+    return name if name.endswith(f".{layout.extension}") else ""
 
 
 def _allow_open_files(count: int) -> None:

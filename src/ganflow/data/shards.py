@@ -1,37 +1,25 @@
-"""Deterministic WebDataset shards: ustar files that any WebDataset user can stream, byte-identical for equal samples.
+"""The layout of shards: ustar files that any WebDataset user can stream, and an index that makes them an array.
 
-Every sample takes the same number of bytes, so that a shard is also an array (see reader.py); index.json says where it
-lies and what the digests are. A sample is an .npy, an image as uint8 (height, width, 3) or a point as float32 (d,), and
-its label, if any, ASCII digits in a .cls.
+A sample is an image, uint8 (height, width, 3), as .npy or lossless .webp, or a point, float32 (d,), as .npy; its label,
+if any, is ASCII digits in a .cls before it. Raw samples all take the same number of bytes; where the others begin
+stands in offsets.npy. index.json names the files, their sizes and digests.
 """
 
-import hashlib
 import io
-import itertools
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
-from multiprocessing import get_context
-from pathlib import Path
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
-from PIL import Image
 from pydantic import Field, StringConstraints
 
-from ganflow import artifacts
-from ganflow.config import Model, Name
-from ganflow.data.broken import LeftOut
-from ganflow.data.interfaces import BrokenImage, Sample
-from ganflow.errors import UserError
+from ganflow.config import Encoding, Model, Name
+from ganflow.data.pictures import pack
 
-INDEX = "index.json"
+INDEX, OFFSETS = "index.json", "offsets.npy"
 BLOCK = 512  # bytes of a tar header, and what a member's content is padded to
 NPY_HEADER = 128  # bytes
-BATCH = 256  # samples that a process decodes before the next are read
 MOST_SAMPLES = 10**9
 LARGEST_SIDE = 4096  # pixels, or coordinates of a point
 
@@ -42,27 +30,28 @@ DType = Literal["uint8", "float32"]
 
 
 class Shard(Model):
-    """One tar file: the sample k of it begins at `first` + k * `stride` bytes."""
+    """One tar file; sample k of it begins at k * `stride` bytes, or where offsets.npy says if there is no stride."""
 
     name: Text
     count: int = Field(ge=1, le=MOST_SAMPLES)
     bytes: int = Field(ge=1)
     sha256: Digest
     first: Literal[0]
-    stride: int = Field(ge=1)
+    stride: int | None = Field(ge=1)
 
 
 class Index(Model):
-    """index.json: what the shards of a split hold."""
+    """index.json: what the shards of a split hold; `offsets` is the digest of offsets.npy, if there is one."""
 
     dataset: Name
     split: Name
-    encoding: Literal["npy"]
+    encoding: Encoding
     shape: tuple[Side, ...] = Field(strict=False, description="(height, width, 3) of images, (d,) of points")
     dtype: DType
     count: int = Field(ge=1, le=MOST_SAMPLES)
     labelled: bool
     classes: tuple[Text, ...] = Field(strict=False)
+    offsets: Digest | None
     shards: tuple[Shard, ...] = Field(strict=False, min_length=1)
 
 
@@ -73,6 +62,7 @@ class Layout:
     shape: tuple[int, ...]
     dtype: DType
     labelled: bool
+    encoding: Encoding = "raw"
 
     @property
     def label(self) -> int:
@@ -80,9 +70,14 @@ class Layout:
         return BLOCK
 
     @cached_property
-    def values(self) -> int:
-        """From the sample's begin to its first pixel or coordinate."""
-        return (3 * BLOCK if self.labelled else BLOCK) + NPY_HEADER
+    def header(self) -> int:
+        """From the sample's begin to the tar header of its image or point."""
+        return 2 * BLOCK if self.labelled else 0
+
+    @cached_property
+    def content(self) -> int:
+        """From the sample's begin to its .npy or .webp."""
+        return self.header + BLOCK
 
     @cached_property
     def npy_bytes(self) -> int:
@@ -90,9 +85,9 @@ class Layout:
         return NPY_HEADER + int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
     @cached_property
-    def stride(self) -> int:
-        """From one sample to the next."""
-        return self.values - NPY_HEADER + _padded(self.npy_bytes)
+    def stride(self) -> int | None:
+        """From one sample to the next, if it is always the same."""
+        return self.content + padded(self.npy_bytes) if self.encoding == "raw" else None
 
     @cached_property
     def npy_header(self) -> bytes:
@@ -103,18 +98,25 @@ class Layout:
         np.lib.format.write_array_header_1_0(header, {"descr": descr, "fortran_order": False, "shape": shape})
         return header.getvalue()
 
+    @cached_property
+    def extension(self) -> str:
+        """Of the member that holds the image or point."""
+        return {"raw": "npy", "webp": "webp"}[self.encoding]
+
     def sample(self, key: str, values: np.ndarray, label: int | None) -> bytes:
-        """The members of one sample: `key`.cls if the samples are labelled, then `key`.npy."""
+        """The members of one sample: `key`.cls if the samples are labelled, then `key`.npy or `key`.webp."""
         members = b""
         if self.labelled:
-            digits = str(label).encode()
+            digits = b"%d" % label
             members = tar_header(f"{key}.cls", len(digits)) + digits.ljust(BLOCK, b"\0")
-        header = tar_header(f"{key}.npy", self.npy_bytes)
-        return (members + header + self.npy_header + values.tobytes()).ljust(self.stride, b"\0")
+        content = self.npy_header + values.tobytes() if self.encoding == "raw" else pack(values)
+        header = tar_header(f"{key}.{self.extension}", len(content))
+        return b"".join((members, header, content, bytes(-len(content) % BLOCK)))
 
-    def shard_bytes(self, count: int) -> int:
-        """The size of a shard: its samples, two empty blocks, and zeros up to a whole tar record."""
-        return -(-(count * self.stride + 2 * BLOCK) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
+
+def shard_bytes(length: int) -> int:
+    """The size of a shard: `length` bytes of samples, two empty blocks, and zeros up to a whole tar record."""
+    return -(-(length + 2 * BLOCK) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
 
 
 def shard_name(dataset: str, split: str, number: int) -> str:
@@ -139,107 +141,6 @@ def _template(size: int) -> tuple[bytes, int]:
     return header, int(header[148:154], 8)
 
 
-def square(image: Image.Image, resolution: int) -> np.ndarray:
-    """The central square of an RGB image at `resolution` pixels a side, as uint8; smaller ones are enlarged."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    cropped = image.crop((left, top, left + side, top + side))
-    return np.asarray(cropped.resize((resolution, resolution), Image.Resampling.LANCZOS))
-
-
-def write_shards(
-    samples: Iterable[Sample],
-    folder: Path,
-    *,
-    dataset: str,
-    split: str,
-    shape: tuple[int, ...],
-    shard_size: int,
-    classes: tuple[str, ...],
-    processes: int = 1,
-    most_broken: float = 0.0,
-) -> list[dict[str, str]]:
-    """Writes shards of `shard_size` samples (the last may hold fewer) and index.json; labelled if there are classes.
-
-    `shape` is (side, side, 3) for pictures, which are cut to it, and (d,) for points. Images that can't be used are
-    left out, and returned as {sample, key, reason} in the order of the samples. At most the share `most_broken` of the
-    images, rounded up, may be so. `processes` decode and resize; neither the bytes written nor what is left out depends
-    on it. Raises UserError if too many are broken or if there is no sample.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    layout = Layout(shape, "uint8" if len(shape) == 3 else "float32", bool(classes))
-    shards: list[Shard] = []
-    left_out = LeftOut(f"{dataset} {split}", most_broken)
-    with closing(_arrays(samples, layout, processes)) as arrays:
-        contents = (layout.sample(sample.key, array, sample.label) for sample, array in left_out.of(arrays))
-        for first in contents:
-            name = shard_name(dataset, split, len(shards))
-            batch = itertools.chain([first], itertools.islice(contents, shard_size - 1))
-            shards.append(_write_shard(folder / name, batch, layout))
-    if not shards:
-        raise UserError(f"{folder}: the split {split!r} of {dataset} holds no sample, expected at least one")
-    index = Index(
-        dataset=dataset,
-        split=split,
-        encoding="npy",
-        shape=layout.shape,
-        dtype=layout.dtype,
-        count=sum(shard.count for shard in shards),
-        labelled=layout.labelled,
-        classes=tuple(classes),
-        shards=tuple(shards),
-    )
-    artifacts.write_json(folder / INDEX, index.model_dump())
-    return left_out.images
-
-
-def _arrays(
-    samples: Iterable[Sample], layout: Layout, processes: int
-) -> Iterator[tuple[Sample, np.ndarray | BrokenImage]]:
-    """Each sample with what is stored of it, in order; `processes` > 1 share the decoding."""
-    values = partial(_values, layout.shape)
-    if processes == 1:
-        yield from ((sample, values(sample.content)) for sample in samples)
-        return
-    stream = iter(samples)
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        while batch := list(itertools.islice(stream, processes * BATCH)):
-            arrays = pool.map(values, [sample.content for sample in batch], chunksize=BATCH // 8)
-            yield from zip(batch, arrays, strict=True)
-
-
-def _values(shape: tuple[int, ...], content: Callable[[], Image.Image | np.ndarray]) -> np.ndarray | BrokenImage:
-    """The array that is stored: a picture cut to `shape`, or a point that has it already."""
-    try:
-        made = content()
-    except BrokenImage as broken:
-        return broken
-    if isinstance(made, Image.Image):
-        return square(made, shape[0])
-    if made.shape != shape or made.dtype != np.float32:
-        raise ValueError(f"a point of {made.dtype} {made.shape}, expected float32 {shape}")
-    return made.astype("<f4")
-
-
-def _write_shard(path: Path, contents: Iterable[bytes], layout: Layout) -> Shard:
-    count, digest = 0, hashlib.sha256()
-    with path.open("wb", artifacts.BLOCK) as file:
-        for content in contents:
-            file.write(content)
-            digest.update(content)
-            count += 1
-        end = bytes(layout.shard_bytes(count) - count * layout.stride)
-        file.write(end)
-        digest.update(end)
-    return Shard(
-        name=path.name,
-        count=count,
-        bytes=layout.shard_bytes(count),
-        sha256=digest.hexdigest(),
-        first=0,
-        stride=layout.stride,
-    )
-
-
-def _padded(size: int) -> int:
+def padded(size: int) -> int:
+    """What a member's content of `size` bytes takes in a tar."""
     return -(-size // BLOCK) * BLOCK

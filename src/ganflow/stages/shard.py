@@ -1,19 +1,19 @@
 """shard: cuts a dataset's images to size and writes them as WebDataset tars with an index, one folder a split."""
 
-from ganflow.artifacts import MANIFEST, discard_scratch, read_json
+from ganflow.artifacts import MANIFEST, discard_scratch, read_json, scratch
 from ganflow.components import component
 from ganflow.config import Choice, Experiment
 from ganflow.data import formats
 from ganflow.data.interfaces import SPLITS, Format
-from ganflow.data.shards import write_shards
-from ganflow.stages.execution import device_of, outputs
+from ganflow.data.writing import write_shards
+from ganflow.stages.execution import device_of, fingerprint, outputs
 from ganflow.stages.units import unit_of
 
 
 def run(experiment: Experiment, dataset: str) -> None:
     """Writes data/shards/<dataset>/{train,validation}: <dataset>-<split>-000000.tar, ... and index.json.
 
-    The manifest says which images could not be used, and why.
+    The manifest says which images could not be used, and why. After a kill, finished shards are not made again.
     """
     unit = unit_of(experiment, device_of(experiment), "shard", dataset)
     chosen = experiment.datasets[dataset]
@@ -21,6 +21,8 @@ def run(experiment: Experiment, dataset: str) -> None:
     [raw] = unit.inputs
     for archive in read_json(raw / MANIFEST)["outputs"].values():  # the engine has recorded them: none is fetched again
         discard_scratch("download", archive["sha256"])
+    name = fingerprint(unit)
+    kept = scratch("shard", name)
     left_out: dict[str, list[dict[str, str]]] = {}
     with outputs(unit, {"left_out": left_out}) as folder:
         for split in SPLITS:
@@ -32,7 +34,11 @@ def run(experiment: Experiment, dataset: str) -> None:
                 shape=(chosen.resolution, chosen.resolution, 3),
                 shard_size=chosen.shard_size,
                 classes=form.classes(raw),
+                encoding=chosen.encoding,
+                resize=chosen.resize,
                 processes=experiment.compute.threads,
                 most_broken=chosen.most_broken,
+                kept=kept / split,
             )
+    discard_scratch("shard", name)
     form.discard(raw)

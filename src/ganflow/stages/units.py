@@ -101,7 +101,7 @@ def _download(experiment: Experiment, name: str) -> Unit:
 
 def _shard(experiment: Experiment, name: str) -> Unit:
     dataset = experiment.datasets[name]
-    parameters = dataset.model_dump(mode="json", include={"format", "resolution", "shard_size", "most_broken"})
+    parameters = dataset.model_dump(mode="json", exclude={"source"})
     used = (_module("data.formats", dataset.format),)
     return Unit("shard", (name,), (RAW / name,), SHARDS / name, parameters, used, PICTURES)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 import numpy as np
-from PIL import Image
 
 from ganflow import artifacts
 from ganflow.data.interfaces import Archive, Format, Sample
@@ -67,7 +66,7 @@ class Cifar10(Format):
         del contents
         images = records[:, 1:].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
         for index, (label, image) in enumerate(zip(records[:, 0], images, strict=True)):
-            yield Sample(f"{index:08d}", partial(Image.fromarray, np.ascontiguousarray(image)), int(label))
+            yield Sample(f"{index:08d}", partial(np.asarray, image), int(label))
 
     def write(self, folder: Path, draw: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
         """Writes the archive; the training images, a multiple of five, are split evenly into the five batches."""
