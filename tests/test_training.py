@@ -28,7 +28,7 @@ from ganflow.methods.interfaces import Update
 from ganflow.networks.interfaces import codes
 from ganflow.randomness import generator
 from ganflow.training import loop
-from ganflow.training.images import class_labels, latent_vectors, to_device, to_pixels
+from ganflow.training.images import class_labels, from_stored, latent_vectors, to_pixels
 from ganflow.training.loop import Run
 from ganflow.training.state import Checkpoints, State
 from ganflow.training.weights import load_generator, save_tensors
@@ -315,7 +315,7 @@ def test_random_numbers_stay_what_they_are():
 
 def test_pixels_go_to_images_and_back():
     pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, 3)
-    images = to_device(pixels, "cpu")
+    images = from_stored(torch.from_numpy(pixels))
     assert images.min() == -1 and images.max() == 1
     assert np.array_equal(to_pixels(images), pixels)
 

@@ -25,8 +25,8 @@ from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data import formats
 from ganflow.data.interfaces import SPLITS, Format
 from ganflow.data.reader import Shards
-from ganflow.data.shards import write_shards
 from ganflow.data.sources.rendered import Rendered
+from ganflow.data.writing import write_shards
 from ganflow.evaluation.images import generated_images
 from ganflow.evaluation.interfaces import metrics_of
 from ganflow.methods.adversarial import Adversarial
@@ -178,10 +178,11 @@ class Trial:
         """Shards of drawings at a dataset's resolution, and the seconds that each took one process."""
         form, resolution = _format(dataset.format), dataset.resolution
         _, _, raw = self._drawn(dataset.format)
-        folder = self.scratch / dataset.format / str(resolution)
+        folder = self.scratch / dataset.format / f"{resolution}-{dataset.encoding}-{dataset.resize}"
         if folder not in self.shards:
             samples, classes = form.samples(raw, "train"), form.classes(raw)
             about = {"dataset": "tried", "split": "train", "shape": (resolution, resolution, 3), "shard_size": DRAWN}
+            about |= {"encoding": dataset.encoding, "resize": dataset.resize}
             took, _ = _timed(lambda: write_shards(samples, folder, classes=classes, **about))
             self.shards[folder] = took / DRAWN
         return Shards(folder), self.shards[folder]

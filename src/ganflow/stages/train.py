@@ -10,6 +10,7 @@ import torch
 
 from ganflow.artifacts import read_json, scratch, write_file
 from ganflow.config import Experiment
+from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.methods.adversarial import Adversarial
 from ganflow.stages.execution import claim_gpu, device_of, fingerprint, outputs, write_log
@@ -26,7 +27,9 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     [shards] = unit.inputs
     name = fingerprint(unit)
     training = experiment.training_of(variant)
-    train, held_out = Shards(shards / "train"), Shards(shards / "validation")
+    train, held_out = (Shards(shards / split, experiment.compute.threads) for split in SPLITS)
+    for split in (train, held_out):
+        split.verify()
     if device == "cuda":
         torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
     torch.use_deterministic_algorithms(True)

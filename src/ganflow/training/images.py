@@ -29,15 +29,14 @@ def class_labels(count: int, classes: int, device: str, seed: int, purpose: str,
     return torch.from_numpy(values).to(device)
 
 
-def to_device(samples: np.ndarray, device: str) -> Tensor:
+def from_stored(samples: Tensor) -> Tensor:
     """Images, uint8 (n, H, W, 3), to float32 (n, 3, H, W) in [-1, 1], channels last in memory: 2 (x / 255 - 0.5).
 
     Points, float32 (n, d), stay as they are.
     """
-    values = torch.from_numpy(samples).to(device)
-    if values.dtype != torch.uint8:
-        return values
-    return values.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    if samples.dtype != torch.uint8:
+        return samples
+    return samples.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def to_pixels(images: Tensor) -> np.ndarray:

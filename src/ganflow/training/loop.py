@@ -18,14 +18,15 @@ import torch
 from torch import Tensor
 
 from ganflow.config import Training
-from ganflow.data.reader import Shards, batch_indices
+from ganflow.data.reader import Shards
 from ganflow.errors import UserError
 from ganflow.methods.adversarial import Adversarial
 from ganflow.methods.interfaces import Draws, Update
 from ganflow.networks.interfaces import codes
 from ganflow.progress import Progress
 from ganflow.randomness import generator
-from ganflow.training.images import class_labels, evaluating, latent_vectors, to_device, write_grid
+from ganflow.training.batches import batches_of
+from ganflow.training.images import class_labels, evaluating, from_stored, latent_vectors, write_grid
 from ganflow.training.state import Checkpoints, State
 
 Batch = tuple[Tensor, Callable[[], np.ndarray]]  # real images, and what reads their labels
@@ -73,7 +74,7 @@ class Run:
         held_out: Shards,
     ):
         self.what, self.method, self.training, self.seed, self.device = what, method, training, seed, device
-        self.train, self.held_out = train, held_out
+        self.batches, self.held_out = batches_of(train, seed, training.batch_size, device), held_out
         self.images_used = 0
         self.averaged = deepcopy(method.modules["generator"]).requires_grad_(False) if training.ema else None
 
@@ -118,7 +119,7 @@ class Run:
 
     def draws(self, update: Update, step: tuple[int, int], position: int) -> StepDraws:
         """The draws of one (iteration, repetition) of an update, with the real images at a position if it uses any."""
-        real = (self._real(position), partial(self._labels, position)) if update.uses_real else None
+        real = (self._real(position), partial(self.batches.labels, position)) if update.uses_real else None
         return StepDraws(self, update.name, step, update.batches * self.training.batch_size, real)
 
     def step(self, update: Update, draws: Draws) -> dict[str, Tensor]:
@@ -143,14 +144,7 @@ class Run:
 
     def _real(self, position: int) -> Tensor:
         self.images_used += self.training.batch_size
-        return to_device(self.train.samples(self._chosen(position)), self.device)
-
-    def _labels(self, position: int) -> np.ndarray:
-        return self.train.labels(self._chosen(position))
-
-    def _chosen(self, position: int) -> np.ndarray:
-        size = self.training.batch_size
-        return batch_indices(self.train.count, self.seed, position * size, size)
+        return from_stored(self.batches.at(position))
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -180,7 +174,7 @@ class Run:
         with evaluating(*self.method.modules.values()):
             for part, start in enumerate(range(0, count, self.training.batch_size)):
                 chosen = np.arange(start, min(start + self.training.batch_size, count))
-                real = to_device(self.held_out.samples(chosen), self.device)
+                real = from_stored(torch.from_numpy(self.held_out.samples(chosen)).to(self.device))
                 labels = partial(self.held_out.labels, chosen)
                 draws = StepDraws(self, "validation", (part,), len(chosen), (real, labels))
                 with self.autocast():

@@ -1,0 +1,117 @@
+"""The stream of real batches on the training device: equal bits whichever way they come.
+
+On a CPU a batch is gathered out of the mapped shards when it is asked for. On a GPU the whole split lies in its memory
+if it fits; otherwise a thread gathers the next batch into pinned memory, and it is copied while the last one is used.
+"""
+
+from abc import ABC, abstractmethod
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganflow.data.reader import Shards, batch_indices
+
+SHARE = 0.5  # of a GPU's free memory that the data may take
+PART = 4096  # samples that are copied to the device at a time
+
+
+class Batches(ABC):
+    """The batches of `size` samples in the order of (seed, position), as stored: uint8 (n, H, W, 3), float32 (n, d)."""
+
+    def __init__(self, shards: Shards, seed: int, size: int):
+        self.shards, self.seed, self.size = shards, seed, size
+
+    def indices(self, position: int) -> np.ndarray:
+        """The samples of batch `position`."""
+        return batch_indices(self.shards.count, self.seed, position * self.size, self.size)
+
+    def labels(self, position: int) -> np.ndarray:
+        """The labels of batch `position`, int64 (n,); raises UserError if the data has none."""
+        return self.shards.labels(self.indices(position))
+
+    @abstractmethod
+    def at(self, position: int) -> Tensor:
+        """Batch `position` (from 0)."""
+
+
+class Gathered(Batches):
+    """Batches out of the mapped shards, in the memory of the host."""
+
+    def at(self, position: int) -> Tensor:
+        return torch.from_numpy(self.shards.samples(self.indices(position)))
+
+
+class Resident(Batches):
+    """Batches out of the whole split, which lies on the device."""
+
+    def __init__(self, shards: Shards, seed: int, size: int, device: str):
+        super().__init__(shards, seed, size)
+        kind = torch.from_numpy(np.empty(0, shards.dtype)).dtype
+        self.device, self.whole = device, torch.empty((shards.count, *shards.shape), dtype=kind, device=device)
+        for start in range(0, shards.count, PART):
+            part = np.arange(start, min(start + PART, shards.count))
+            self.whole[start : start + len(part)] = torch.from_numpy(shards.samples(part))
+
+    def at(self, position: int) -> Tensor:
+        return self.whole[torch.from_numpy(self.indices(position)).to(self.device)]
+
+
+class Transfer(Protocol):
+    """A copy to the device that goes on by itself from `start`, in any thread, to `finish`."""
+
+    def start(self, batch: Tensor) -> Any: ...
+
+    def finish(self, started: Any) -> Tensor: ...
+
+
+class CudaTransfer:
+    """Copies from pinned memory on a stream of its own, which the computation waits for when it takes the batch."""
+
+    def __init__(self) -> None:
+        self.stream = torch.cuda.Stream()  # of the current device; threads have a current device each
+
+    def start(self, batch: Tensor) -> tuple[Tensor, torch.cuda.Event]:
+        with torch.cuda.stream(self.stream):
+            copied = batch.pin_memory().to(self.stream.device, non_blocking=True)
+            return copied, self.stream.record_event()
+
+    def finish(self, started: tuple[Tensor, torch.cuda.Event]) -> Tensor:
+        copied, event = started
+        event.wait(torch.cuda.current_stream())
+        copied.record_stream(torch.cuda.current_stream())
+        return copied
+
+
+class Prefetched(Batches):
+    """Batches gathered and copied one ahead."""
+
+    def __init__(self, shards: Shards, seed: int, size: int, transfer: Transfer):
+        super().__init__(shards, seed, size)
+        self.transfer, self.thread = transfer, ThreadPoolExecutor(1)
+        self.ahead: tuple[int, Future] | None = None
+
+    def at(self, position: int) -> Tensor:
+        if self.ahead is None or self.ahead[0] != position:
+            self.ahead = self._begin(position)
+        started = self.ahead[1].result()
+        self.ahead = self._begin(position + 1)
+        return self.transfer.finish(started)
+
+    def _begin(self, position: int) -> tuple[int, Future]:
+        return position, self.thread.submit(self._start, position)
+
+    def _start(self, position: int) -> Any:
+        return self.transfer.start(torch.from_numpy(self.shards.samples(self.indices(position))))
+
+
+def batches_of(shards: Shards, seed: int, size: int, device: str) -> Batches:
+    """The fastest way to the device that there is room for."""
+    if device == "cpu":
+        return Gathered(shards, seed, size)
+    free, _ = torch.cuda.mem_get_info()
+    if shards.count * int(np.prod(shards.shape)) * shards.dtype.itemsize <= SHARE * free:
+        return Resident(shards, seed, size, device)
+    return Prefetched(shards, seed, size, CudaTransfer())
