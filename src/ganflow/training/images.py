@@ -36,7 +36,7 @@ def from_stored(samples: Tensor) -> Tensor:
     """
     if samples.dtype != torch.uint8:
         return samples
-    return samples.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    return samples.float().div_(127.5).sub_(1).permute(0, 3, 1, 2)
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
