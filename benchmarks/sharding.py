@@ -1,4 +1,4 @@
-"""Sharding photographs: from LSUN's archive to shards of 64 px on one core, against the decoding alone."""
+"""Sharding photographs: from the pictures of LSUN's archive to shards on one core, against the decoding alone."""
 
 import io
 import shutil
@@ -57,12 +57,11 @@ def main() -> None:
         with lsun_bedroom._unpack(path) as data:
             values = [value for _, value in lsun_bedroom._entries(data, path)][: options.images]
 
-        def sharded(resize: str):
+        def sharded(resize: str, side: int = RESOLUTION, encoding: str = "raw"):
             def run() -> int:
-                target = folder / resize
-                shutil.rmtree(target, ignore_errors=True)
-                about = {"dataset": "bedrooms", "split": "train", "shape": (RESOLUTION, RESOLUTION, 3)}
-                write_shards(samples, target, shard_size=1000, classes=(), resize=resize, **about)
+                shutil.rmtree(folder / "shards", ignore_errors=True)
+                about = {"dataset": "bedrooms", "split": "train", "shape": (side, side, 3), "encoding": encoding}
+                write_shards(samples, folder / "shards", shard_size=1000, classes=(), resize=resize, **about)
                 return len(samples)
 
             return run
@@ -72,8 +71,13 @@ def main() -> None:
             "decoding and full LANCZOS": decoding(values, lambda image: square(image, RESOLUTION)),
         }
         ours = {f"ours, {resize}": sharded(resize) for resize in FILTERS}
+        ours |= {
+            "ours, lanczos, webp": sharded("lanczos", encoding="webp"),
+            "ours, 256 px": sharded("lanczos", 256),
+            "ours, 256 px, webp": sharded("lanczos", 256, "webp"),
+        }
         rates = interleaved(floors | ours, options.rounds)
-        show(f"Sharding {len(values):,} images, {what}, to {RESOLUTION} px", rates, "decoding alone")
+        show(f"Sharding {len(values):,} images, {what}, to {RESOLUTION} px and to 256", rates, "decoding alone")
         fidelity(values)
         machine()
 
