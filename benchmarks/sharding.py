@@ -3,16 +3,24 @@
 import io
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from measuring import arguments, bedrooms, interleaved, machine, show, workplace
 from PIL import Image
 
-from ganflow.data.formats import lsun_bedroom
+from ganflow.data.lmdb_file import Entry
 from ganflow.data.pictures import FILTERS, square
 from ganflow.data.writing import write_shards
 
 RESOLUTION = 64  # pixels
+
+
+def encoded(data: Path, entry: Entry) -> bytes:
+    """A picture as it lies in data.mdb."""
+    with data.open("rb") as file:
+        file.seek(entry.offset)
+        return file.read(entry.size)
 
 
 def opened(value: bytes) -> Image.Image:
@@ -52,10 +60,8 @@ def main() -> None:
     options = arguments(__doc__)
     with workplace() as folder:
         form, what = bedrooms(folder, min(options.images, 300))
-        path = folder / form.archives[0].name
         samples = list(form.samples(folder, "train"))[: options.images]
-        with lsun_bedroom._unpack(path) as data:
-            values = [value for _, value in lsun_bedroom._entries(data, path)][: options.images]
+        values = [encoded(*sample.content.args) for sample in samples]
 
         def sharded(resize: str, side: int = RESOLUTION, encoding: str = "raw"):
             def run() -> int:
@@ -79,6 +85,7 @@ def main() -> None:
         rates = interleaved(floors | ours, options.rounds)
         show(f"Sharding {len(values):,} images, {what}, to {RESOLUTION} px and to 256", rates, "decoding alone")
         fidelity(values)
+        form.discard(folder)
         machine()
 
 

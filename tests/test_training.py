@@ -243,7 +243,7 @@ def test_real_images_come_with_their_own_labels(shards, monkeypatch):
 
     work.method.updates = (replace(critic, loss=looked),)
     work._iterate(State(), defaultdict(list))
-    pixels = to_device(train.samples(np.arange(40)), "cpu").flatten(1)
+    pixels = from_stored(torch.from_numpy(train.samples(np.arange(40)))).flatten(1)
     for real, labels in seen:
         indices = [int((pixels == image.flatten()).all(1).nonzero()[0, 0]) for image in real]
         assert labels.tolist() == train.labels(np.array(indices)).tolist()
