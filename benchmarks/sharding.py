@@ -1,18 +1,26 @@
-"""Sharding photographs: from LSUN's archive to shards of 64 px on one core, against the decoding alone."""
+"""Sharding photographs: from the pictures of LSUN's archive to shards on one core, against the decoding alone."""
 
 import io
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from measuring import arguments, bedrooms, interleaved, machine, show, workplace
 from PIL import Image
 
-from ganflow.data.formats import lsun_bedroom
+from ganflow.data.lmdb_file import Entry
 from ganflow.data.pictures import FILTERS, square
 from ganflow.data.writing import write_shards
 
 RESOLUTION = 64  # pixels
+
+
+def encoded(data: Path, entry: Entry) -> bytes:
+    """A picture as it lies in data.mdb."""
+    with data.open("rb") as file:
+        file.seek(entry.offset)
+        return file.read(entry.size)
 
 
 def opened(value: bytes) -> Image.Image:
@@ -52,17 +60,14 @@ def main() -> None:
     options = arguments(__doc__)
     with workplace() as folder:
         form, what = bedrooms(folder, min(options.images, 300))
-        path = folder / form.archives[0].name
         samples = list(form.samples(folder, "train"))[: options.images]
-        with lsun_bedroom._unpack(path) as data:
-            values = [value for _, value in lsun_bedroom._entries(data, path)][: options.images]
+        values = [encoded(*sample.content.args) for sample in samples]
 
-        def sharded(resize: str):
+        def sharded(resize: str, side: int = RESOLUTION, encoding: str = "raw"):
             def run() -> int:
-                target = folder / resize
-                shutil.rmtree(target, ignore_errors=True)
-                about = {"dataset": "bedrooms", "split": "train", "shape": (RESOLUTION, RESOLUTION, 3)}
-                write_shards(samples, target, shard_size=1000, classes=(), resize=resize, **about)
+                shutil.rmtree(folder / "shards", ignore_errors=True)
+                about = {"dataset": "bedrooms", "split": "train", "shape": (side, side, 3), "encoding": encoding}
+                write_shards(samples, folder / "shards", shard_size=1000, classes=(), resize=resize, **about)
                 return len(samples)
 
             return run
@@ -72,9 +77,15 @@ def main() -> None:
             "decoding and full LANCZOS": decoding(values, lambda image: square(image, RESOLUTION)),
         }
         ours = {f"ours, {resize}": sharded(resize) for resize in FILTERS}
+        ours |= {
+            "ours, lanczos, webp": sharded("lanczos", encoding="webp"),
+            "ours, 256 px": sharded("lanczos", 256),
+            "ours, 256 px, webp": sharded("lanczos", 256, "webp"),
+        }
         rates = interleaved(floors | ours, options.rounds)
-        show(f"Sharding {len(values):,} images, {what}, to {RESOLUTION} px", rates, "decoding alone")
+        show(f"Sharding {len(values):,} images, {what}, to {RESOLUTION} px and to 256", rates, "decoding alone")
         fidelity(values)
+        form.discard(folder)
         machine()
 
 

@@ -317,6 +317,8 @@ def test_pixels_go_to_images_and_back():
     pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, 3)
     images = from_stored(torch.from_numpy(pixels))
     assert images.min() == -1 and images.max() == 1
+    as_on_a_gpu = torch.from_numpy(pixels).float().div_(127.5).sub_(1).permute(0, 3, 1, 2)
+    assert torch.equal(images, as_on_a_gpu) and images.stride() == as_on_a_gpu.stride()
     assert np.array_equal(to_pixels(images), pixels)
 
 

@@ -29,23 +29,20 @@ def decode(value: bytes, key: str) -> Image.Image:
                     f"{LARGEST_IMAGE} in all"
                 )
             image.load()
-            _turn_upright(image)
+            with suppress(Exception):  # a picture whose EXIF is broken stays as it lies
+                ImageOps.exif_transpose(image, in_place=True)
             return _to_rgb(image)
     except Image.DecompressionBombError:
         reason = f"more than {LARGEST_IMAGE} pixels"
     except UnidentifiedImageError:  # its own text holds a memory address
         reason = f"{len(value)} bytes that are not {', '.join(ENCODINGS[:-1])} or {ENCODINGS[-1]}"
+    except MemoryError:  # no fault of the picture: to leave it out would change the dataset in silence
+        raise
     except _Unfit as error:
         reason = str(error)
     except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for broken bytes
         reason = f"{len(value)} bytes that can't be decoded: {' '.join(str(error).split())[:200]}"
     raise BrokenImage(key, reason)
-
-
-def _turn_upright(image: Image.Image) -> None:
-    """Turns a picture as its EXIF orientation says; one whose EXIF is broken stays as it is."""
-    with suppress(Exception):  # as above, and here of no importance
-        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

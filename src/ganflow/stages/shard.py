@@ -19,7 +19,7 @@ def run(experiment: Experiment, dataset: str) -> None:
     chosen = experiment.datasets[dataset]
     form = component(formats, Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
     [raw] = unit.inputs
-    for archive in read_json(raw / MANIFEST)["outputs"].values():  # the engine has recorded the download by now
+    for archive in read_json(raw / MANIFEST)["outputs"].values():  # the engine has recorded them: none is fetched again
         discard_scratch("download", archive["sha256"])
     name = fingerprint(unit)
     kept = scratch("shard", name)
@@ -40,5 +40,5 @@ def run(experiment: Experiment, dataset: str) -> None:
                 most_broken=chosen.most_broken,
                 kept=kept / split,
             )
-    form.discard(raw)
     discard_scratch("shard", name)
+    form.discard(raw)
