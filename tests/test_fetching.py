@@ -87,7 +87,9 @@ def serving(*answers):
             else:
                 self.send_response(200)
             if answer.length:
-                self.send_header("Content-Length", str(len(content) - start))
+                self.send_header(
+                    "Content-Length", answer.length if answer.length is not True else str(len(content) - start)
+                )
             else:
                 self.close_connection = True
             if answer.etag:
@@ -154,10 +156,11 @@ def test_tries_again_when_the_server_is_busy(tmp_path, status):
     assert len(asked) == 3
 
 
-def test_waits_as_long_as_the_server_asks_within_bounds(tmp_path, monkeypatch):
+@pytest.mark.parametrize("unclear", ["soon", "1 Jan 2030 00:00:00 -0000"])
+def test_waits_as_long_as_the_server_asks_within_bounds(tmp_path, monkeypatch, unclear):
     waited = []
     monkeypatch.setattr(transfer.time, "sleep", waited.append)
-    busy = [Answer(status=503, after=after) for after in ("7", "99999", "Wed, 21 Oct 2065 07:28:00 GMT", "soon")]
+    busy = [Answer(status=503, after=after) for after in ("7", "99999", "Wed, 21 Oct 2065 07:28:00 GMT", unclear)]
     with serving(*busy, Answer()) as (url, asked):
         fetch((url,), tmp_path / "archive", DIGEST)
     assert waited[:3] == [7, transfer.LONGEST_PAUSE, transfer.LONGEST_PAUSE] and 0 < waited[3] < 0.1
@@ -402,6 +405,10 @@ MISDEEDS = st.one_of(
             {"content": CONTENT[:-9], "length": False, "ranges": False},
             {"shift": 1},
             {"total": 10**6},
+            {"total": 10**30},
+            {"length": "9" * 5000},
+            {"length": "-1"},
+            {"etag": "\xff", "cut": CUT},
         ]
     ),
     st.fixed_dictionaries(
