@@ -23,6 +23,7 @@ from torch import Tensor
 from ganflow.components import component
 from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data import formats
+from ganflow.data.costs import full_size_cost
 from ganflow.data.interfaces import SPLITS, Format
 from ganflow.data.reader import Shards
 from ganflow.data.sources.rendered import Rendered
@@ -47,13 +48,14 @@ T = TypeVar("T")
 
 @dataclass
 class Cost:
-    """What a unit, or several, will take; `fetched` bytes come over the network."""
+    """What a unit, or several, will take; `fetched` bytes come over the network, `scratch` ones go at the end."""
 
     units: int = 0
     images: int = 0
     seconds: float = 0.0
     bytes: int = 0
     fetched: int = 0
+    scratch: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
@@ -86,6 +88,8 @@ def _print_sum(experiment: Experiment, whole: Cost) -> None:
         )
     free = shutil.disk_usage(".").free
     print(f"\n{_size(whole.bytes)} of disk, twice that where DVC's cache has to copy; {_size(free)} are free here")
+    if whole.scratch:
+        print(f"and {_size(whole.scratch)} in build/scratch while shards are made, where the archives are unpacked")
     if whole.fetched:
         took = _time(whole.fetched / RATE)
         print(f"to fetch: {_size(whole.fetched)}, which is {took} at 100 Mbit/s and not in the time above")
@@ -123,8 +127,12 @@ class Trial:
         dataset = self.experiment.datasets[unit.axes[0]]
         count = sum(_counts(dataset).values())
         shards, took = self._sharded(dataset)
+        threads = self.experiment.compute.threads
+        if dataset.source.name != "rendered":
+            whole = full_size_cost(_format(dataset.format), dataset.resolution, dataset.encoding, threads, 1 / took)
+            return Cost(1, count, 3600 * whole.hours, whole.shards, scratch=whole.unpacked)
         size = sum(file.stat().st_size for file in shards.folder.glob("*.tar")) / shards.count
-        return Cost(1, count, self.start + count * took / self.experiment.compute.threads, round(count * size))
+        return Cost(1, count, self.start + count * took / threads, round(count * size))
 
     def _reference(self, unit: Unit) -> Cost:
         dataset = self.experiment.datasets[unit.axes[0]]
@@ -183,6 +191,7 @@ class Trial:
         if folder not in self.shards:
             samples, classes = form.samples(raw, "train"), form.classes(raw)
             about = {"dataset": "tried", "split": "train", "shape": (resolution, resolution, 3), "shard_size": DRAWN}
+            about |= {"encoding": dataset.encoding, "resize": dataset.resize}
             about |= {"encoding": dataset.encoding, "resize": dataset.resize}
             took, _ = _timed(lambda: write_shards(samples, folder, classes=classes, **about))
             self.shards[folder] = took / DRAWN
