@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganflow.config import Training, Variant
+from ganflow.data.reader import batch_indices
 from ganflow.methods.adversarial import Adversarial
 from ganflow.training import loop
 from ganflow.training.loop import Run, StepDraws
@@ -294,7 +295,7 @@ def test_ac_gan_of_the_wgan_gp_authors_code(monkeypatch):
     for iteration, (critic_draws, generator_draws) in enumerate(iterations(draws)):
         lr = 1e-3 * max(0, 1 - iteration / ITERATIONS)
         for drawn in critic_draws:
-            chosen = loop.batch_indices(pictures.count, 0, position, SIZE)
+            chosen = batch_indices(pictures.count, 0, position, SIZE)
             position += SIZE
             labels, pixels = chosen % 3, torch.from_numpy(pictures.pixels[chosen]).permute(0, 3, 1, 2).double()
             real = 2 * (pixels / 256 - 0.5) + drawn.noise() / 128
