@@ -17,6 +17,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ganflow import artifacts, progress
 from ganflow.config import checked
@@ -85,7 +87,9 @@ def serving(*answers):
             else:
                 self.send_response(200)
             if answer.length:
-                self.send_header("Content-Length", str(len(content) - start))
+                self.send_header(
+                    "Content-Length", answer.length if answer.length is not True else str(len(content) - start)
+                )
             else:
                 self.close_connection = True
             if answer.etag:
@@ -152,10 +156,11 @@ def test_tries_again_when_the_server_is_busy(tmp_path, status):
     assert len(asked) == 3
 
 
-def test_waits_as_long_as_the_server_asks_within_bounds(tmp_path, monkeypatch):
+@pytest.mark.parametrize("unclear", ["soon", "1 Jan 2030 00:00:00 -0000"])
+def test_waits_as_long_as_the_server_asks_within_bounds(tmp_path, monkeypatch, unclear):
     waited = []
     monkeypatch.setattr(transfer.time, "sleep", waited.append)
-    busy = [Answer(status=503, after=after) for after in ("7", "99999", "Wed, 21 Oct 2065 07:28:00 GMT", "soon")]
+    busy = [Answer(status=503, after=after) for after in ("7", "99999", "Wed, 21 Oct 2065 07:28:00 GMT", unclear)]
     with serving(*busy, Answer()) as (url, asked):
         fetch((url,), tmp_path / "archive", DIGEST)
     assert waited[:3] == [7, transfer.LONGEST_PAUSE, transfer.LONGEST_PAUSE] and 0 < waited[3] < 0.1
@@ -387,6 +392,51 @@ def test_a_redirect_is_followed_and_told(tmp_path):
         )
 
 
+MISDEEDS = st.one_of(
+    st.sampled_from(
+        [
+            {"status": 503},
+            {"status": 404},
+            {"content": PAGE},
+            {"content": PAGE, "length": False},
+            {"content": OTHER},
+            {"content": OTHER, "cut": CUT},
+            {"content": CONTENT + b"x", "length": False},
+            {"content": CONTENT[:-9], "length": False, "ranges": False},
+            {"shift": 1},
+            {"total": 10**6},
+            {"total": 10**30},
+            {"length": "9" * 5000},
+            {"length": "-1"},
+            {"etag": "\xff", "cut": CUT},
+        ]
+    ),
+    st.fixed_dictionaries(
+        {"cut": st.integers(0, len(CONTENT)), "ranges": st.booleans(), "etag": st.sampled_from([None, '"e"'])}
+    ),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=st.lists(MISDEEDS, max_size=5), second=st.lists(MISDEEDS, max_size=5), known=st.booleans())
+def test_whatever_two_mirrors_do_only_the_right_bytes_arrive(tmp_path_factory, first, second, known):
+    folder = tmp_path_factory.mktemp("any")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        serving(*(Answer(**deed) for deed in first), Answer()) as (one, _),
+        serving(*(Answer(**deed) for deed in second), Answer()) as (two, _),
+    ):
+        patch.setattr(artifacts, "SCRATCH", folder / "scratch")
+        patch.setattr(transfer, "PAUSE", 0.0)
+        for _ in range(12):  # each run uses up a misdeed at least, or succeeds
+            try:
+                fetch((one, two), folder / "archive", DIGEST, len(CONTENT) if known else None)
+                break
+            except UserError as error:
+                assert not (folder / "archive").exists() and one in str(error) and "\n" not in str(error)
+        assert (folder / "archive").read_bytes() == CONTENT
+
+
 # ---- what was downloaded is not downloaded again
 
 
@@ -434,6 +484,16 @@ def test_two_at_once_download_once(tmp_path):
         list(pool.map(lambda name: fetch((url,), tmp_path / name, DIGEST), ("a", "b")))
         assert len(asked) == 1
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == CONTENT
+
+
+def test_a_digest_that_is_known_is_not_taken_again(tmp_path):
+    (tmp_path / "archive").write_bytes(CONTENT)
+    (tmp_path / "other").write_bytes(OTHER)
+    artifacts.write_manifest(tmp_path, {}, {"archive": "taken on the way"})
+    assert artifacts.read_json(tmp_path / "manifest.json")["outputs"] == {
+        "archive": {"bytes": len(CONTENT), "sha256": "taken on the way"},
+        "other": {"bytes": len(OTHER), "sha256": hashlib.sha256(OTHER).hexdigest()},
+    }
 
 
 # ---- local files and the sources

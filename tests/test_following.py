@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from conftest import TOP
+from PIL import Image
 from tracking import free_port
 
 from ganflow.config import load
 from ganflow.reporting import following
 from ganflow.reporting.following import checkpointed
-from ganflow.reporting.run_entry import PARENT
+from ganflow.reporting.run_entry import PARENT, Unfinished
 from ganflow.reporting.runs import load_runs
 from ganflow.reporting.tracking import Place
 
@@ -24,7 +25,7 @@ compute: {threads: 1, device: cpu}
 datasets: {rendered_objects: {format: cifar10, source: {rendered: {train: 100, validation: 20}}, resolution: 16}}
 variants: {dcgan: {network: {dcgan: {width: 4}}, objective: non_saturating, optimizer: adam}}
 training:
-  {iterations: 2000, batch_size: 8, latent: 8, journal_every: 20, sample_every: 400, checkpoint_every: 20, grid: 2}
+  {iterations: 3000, batch_size: 8, latent: 8, journal_every: 20, sample_every: 400, checkpoint_every: 20, grid: 2}
 evaluation: {images: 32, batch_size: 16, metrics: [{sliced_wasserstein: {patches: 4, directions: 16}}]}
 """
 AXES = ("rendered_objects", "dcgan", "0")
@@ -73,7 +74,7 @@ def test_a_training_is_shown_while_it_goes_on_and_is_the_same_run_in_the_end(tmp
     follower = start("publish", "--follow", environment=environment)
     training = start("train", *AXES, environment=environment)
     seen = until(in_training, follower)
-    assert (seen.info.status, seen.data.params["training.iterations"]) == ("RUNNING", "2000")
+    assert (seen.info.status, seen.data.params["training.iterations"]) == ("RUNNING", "3000")
     assert training.poll() is None  # it goes on
     follower.send_signal(signal.SIGINT)
     assert follower.wait(timeout=30) == 130
@@ -110,6 +111,25 @@ def test_a_server_that_is_down_ends_no_follower(tmp_path, monkeypatch, capsys):
     with pytest.raises(KeyboardInterrupt):
         following.follow(load(), look, Place(server=f"http://127.0.0.1:{free_port()}"))
     assert capsys.readouterr().err.count("MLflow can't write there") == 1
+
+
+def test_an_interrupted_first_look_leaves_nothing_running(tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(PARAMS)
+    about = {"fingerprint": "f", "parameters": {}, "versions": {}, "inputs": {"data/shards/rendered_objects": "1" * 64}}
+    run = Unfinished("rendered_objects", "dcgan", 0, about, {}, [(0, tmp_path / "grid.png")])
+
+    Image.new("RGB", (8, 8)).save("grid.png")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MlflowClient, "log_image", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        following.follow(load(), lambda: ([], [run]), Place())
+    assert shown()[1].info.status == "KILLED"
 
 
 def test_a_damaged_checkpoint_is_passed_over(tmp_path):

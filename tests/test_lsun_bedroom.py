@@ -13,16 +13,20 @@ import numpy as np
 import pytest
 from archives import DATA, pixels, real_data, refused, samples
 from archives import scratch as scratch  # a fixture that every test here uses
+from conftest import TOP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from ruamel.yaml import YAML
 
 from ganflow import artifacts
+from ganflow.config import Experiment, checked
 from ganflow.data import zip_file
 from ganflow.data.formats import lsun_bedroom
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
 from ganflow.data.interfaces import BrokenImage
 from ganflow.errors import UserError
+from ganflow.stages import download, shard
 
 
 def encoded(image, form="PNG", **options):
@@ -46,6 +50,10 @@ def lsun(folder, content, name="bedroom_train_lmdb", compression=zipfile.ZIP_DEF
         for member, value in entries:
             archive.writestr(member, value)
     return folder
+
+
+def out_of_memory(*args, **options):
+    raise MemoryError
 
 
 def link(name, mode=0o120777):
@@ -210,6 +218,13 @@ def test_lsun_broken_image_is_named(tmp_path, value, reason):
     assert re.search(reason, caught.value.reason) and " at 0x" not in caught.value.reason
 
 
+def test_lsun_want_of_memory_is_no_fault_of_the_image(tmp_path, monkeypatch):
+    [sample] = LsunBedroom().samples(one(tmp_path, encoded(gradient())), "train")
+    monkeypatch.setattr(Image, "open", out_of_memory)
+    with pytest.raises(MemoryError):
+        _ = sample.image
+
+
 GOOD = (f"{lsun_bedroom.ARCHIVES['train'].name.removesuffix('.zip')}/data.mdb", b"x")
 HOSTILE_ZIPS = {
     "missing": ([("bedroom_train_lmdb/lock.mdb", b"")], "data.mdb", "expected in the archive"),
@@ -367,6 +382,41 @@ def test_lsun_wants_room_on_the_disk(tmp_path, monkeypatch):
     one(tmp_path, encoded(gradient()))
     monkeypatch.setattr(zip_file.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
     refused(LsunBedroom(), tmp_path, "10 bytes free", "make room")
+
+
+def test_stages_leave_out_broken_images_and_leave_nothing_in_the_scratch_folder(tmp_path, monkeypatch):
+    values = {f"{index:040d}".encode(): encoded(Image.fromarray(pixels())) for index in range(6)}
+    values[f"{2:040d}".encode()] = b"broken"
+    lsun(tmp_path, data_mdb(tmp_path / "made", values))
+    lsun(tmp_path, data_mdb(tmp_path / "held out", {b"k": encoded(gradient())}), "bedroom_val_lmdb")
+    monkeypatch.chdir(tmp_path)
+    places = {
+        path.name: {"location": str(path), "sha256": artifacts.digest_file(path)} for path in tmp_path.glob("*.zip")
+    }
+    settings = YAML(typ="safe").load((TOP / "profiles/tiny.yaml").read_text())
+    dataset = {"format": "lsun_bedroom", "source": {"files": {"archives": places}}, "resolution": 16}
+    for most, fine in ((0.1, True), (0.0, False)):
+        settings["datasets"] = {"bedrooms": dataset | {"most_broken": most}}
+        experiment = checked(Experiment, settings)
+        if fine:
+            download.run(experiment, "bedrooms")
+            shard.run(experiment, "bedrooms")
+        else:
+            with pytest.raises(UserError, match="bedrooms train: 1 of the first 6 images can't be used"):
+                shard.run(experiment, "bedrooms")
+        found = artifacts.read_json(tmp_path / "data/shards/bedrooms/manifest.json")["left_out"]
+        assert found == {
+            "train": [
+                {
+                    "key": f"{2:040d}",
+                    "reason": "6 bytes that are not WEBP, JPEG or PNG",
+                    "sample": "00000002",
+                }
+            ],
+            "validation": [],
+        }
+        if fine:
+            assert not list(artifacts.SCRATCH.rglob("*.*"))
 
 
 @real_data

@@ -7,10 +7,14 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from conftest import TOP
 from torch import nn
 
+from ganflow import config
 from ganflow.components import component_class, names
 from ganflow.config import Choice, Training, Variant
+from ganflow.data import formats
+from ganflow.data.interfaces import Format
 from ganflow.errors import UserError
 from ganflow.methods import conditionings, constraints, objectives, optimizers
 from ganflow.methods.adversarial import Adversarial, parts
@@ -244,9 +248,7 @@ def test_a_resolution_that_a_network_is_not_made_for():
 
 
 def test_only_the_loss_differs_between_the_plain_variants():
-    from ganflow import config
-
-    variants = config.load(config.Path(__file__).parents[1] / "profiles/quickstart.yaml").variants
+    variants = config.load(TOP / "profiles/quickstart.yaml").variants
     plain, penalised = variants["gan_plain"].model_dump(), variants["wgan_gp_plain"].model_dump()
     assert {key for key in plain if plain[key] != penalised[key]} == {"objective", "constraint"}
     assert DCGAN(**plain["network"]["settings"]).critic_mixes_samples() is False
@@ -299,7 +301,7 @@ def one_iteration(method: Adversarial) -> None:
     for key, module in method.modules.items():
         moved = [not torch.equal(p, old) for p, old in zip(module.parameters(), before[key], strict=True)]
         assert sum(moved) >= 0.8 * len(moved)  # a bias before a normalisation, or of a difference of means, stays
-    means, norms = method.validation(RandomDraws(4, 5))
+    means, norms = method.validation(RandomDraws(4, 5)), method.gradient_norms(RandomDraws(4, 5))
     found = method.slopes(norms, {key: float(value) for key, value in means.items()})
     assert norms.shape == (4,) and np.isfinite([*found.values(), *map(float, means.values())]).all()
 
@@ -429,3 +431,26 @@ def test_a_penalised_estimate_is_told_from_a_clipped_one():
     plain = Adversarial("v", variant(), Training(iterations=1, latent=5), (16, 16, 3), 0, "cpu")
     assert plain.legend()["slope"] == "free"
     assert "validation_estimate_over_slope" not in plain.slopes(torch.ones(2), {"validation_estimate": 0.1})
+
+
+@pytest.mark.parametrize("profile", sorted((TOP / "profiles").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_variant_of_every_profile_is_sensible_and_builds(profile):
+    experiment = config.load(profile)
+    for name, chosen in experiment.variants.items():
+        for dataset in experiment.datasets.values():
+            form = component_class(formats, Format, dataset.format, "where")
+            made = parts(name, chosen, dataset.resolution, form.labelled)
+            with torch.device("meta"):
+                made.network.generator(dataset.resolution, experiment.training_of(name).latent)
+                made.critic_network.critic(dataset.resolution)
+
+
+def test_faithful_presets_differ_in_what_the_papers_vary_alone():
+    """WGAN-GP's figure 2: one recipe for each loss, whatever the network."""
+    variants = config.load(TOP / "profiles/papers-lsun.yaml").variants
+    for loss in ("dcgan", "lsgan", "wgan", "wgan_gp"):
+        nets = ("baseline", "constant_filters", "mlp", "no_norm", "gated", "tanh", "resnet101")
+        recipes = [variants[f"{loss}_{net}"].model_dump(exclude={"network", "critic_network"}) for net in nets]
+        assert all(recipe == recipes[0] for recipe in recipes)
+        assert all(not variants[f"{loss}_{net}"].training for net in nets)
+    assert config.load(TOP / "profiles/papers-lsun.yaml").training.ema == 0

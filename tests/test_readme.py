@@ -6,7 +6,7 @@ import pytest
 from conftest import TOP
 
 pytestmark = pytest.mark.slow
-BLOCKS = re.findall(r"```(sh|yaml)\n(.*?)```", (TOP / "README.md").read_text(), re.DOTALL)
+BLOCKS = re.findall(r"```(sh|yaml|python)\n(.*?)```", (TOP / "README.md").read_text(), re.DOTALL)
 
 
 def test_every_command_of_the_readme(clone, tmp_path):
@@ -18,6 +18,12 @@ def test_every_command_of_the_readme(clone, tmp_path):
                 content = file.read()
                 file.seek(0)
                 file.write(content.replace("variants:\n", f"variants:\n{text}"))
+            continue
+        if language == "python":
+            lines = text.replace("quickstart", "tiny").replace("16, 3, 32, 32", "16, 3, 16, 16")
+            lines = f"import torch\n{lines}assert images.shape == (16, 3, 16, 16), images.shape\n"
+            (clone.folder / "build/three_lines.py").write_text(lines)
+            clone.run("PYTHONPATH=. python build/three_lines.py")
             continue
         for command in text.replace("/tmp/ganflow-shared", str(tmp_path / "shared")).splitlines():
             if command.startswith("make"):

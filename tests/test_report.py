@@ -21,7 +21,7 @@ from ganflow.config import Experiment, checked
 from ganflow.errors import UserError
 from ganflow.randomness import generator
 from ganflow.reporting.page import POINTS, write_report
-from ganflow.reporting.panels import CAPTIONS, estimate_axes, estimate_panels, loss_panels
+from ganflow.reporting.panels import CAPTIONS, OVER_SLOPE, estimate_axes, estimate_panels, loss_panels
 from ganflow.reporting.runs import load_runs
 from ganflow.reporting.strips import film_length
 
@@ -66,6 +66,7 @@ def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
         Image.fromarray(pixels).save(folder / "samples" / f"{iteration:09d}.png")
     columns = ["critic_loss", "estimate", *(["penalty", "gradient_norm"] if constraint == "gradient_penalty" else [])]
     columns += ["generator_loss", "validation_critic_loss", "validation_estimate"]
+    columns += [OVER_SLOPE] if slope != "free" else []
     with (folder / "journal.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["iteration", *columns])
@@ -75,7 +76,6 @@ def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
         "unit": [dataset, variant, str(seed)],
         "fingerprint": f"{dataset}-{variant}-{seed}".encode().hex(),
         "digest": "0" * 64,
-        "estimate_name": name,
         "constraint": constraint,
         "legend": {
             "estimate": name,
@@ -84,6 +84,7 @@ def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
             "critic_loss": "formula of the loss",
             "blind_loss": 0.0,
             "slope": slope,
+            "of": "images",
         },
         "settings": {"network": {"width": 64}},
         "parameters": {
@@ -258,7 +259,7 @@ def test_the_charts_draw_the_journals(results, page):
         chosen = [run for run in runs if run.dataset == dataset]
         panels += estimate_panels(chosen) + loss_panels(chosen)
     assert [panel["title"] for panel in page.panels()] == [panel.title for panel in panels]
-    losses = page.panels()[3]
+    losses = page.panels()[4]
     mine = [run.journal for run in runs if (run.dataset, run.variant) == ("rendered_bedrooms", "dcgan")]
     for series, column in zip(losses["series"], ("critic_loss", "validation_critic_loss"), strict=True):
         values = np.stack([journal[column] for journal in mine])
@@ -324,6 +325,8 @@ def test_clipped_penalised_and_jensen_shannon_estimates_never_share_an_axis(resu
     assert sorted(sorted({run.variant for run in axis.runs}) for axis in axes) == [["dcgan"], ["wgan"], ["wgan_gp"]]
     assert sum(len(axis.runs) for axis in axes) == len(runs)
     assert ["K unknown" in axis.label for axis in axes] == [False, True, False]
+    over_slopes = estimate_panels(runs)[-1]
+    assert {series.label for series in over_slopes.series} == {"wgan", "wgan_gp"} and "rough" in over_slopes.label
 
 
 def test_with_one_seed_no_deviation_is_claimed(results, tmp_path):

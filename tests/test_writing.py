@@ -184,3 +184,5 @@ def test_box_is_the_mean_of_the_pixels_beneath():
     image = arrays(1, 64)[0]
     mean = image.reshape(16, 4, 16, 4, 3).mean((1, 3))
     assert abs(square(Image.fromarray(image), 16, "box") - mean).max() <= 0.5 + 1e-9
+    wide = np.concatenate([np.zeros((64, 5, 3), np.uint8), image, np.zeros((64, 6, 3), np.uint8)], axis=1)
+    assert np.array_equal(square(Image.fromarray(wide), 16, "box"), square(Image.fromarray(image), 16, "box"))

@@ -1,6 +1,7 @@
 """Encoded photographs as RGB pictures, upright, whatever mode they were saved in; colour profiles are not applied."""
 
 import io
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
@@ -28,24 +29,20 @@ def decode(value: bytes, key: str) -> Image.Image:
                     f"{LARGEST_IMAGE} in all"
                 )
             image.load()
-            return _to_rgb(_upright(image))
+            with suppress(Exception):  # a picture whose EXIF is broken stays as it lies
+                ImageOps.exif_transpose(image, in_place=True)
+            return _to_rgb(image)
     except Image.DecompressionBombError:
         reason = f"more than {LARGEST_IMAGE} pixels"
     except UnidentifiedImageError:  # its own text holds a memory address
         reason = f"{len(value)} bytes that are not {', '.join(ENCODINGS[:-1])} or {ENCODINGS[-1]}"
+    except MemoryError:  # no fault of the picture: to leave it out would change the dataset in silence
+        raise
     except _Unfit as error:
         reason = str(error)
     except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for broken bytes
         reason = f"{len(value)} bytes that can't be decoded: {' '.join(str(error).split())[:200]}"
     raise BrokenImage(key, reason)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF orientation says; a picture whose EXIF is broken stays as it is."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # as above, and here of no importance
-        return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -61,4 +58,4 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

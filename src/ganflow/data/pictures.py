@@ -25,7 +25,10 @@ def square(image: Image.Image, resolution: int, resize: Resize = "lanczos") -> n
     """
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    cropped = image.crop((left, top, left + side, top + side))
+    box = (left, top, left + side, top + side)
+    if resize == "box" and side % resolution == 0:
+        return np.asarray(image.reduce(side // resolution, box))  # what follows would give, in half the time
+    cropped = image.crop(box)
     kind, gap = FILTERS[resize]
     return np.asarray(cropped.resize((resolution, resolution), kind, reducing_gap=gap))
 

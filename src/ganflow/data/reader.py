@@ -7,7 +7,7 @@ index or a shard that is not what it says is refused with a sentence; `verify` r
 import io
 import mmap
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -131,20 +131,19 @@ class Shards:
             if (found := artifacts.digest_file(path)) != shard.sha256:
                 raise UserError(f"{path}: altered: has the sha256 {found}, expected {shard.sha256}; {CURE}")
 
-    def _split(self, indices: np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    def _split(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """For each shard that holds some of the samples: its number, their places in `indices`, their places in it."""
-        if len(indices) and not 0 <= np.min(indices) <= np.max(indices) < self.count:
+        if not len(indices):
+            return
+        shards = self._ends.searchsorted(indices, side="right")
+        if indices.min() < 0 or shards.max() == len(self._shards):
             raise IndexError(f"{self.folder}: indices must be in 0..{self.count - 1}")
-        if len(self._shards) == 1:
-            return [(0, np.arange(len(indices)), indices)] if len(indices) else []
-        shards = np.searchsorted(self._ends, indices, side="right")
-        places = np.argsort(shards, kind="stable")
-        bounds = np.flatnonzero(np.diff(shards[places], prepend=-1))
-        groups = np.split(places, bounds[1:])
-        return [
-            (shard, here, indices[here] - (self._ends[shard] - self.index.shards[shard].count))
-            for shard, here in zip(shards[places[bounds]], groups, strict=False)
-        ]
+        places, counts = shards.argsort(kind="stable"), np.bincount(shards)
+        stop = 0
+        for shard in counts.nonzero()[0]:
+            start, stop = stop, stop + counts[shard]
+            here = places[start:stop]
+            yield shard, here, indices[here] - (self._ends[shard] - self.index.shards[shard].count)
 
 
 @lru_cache(maxsize=2)

@@ -103,15 +103,17 @@ class Transfer:
             raise _Interrupted(f"HTTP {status} {response.reason}", _wait(response.headers.get("Retry-After", "")))
         if asked and status in (206, 416):
             start = asked
-            found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
-            total = int(found[3]) if found and found[3] != "*" else self.part.total
+            found = re.fullmatch(
+                r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", response.headers.get("Content-Range", "").strip()
+            )
+            total = int(found[2]) if found and found[2] != "*" else self.part.total
             if status == 416 or not found or int(found[1]) != asked or self.part.total not in (None, total):
                 self.whole = True
                 raise _Interrupted("the server sent another part than asked for, or the file changed")
         elif status == 200:
             self.whole = False
             start, length = 0, response.headers.get("Content-Length", "")
-            total = int(length) if length.isdecimal() else None
+            total = int(length) if re.fullmatch(r"\d{1,18}", length) else None
         else:
             raise Refused(f"answered HTTP {status} {response.reason}, expected the file; check the address")
         if total is not None and self.expected not in (None, total):
@@ -187,7 +189,7 @@ def _put(file: BinaryIO, block: bytes, at: int) -> bool:
 
 def _wait(after: str) -> float:
     """Seconds of a Retry-After header: a number or a date."""
-    with suppress(ValueError):
+    with suppress(ValueError, TypeError):  # a date may lack its zone
         return float(after) if after.isdecimal() else (parsedate_to_datetime(after) - datetime.now(UTC)).total_seconds()
     return 0.0
 

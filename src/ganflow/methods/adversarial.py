@@ -126,10 +126,13 @@ class Adversarial:
                 group["lr"] = rate
 
     def legend(self) -> dict[str, str | float | None]:
-        """What a report has to say of this method's numbers: the objective's legend, and the slope that the estimate
-        grows with: "near 1", "unknown", or "free" where the estimate does not depend on it."""
+        """What a report has to say of this method's numbers: the objective's legend, what the estimate is a distance
+        `of`, and the `slope` that it grows with: "near 1", "unknown", or "free" where it does not depend on it.
+
+        Estimates can be compared if `estimate` and `of` are equal and `slope` is not "unknown".
+        """
         slope = self.constraint.slope if self.objective.needs_slope else "free"
-        return self.objective.legend._asdict() | {"slope": slope}
+        return self.objective.legend._asdict() | {"slope": slope, "of": self.conditioning.critic_sees}
 
     def _critic_loss(self, draws: Draws) -> tuple[Tensor, Values]:
         real, labels = self._real(draws), self._labels(draws)
@@ -155,12 +158,9 @@ class Adversarial:
         return loss + class_loss, {"generator_loss": loss.detach()} | values
 
     @torch.no_grad()
-    def validation(self, draws: Draws) -> tuple[Values, Tensor]:
-        """Means over held-out images, networks in evaluation mode, and the critic's gradient norms between images.
-
-        The values are the critic's loss (without penalty), the estimate and, where scores have a threshold, the share
-        of real and generated images on their side of it; the norms, (n,), are at draws.uniform() between the two.
-        """
+    def validation(self, draws: Draws) -> Values:
+        """Means over held-out images, networks in evaluation mode: the critic's loss (without penalty), the estimate
+        and, where scores have a threshold, the share of real and generated images on their side of it."""
         real, fake, labels = self.pair(draws)
         (real_scores, _), (fake_scores, _) = self._judged(real, labels), self._judged(fake, labels)
         values = {
@@ -170,12 +170,18 @@ class Adversarial:
         if (threshold := self.objective.threshold) is not None:
             right = (real_scores > threshold).float().mean() + (fake_scores <= threshold).float().mean()
             values["validation_accuracy"] = right / 2
+        return values
+
+    @torch.no_grad()
+    def gradient_norms(self, draws: Draws) -> Tensor:
+        """The critic's gradient norms, (n,), at draws.uniform() between held-out and generated images."""
+        real, labels = self._real(draws), self._labels(draws)
+        fake = self._generated(draws, labels)
         self.modules["critic"].requires_grad_(False)
-        norms = gradient_norms(lambda images: self._judged(images, labels)[0], real, fake, draws.uniform(), False)
-        return values, norms
+        return gradient_norms(lambda images: self._judged(images, labels)[0], real, fake, draws.uniform(), False)
 
     def slopes(self, norms: Tensor, means: dict[str, float]) -> dict[str, float]:
-        """Journal values from all gradient norms of a validation, (n,), and its means.
+        """Journal values from gradient norms, (n,), and the means of a validation.
 
         The estimate over the largest norm is there where the estimate grows with the critic's slope: for a critic of
         unknown slope K it is a guess at W of K W, not a bound, as a slope may be larger where nobody looked.

@@ -68,7 +68,7 @@ class Draws:
 class Legend(NamedTuple):
     """What a figure has to say of an objective's numbers."""
 
-    estimate: str  # what is estimated; estimates of one name can be compared if `scale` is empty
+    estimate: str  # what is estimated; see Adversarial.legend for which can be compared
     formula: str  # of the estimate
     smallest: float | None  # the distance's range
     largest: float | None
@@ -130,6 +130,7 @@ class Conditioning(Component):
     """
 
     uses_labels: ClassVar[bool] = True
+    critic_sees: ClassVar[str] = "images"  # the pairs of distributions that an estimate compares, in words
 
     def channels(self, own: int, classes: int) -> int:
         """Channels of the critic's input, for samples that have `own`: 3 of an image, d of a point."""

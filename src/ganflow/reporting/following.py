@@ -58,6 +58,7 @@ class Follower:
         self.finished: dict[str, str] | None = None
         self.stages: dict[str, tuple[float, int]] = {}  # {fingerprint: (last iteration, number of grids)}
         self.began = time.time()
+        self.shows = False
 
     def show(self, runs: list[RunRecord], unfinished: list[Unfinished]) -> None:
         """Writes what is new since the last call; asks MLflow nothing if there is nothing new."""
@@ -70,6 +71,7 @@ class Follower:
             self.finished = finished
         news = [run for run in unfinished if self.stages.get(run.manifest["fingerprint"]) != _stage(run)]
         if news:
+            self.shows = True
             with FileLock(self.place.lock), self.place.client() as client:
                 board = Board(client, self.place, self.experiment)
                 board.read(finished)
@@ -85,7 +87,7 @@ class Follower:
 
     def end(self) -> None:
         """Marks as killed what still stands as running."""
-        if self.stages:
+        if self.shows:
             with FileLock(self.place.lock), self.place.client() as client:
                 board = Board(client, self.place, self.experiment)
                 board.read(self.finished or {})

@@ -16,7 +16,8 @@ class GeneratorModel:
 
     @torch.no_grad()
     def predict(self, latent: np.ndarray) -> np.ndarray:
-        """float32 (n, latent), standard normal, to images, uint8 (n, H, W, 3), or points, float32 (n, d)."""
+        """float32 (n, latent), standard normal, to images, uint8 (n, H, W, 3), or points, float32 (n, d); with classes
+        (n, latent + classes), the class one-hot behind the latent vector."""
         return as_stored(self.module(torch.from_numpy(latent)))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 LOADER = "ganflow.reporting.generator_model"
-NEEDS = ("mlflow", "numpy", "pillow", "pydantic", "ruamel.yaml", "safetensors", "torch")
+NEEDS = ("filelock", "mlflow", "numpy", "pillow", "pydantic", "ruamel.yaml", "safetensors", "torch")
 EXAMPLES = 4  # latent vectors of the input example: those of the sample grids' first images
 
 
@@ -43,6 +43,9 @@ def log_generator(client: "MlflowClient", home: str, run: str, weights: Path) ->
 
     about = header(weights)
     latent, shape = about["latent"], tuple(about["shape"])
+    example = np.zeros((EXAMPLES, latent + about["classes"]), np.float32)
+    example[:, :latent] = generator(about["seed"], "latent/grid").standard_normal((EXAMPLES, latent), np.float32)
+    example[:, latent : latent + 1] = 1  # the first class, if there are any
     model = client.create_logged_model(
         home,
         name=f"{about['variant']}-{about['seed']}-{about['dataset']}",
@@ -59,10 +62,10 @@ def log_generator(client: "MlflowClient", home: str, run: str, weights: Path) ->
             data_path=str(weights),
             code_paths=[str(code)],
             signature=ModelSignature(
-                Schema([TensorSpec(np.dtype(np.float32), (-1, latent))]),
+                Schema([TensorSpec(np.dtype(np.float32), (-1, example.shape[1]))]),
                 Schema([TensorSpec(np.dtype(np.uint8 if len(shape) == 3 else np.float32), (-1, *shape))]),
             ),
-            input_example=generator(about["seed"], "latent/grid").standard_normal((EXAMPLES, latent), np.float32),
+            input_example=example,
             pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in NEEDS],
             mlflow_model=Model(model.artifact_location, run, model_uuid=model.model_id, model_id=model.model_id),
         )

@@ -22,7 +22,7 @@ from ganflow.reporting.runs import RunRecord, flat, spoken
 from ganflow.reporting.script import SCRIPT
 from ganflow.reporting.strips import film_length, images_a_side, pictures
 from ganflow.reporting.style import STYLE
-from ganflow.reporting.tables import as_csv, as_metrics, claim_columns, figures, floors, score_rows
+from ganflow.reporting.tables import as_csv, as_metrics, claim_columns, floors, rounded, score_rows
 from ganflow.reporting.template import PAGE
 
 CHARTS = {"estimates": estimate_panels, "losses": loss_panels}
@@ -52,7 +52,8 @@ def write_report(experiment: Experiment, runs: list[RunRecord], folder: Path) ->
             panels = panels_of(chosen)
             picture = panel_figure(panels)
             write_file(folder / "figures" / f"{dataset}_{name}.png", picture)
-            charts.append({"name": name, "panels": [_data(panel) for panel in panels], "still": _webp(picture)})
+            still = _webp(Image.open(io.BytesIO(picture)))
+            charts.append({"name": name, "panels": [_data(panel) for panel in panels], "still": still})
         films = {v: [(run, _film(run, len(runs))) for run in seeds] for v, seeds in by_variant(chosen).items()}
         sections.append({"dataset": dataset, "films": films, "side": images_a_side(chosen[0]), "charts": charts})
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -63,7 +64,7 @@ def write_report(experiment: Experiment, runs: list[RunRecord], folder: Path) ->
         sections=sections,
         captions=CAPTIONS,
         columns_of=_films_a_row,
-        figures=figures,
+        rounded=rounded,
         spoken=spoken,
         colours=len(COLOURS),
         protocol=_protocol(runs),
@@ -88,19 +89,14 @@ def _films_a_row(variants: int) -> int:
 
 
 def _film(run: RunRecord, runs: int) -> list[Frame]:
-    found = []
-    for iteration, pixels in pictures(run, film_length(runs)):
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "PNG")
-        found.append(Frame(iteration, _webp(file.getvalue())))
-    return found
+    frames = pictures(run, film_length(runs))
+    return [Frame(iteration, _webp(Image.fromarray(pixels))) for iteration, pixels in frames]
 
 
-def _webp(picture: bytes) -> str:
-    """A picture as base64 of WebP, a fifth of its size where it shows samples; the PNG itself lies beside the page."""
+def _webp(picture: Image.Image) -> str:
+    """A picture as base64 of WebP, a fifth of a PNG's size where it shows samples; PNGs lie beside the page."""
     small = io.BytesIO()
-    with Image.open(io.BytesIO(picture)) as opened:
-        opened.convert("RGB").save(small, "WEBP", quality=80, method=4)
+    picture.convert("RGB").save(small, "WEBP", quality=78, method=4)
     return base64.b64encode(small.getvalue()).decode()
 
 

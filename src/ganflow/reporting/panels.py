@@ -12,6 +12,7 @@ import numpy as np
 
 from ganflow.reporting.runs import RunRecord
 
+OVER_SLOPE = "validation_estimate_over_slope"  # the journal's column, of Wasserstein critics
 CAPTIONS = {
     "samples": "Samples from the same latent vectors, from the first iteration (left) to the last (right).",
     "losses": (
@@ -22,8 +23,9 @@ CAPTIONS = {
     "estimates": (
         "What the critics estimate on held-out images, by the formula at each axis. A critic whose slope is held near "
         "1 estimates the Wasserstein distance; a clipped one K times the distance with K unknown, so its curve has an "
-        "axis of its own and is compared with no other. Divergences are lower bounds; Jensen-Shannon is with the half: "
-        "log 2 when disjoint."
+        "axis of its own and is compared with no other. Over the largest gradient norm that was met between real and "
+        "generated images, estimates are in one unit, though a rough one. Divergences are lower bounds; "
+        "Jensen-Shannon is with the half: log 2 when disjoint."
     ),
 }
 
@@ -83,6 +85,10 @@ def estimate_panels(runs: list[RunRecord]) -> list[Panel]:
             for variant, seeds in by_variant(axis.runs).items()
         ]
         panels.append(Panel(axis.title, axis.label, 0.0, series))
+    if measured := [run for run in runs if OVER_SLOPE in run.journal]:
+        series = [_series(seeds, OVER_SLOPE, name, places[name]) for name, seeds in by_variant(measured).items()]
+        label = "estimate / largest gradient norm met\n(rough: the critic's true K may be larger)"
+        panels.append(Panel("Wasserstein estimates over measured slopes", label, 0.0, series))
     return panels
 
 
@@ -92,12 +98,12 @@ def estimate_axes(runs: Iterable[RunRecord]) -> list[EstimateAxis]:
     Estimates of one name share an axis if they don't depend on the critic's slope, or if the slope is held near 1; a
     variant whose critic has an unknown slope has an axis of its own.
     """
-    groups: dict[tuple[str, str, str], list[RunRecord]] = {}
+    groups: dict[tuple[str, str, str, str], list[RunRecord]] = {}
     for run in runs:
         legend = run.manifest["legend"]
         alone = run.variant if legend["slope"] == "unknown" else ""
-        groups.setdefault((legend["estimate"], legend["slope"], alone), []).append(run)
-    return [_estimate_axis(*key, members) for key, members in groups.items()]
+        groups.setdefault((legend["estimate"], legend["slope"], alone, legend["of"]), []).append(run)
+    return [_estimate_axis(*key[:3], members) for key, members in groups.items()]
 
 
 def _estimate_axis(estimate: str, slope: str, variant: str, runs: list[RunRecord]) -> EstimateAxis:

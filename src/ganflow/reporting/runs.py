@@ -43,11 +43,10 @@ class RunRecord:
 
     @property
     def estimate(self) -> str:
-        """What its critic estimates; a clipped critic's estimate has an unknown scale and so a name of its own."""
-        clipped = (
-            " (weight clipping: times an unknown constant)" if self.manifest["constraint"] == "weight_clipping" else ""
-        )
-        return self.manifest["estimate_name"] + clipped
+        """What its critic estimates; with a slope that nobody knows, the estimate has a name of its own."""
+        legend = self.manifest["legend"]
+        unknown = " (times an unknown constant, the critic's slope)" if legend["slope"] == "unknown" else ""
+        return legend["estimate"] + unknown
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ button, select { font: inherit; color: inherit; background: var(--page); border:
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 10px; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; }
+table { border-collapse: separate; border-spacing: 0; font-variant-numeric: tabular-nums; width: 100%; }
 th, td { padding: .5rem .9rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 tbody tr:last-child > * { border-bottom: 0; } th small, td small { display: block; color: var(--soft); font-weight: 400; font-size: .8rem; }
 .claim thead th { background: var(--card); vertical-align: bottom; line-height: 1.3; } .claim tbody th { min-width: 10rem; background: var(--page); } .claim tr > th:first-child { position: sticky; left: 0; }

@@ -18,12 +18,12 @@ class Cell:
     seeds: int
 
     def __str__(self) -> str:
-        return figures(self.mean) if self.deviation is None else f"{figures(self.mean)} ± {figures(self.deviation, 2)}"
+        return rounded(self.mean) if self.deviation is None else f"{rounded(self.mean)} ± {rounded(self.deviation, 2)}"
 
 
-def figures(value: float, significant: int = 4) -> str:
+def rounded(value: float, figures: int = 4) -> str:
     """A number to so many significant figures, zeros at its end included."""
-    return f"{value:#.{significant}g}".removesuffix(".")
+    return f"{value:#.{figures}g}".removesuffix(".")
 
 
 @dataclass(frozen=True)

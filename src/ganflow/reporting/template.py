@@ -46,7 +46,7 @@ seed{{ "s" if experiment.seeds | length > 1 }} = {{ runs | length }} runs.
 </tr>
 {% endfor %}
 <tr class="floor"><th scope="row">floor<small>held-out real images, scored the same way</small></th>
-{% for column in columns %}<td data-dataset="{{ column.dataset }}" data-score="{{ spoken(column.score) }}">{% if column.floor is not none %}<a class="number" href="#protocol" title="To its protocol">{{ figures(column.floor) }}</a>{% endif %}</td>{% endfor %}</tr>
+{% for column in columns %}<td data-dataset="{{ column.dataset }}" data-score="{{ spoken(column.score) }}">{% if column.floor is not none %}<a class="number" href="#protocol" title="To its protocol">{{ rounded(column.floor) }}</a>{% endif %}</td>{% endfor %}</tr>
 </tbody></table></div>
 <p class="note"><b>Best</b> is the lowest mean on a dataset. A bar is the score, the tick on it the floor: what real images that were not trained on get.
 The code beside a number starts the sha256 of its score.json and leads to its run. No number is an FID or an Inception Score unless its name says so.</p>

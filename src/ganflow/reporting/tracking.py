@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from ganflow.errors import UserError
@@ -64,7 +65,7 @@ class Place:
         try:
             yield self._connected()
         except (MlflowException, RequestException, SQLAlchemyError) as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = shorten(str(error), 140, placeholder=" ...")
             cure = "is it up?" if self.server else "if it is damaged, move it away"
             raise UserError(f"{self}: MLflow can't write there ({reason}); {cure}") from None
 

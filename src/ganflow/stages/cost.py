@@ -22,6 +22,7 @@ from torch import Tensor
 from ganflow.components import component
 from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data import formats, sources
+from ganflow.data.costs import full_size_cost
 from ganflow.data.interfaces import SPLITS, Format, Source
 from ganflow.data.reader import Shards
 from ganflow.data.sources.drawn import Drawn
@@ -48,13 +49,14 @@ T = TypeVar("T")
 
 @dataclass
 class Cost:
-    """What a unit, or several, will take; `fetched` bytes come over the network."""
+    """What a unit, or several, will take; `fetched` bytes come over the network, `scratch` ones go at the end."""
 
     units: int = 0
     images: int = 0
     seconds: float = 0.0
     bytes: int = 0
     fetched: int = 0
+    scratch: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
@@ -87,6 +89,8 @@ def _print_sum(experiment: Experiment, whole: Cost) -> None:
         )
     free = shutil.disk_usage(".").free
     print(f"\n{_size(whole.bytes)} of disk, twice that where DVC's cache has to copy; {_size(free)} are free here")
+    if whole.scratch:
+        print(f"and {_size(whole.scratch)} in build/scratch while shards are made, where the archives are unpacked")
     if whole.fetched:
         took = _time(whole.fetched / RATE)
         print(f"to fetch: {_size(whole.fetched)}, which is {took} at 100 Mbit/s and not in the time above")
@@ -124,8 +128,12 @@ class Trial:
         dataset = self.experiment.datasets[unit.axes[0]]
         count = sum(_counts(dataset).values())
         shards, took = self._sharded(dataset)
+        threads = self.experiment.compute.threads
+        if dataset.source.name != "rendered":
+            whole = full_size_cost(_format(dataset.format), dataset.resolution, dataset.encoding, threads, 1 / took)
+            return Cost(1, count, 3600 * whole.hours, whole.shards, scratch=whole.unpacked)
         size = sum(file.stat().st_size for file in shards.folder.glob("*.tar")) / shards.count
-        return Cost(1, count, self.start + count * took / self.experiment.compute.threads, round(count * size))
+        return Cost(1, count, self.start + count * took / threads, round(count * size))
 
     def _reference(self, unit: Unit) -> Cost:
         dataset = self.experiment.datasets[unit.axes[0]]
@@ -151,7 +159,8 @@ class Trial:
         _, run = self._pace(unit.axes[1], dataset)
         began = time.perf_counter()
         module = run.method.modules["generator"]
-        images = generated_images(module, SCORED, run.training.latent, evaluation.batch_size, 0, self.device)
+        latent, classes = run.training.latent, run.method.classes
+        images = generated_images(module, SCORED, latent, evaluation.batch_size, 0, self.device, classes)
         took = (time.perf_counter() - began + self._scoring(images)) / SCORED
         return Cost(1, evaluation.images, self.start + evaluation.images * took)
 
@@ -201,7 +210,8 @@ class Trial:
             training = self.experiment.training_of(variant)
             shards, _ = self._sharded(dataset)
             chosen = self.experiment.variants[variant]
-            method = Adversarial(variant, chosen, training, dataset.shape, 0, self.device)
+            classes = len(shards.classes)
+            method = Adversarial(variant, chosen, training, dataset.shape, 0, self.device, classes)
             run = Run(variant, method, training, 0, self.device, shards, shards)
             self.paces[key] = measured(run), run
         return self.paces[key]

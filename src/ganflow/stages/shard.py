@@ -19,10 +19,10 @@ def run(experiment: Experiment, dataset: str) -> None:
     chosen = experiment.datasets[dataset]
     form = component(formats, Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
     [raw] = unit.inputs
+    for archive in read_json(raw / MANIFEST)["outputs"].values():  # the engine has recorded them: none is fetched again
+        discard_scratch("download", archive["sha256"])
     name = fingerprint(unit)
     kept = scratch("shard", name)
-    for archive in read_json(raw / MANIFEST)["outputs"].values():  # the engine has recorded the download:
-        discard_scratch("download", archive["sha256"])  # nothing will ask for it again
     left_out: dict[str, list[dict[str, str]]] = {}
     with outputs(unit, {"left_out": left_out}) as folder:
         for split in SPLITS:

@@ -43,7 +43,6 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     state = work.to_the_end(folder)
     rate = work.images_used / (time.monotonic() - began)
     about = {
-        "estimate_name": method.objective.legend.estimate,
         "constraint": experiment.variants[variant].constraint.name,
         "legend": method.legend(),
         "settings": {key: part.model_dump(mode="json") for key, part in method.parts.by_key().items()},

@@ -14,6 +14,7 @@ from ganflow.artifacts import write_file
 from ganflow.errors import UserError
 from ganflow.randomness import generator
 
+ALIGNMENT = 64  # bytes
 FORMATS = {".png": "PNG", ".gif": "GIF", ".webp": "WEBP", ".jpg": "JPEG"}
 
 
@@ -30,13 +31,22 @@ def class_labels(count: int, classes: int, device: str, seed: int, purpose: str,
 
 
 def from_stored(samples: Tensor) -> Tensor:
-    """Images, uint8 (n, H, W, 3), to float32 (n, 3, H, W) in [-1, 1], channels last in memory: 2 (x / 255 - 0.5).
+    """Images, uint8 (n, H, W, 3), to float32 (n, 3, H, W) in [-1, 1], channels last in memory: (x - 127.5) / 127.5.
 
     Points, float32 (n, d), stay as they are.
     """
     if samples.dtype != torch.uint8:
         return samples
-    return samples.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    if samples.device.type != "cpu":
+        return samples.float().sub_(127.5).mul_(1 / 127.5).permute(0, 3, 1, 2)
+    # The same bits from numpy, whose allocator hands out warm memory: half the time. Aligned as torch aligns, for the
+    # order of sums in a matrix product may depend on it.
+    room = np.empty(samples.numel() + ALIGNMENT // 4, np.float32)
+    values = room[-room.ctypes.data % ALIGNMENT // 4 :][: samples.numel()].reshape(samples.shape)
+    np.copyto(values, samples.numpy())
+    values -= np.float32(127.5)
+    values *= np.float32(1 / 127.5)
+    return torch.from_numpy(values).permute(0, 3, 1, 2)
 
 
 def to_pixels(images: Tensor) -> np.ndarray:

@@ -32,6 +32,8 @@ from ganflow.training.state import Checkpoints, State
 
 Batch = tuple[Tensor, Callable[[], np.ndarray]]  # real images, and what reads their labels
 
+SLOPE_IMAGES = 256  # held-out images between which the critic's slope is measured; it costs as much as a step
+
 
 class StepDraws(Draws):
     """The draws of one step: of a repetition of an update in an iteration, or of a part of the validation."""
@@ -183,9 +185,9 @@ class Run:
                 labels = partial(self.held_out.labels, chosen)
                 draws = StepDraws(self, "validation", (part,), len(chosen), (real, labels))
                 with self.autocast():
-                    values, slopes = self.method.validation(draws)
-                    values |= self.showing.row(self.method, draws)
-                norms.append(slopes)
+                    values = self.method.validation(draws) | self.showing.row(self.method, draws)
+                    if start < SLOPE_IMAGES:
+                        norms.append(self.method.gradient_norms(draws))
                 for name, value in values.items():
                     totals[name] += float(value) * len(chosen) / count
         return totals | self.method.slopes(torch.cat(norms), totals)

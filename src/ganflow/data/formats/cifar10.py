@@ -64,7 +64,7 @@ class Cifar10(Format):
         _class_names(contents[META], path)
         records = np.concatenate([_records(contents[name], path, name) for name in BATCHES[split]])
         del contents
-        images = records[:, 1:].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+        images = np.ascontiguousarray(records[:, 1:].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1))
         for index, (label, image) in enumerate(zip(records[:, 0], images, strict=True)):
             yield Sample(f"{index:08d}", partial(np.asarray, image), int(label))
 

@@ -3,6 +3,8 @@
 The generator sees the class one-hot with its latent vector (or as its family has it), the critic as constant planes.
 """
 
+from typing import ClassVar
+
 from torch import Tensor, cat
 
 from ganflow.methods.interfaces import Conditioning
@@ -11,6 +13,8 @@ from ganflow.networks.interfaces import one_hot
 
 class Concatenated(Conditioning):
     """One plane for each class, 1 everywhere in that of the image and 0 in the others."""
+
+    critic_sees: ClassVar = "images with their classes"
 
     def channels(self, own: int, classes: int) -> int:
         return own + classes

@@ -87,7 +87,7 @@ class FGAN(Objective):
             smallest=0.0,
             largest=row.largest,
             critic_loss="E f*(T(fake)) − E T(real)",
-            blind_loss=-row.at_one,
+            blind_loss=abs(row.at_one),
         )
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:

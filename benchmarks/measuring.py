@@ -1,0 +1,100 @@
+"""What the benchmarks share: contenders timed in turn, their ratios round by round, the machine, and the images."""
+
+import argparse
+import contextlib
+import io
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+TOP = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "src"))
+
+from ganflow.data.formats.cifar10 import Cifar10  # noqa: E402 (the package beside these scripts)
+from ganflow.data.formats.lsun_bedroom import LsunBedroom  # noqa: E402
+from ganflow.data.interfaces import Format  # noqa: E402
+from ganflow.data.sources.rendered import Rendered  # noqa: E402
+
+REAL = TOP.parent / "shared" / "data"  # real images, where there are any; drawings stand in for them elsewhere
+PACKAGES = ("torch", "numpy", "pillow", "webdataset", "lmdb")
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """The command line of every benchmark."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--images", type=int, default=20_000, help="images of the data set (default: 20,000)")
+    parser.add_argument("--rounds", type=int, default=7, help="times that all contenders run, in turn (default: 7)")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def workplace() -> Iterator[Path]:
+    """An empty folder, and one thread as on one core."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="ganflow-benchmark-") as folder:
+        yield Path(folder)
+
+
+def cifar(folder: Path, images: int) -> tuple[Format, str]:
+    """The archive of CIFAR-10's format in `folder`, with so many training images, and what they are."""
+    script = REAL / "cifar10" / "make_cifar_archive.py"
+    archive = folder / Cifar10.archives[0].name
+    if script.exists():
+        command = [sys.executable, script, archive, "--train", str(images), "--test", "10"]
+        subprocess.run(command, check=True, capture_output=True)
+        return Cifar10(), "CIFAR-10 (once through JPEG)"
+    Rendered(train=images, validation=10).deliver(Cifar10(), folder)
+    return Cifar10(), "drawn objects"
+
+
+def bedrooms(folder: Path, images: int) -> tuple[Format, str]:
+    """The archives of LSUN-bedroom's format in `folder`, with at most so many drawings, and what they are."""
+    real = REAL / "lsun_bedroom"
+    if real.is_dir():
+        for archive in LsunBedroom.archives:
+            shutil.copy(real / archive.name, folder)
+        return LsunBedroom(), "bedroom photographs of LSUN's layout (WebP, short side 256)"
+    Rendered(train=images, validation=10).deliver(LsunBedroom(), folder)
+    return LsunBedroom(), "drawn bedrooms (lossless WebP)"
+
+
+def interleaved(contenders: dict[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:
+    """Images a second of each contender in each round; the first round does not count. A contender returns images."""
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds + 1):
+        for name, run in contenders.items():
+            with contextlib.redirect_stderr(io.StringIO()):
+                began = time.perf_counter()
+                count = run()
+                took = time.perf_counter() - began
+            if number:
+                rates[name].append(count / took)
+    return rates
+
+
+def show(title: str, rates: dict[str, list[float]], baseline: str) -> None:
+    """Prints a table: images a second (median), and the ratio to the baseline of the same round (median, range)."""
+    print(f"\n{title}\n\n| what | images/s | times `{baseline}` |\n| --- | ---: | ---: |")
+    for name, found in rates.items():
+        ratios = [rate / base for rate, base in zip(found, rates[baseline], strict=True)]
+        spread = f"{statistics.median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g})"
+        print(f"| {name} | {statistics.median(found):,.0f} | {spread} |")
+
+
+def machine() -> None:
+    """Prints what the numbers were measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    processor = next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )
+    versions = ", ".join(f"{package} {version(package).partition('+')[0]}" for package in PACKAGES)
+    print(f"\n{processor}; one thread; Python {platform.python_version()}, {versions}")
