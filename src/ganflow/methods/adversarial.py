@@ -175,8 +175,7 @@ class Adversarial:
     @torch.no_grad()
     def gradient_norms(self, draws: Draws) -> Tensor:
         """The critic's gradient norms, (n,), at draws.uniform() between held-out and generated images."""
-        real, labels = self._real(draws), self._labels(draws)
-        fake = self._generated(draws, labels)
+        real, fake, labels = self.pair(draws)
         self.modules["critic"].requires_grad_(False)
         return gradient_norms(lambda images: self._judged(images, labels)[0], real, fake, draws.uniform(), False)
 

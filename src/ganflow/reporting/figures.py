@@ -63,7 +63,7 @@ def panel_figure(panels: list[Panel]) -> bytes:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.margins(x=0.02)
         axes.set_xlabel("generator iteration")
-    return _png(figure)
+    return as_png(figure)
 
 
 @matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
@@ -81,7 +81,7 @@ def strip_figure(runs: list[RunRecord]) -> bytes:
             axes.set_axis_off()
             name = f"{variant}, seed {runs[0].seed}: " if column == 0 else ""
             axes.set_title(f"{name}{iteration:,}", fontsize=8.5, fontweight="normal")
-    return _png(figure)
+    return as_png(figure)
 
 
 def _draw(axes: Axes, series: Series) -> None:
@@ -94,7 +94,8 @@ def _draw(axes: Axes, series: Series) -> None:
         axes.fill_between(series.iterations, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
+    """A figure as PNG bytes."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
     return file.getvalue()

@@ -6,6 +6,7 @@ It holds no clock, host or path: equal runs give equal bytes.
 import base64
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from PIL import Image
 from ganflow.artifacts import write_file, write_json
 from ganflow.config import Experiment
 from ganflow.reporting.figures import COLOURS, panel_figure, strip_figure
+from ganflow.reporting.findings import Findings, study_figure
 from ganflow.reporting.panels import CAPTIONS, Panel, by_variant, estimate_panels, loss_panels
+from ganflow.reporting.points import point_figures
 from ganflow.reporting.runs import RunRecord, flat, spoken
 from ganflow.reporting.script import SCRIPT
 from ganflow.reporting.strips import film_length, images_a_side, pictures
@@ -25,6 +28,7 @@ from ganflow.reporting.style import STYLE
 from ganflow.reporting.tables import as_csv, as_metrics, claim_columns, floors, rounded, score_rows
 from ganflow.reporting.template import PAGE
 
+NO_STUDIES: Mapping[str, Findings] = {}
 CHARTS = {"estimates": estimate_panels, "losses": loss_panels}
 POINTS = 600  # of a curve in the page; curves/*.csv hold them all
 
@@ -37,7 +41,9 @@ class Frame:
     data: str
 
 
-def write_report(experiment: Experiment, runs: list[RunRecord], folder: Path) -> None:
+def write_report(
+    experiment: Experiment, runs: list[RunRecord], folder: Path, studies: Mapping[str, Findings] = NO_STUDIES
+) -> None:
     """Fills `folder` with index.html, figures/*.png, curves/*.csv, scores.csv and metrics.json."""
     rows = score_rows(runs)
     write_file(folder / "scores.csv", as_csv(rows, floors(runs)))
@@ -55,13 +61,25 @@ def write_report(experiment: Experiment, runs: list[RunRecord], folder: Path) ->
             still = _webp(Image.open(io.BytesIO(picture)))
             charts.append({"name": name, "panels": [_data(panel) for panel in panels], "still": still})
         films = {v: [(run, _film(run, len(runs))) for run in seeds] for v, seeds in by_variant(chosen).items()}
-        sections.append({"dataset": dataset, "films": films, "side": images_a_side(chosen[0]), "charts": charts})
+        drawn = point_figures(chosen) if chosen[0].points else {}
+        sections.append(
+            {
+                "dataset": dataset,
+                "films": films,
+                "points": chosen[0].points,
+                "side": images_a_side(chosen[0]),
+                "charts": charts,
+                "stills": [_still(folder, dataset, name, CAPTIONS[name], made) for name, made in drawn.items()],
+            }
+        )
+    findings = [_still(folder, name, "study", found["caption"], study_figure(found)) for name, found in studies.items()]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(PAGE).render(
         experiment=experiment,
         columns=claim_columns(runs),
         rows=by_variant(runs),
         sections=sections,
+        studies=findings,
         captions=CAPTIONS,
         columns_of=_films_a_row,
         rounded=rounded,
@@ -81,6 +99,12 @@ def _protocol(runs: list[RunRecord]) -> dict[str, str]:
     protocols = [flat(run.score["protocol"]) for run in runs]
     values = {key: [str(protocol[key]) for protocol in protocols if key in protocol] for key in flat(protocols[0])}
     return {key: " or ".join(dict.fromkeys(found)) for key, found in values.items()}
+
+
+def _still(folder: Path, name: str, figure: str, caption: str, picture: bytes) -> dict[str, str]:
+    """Writes figures/<name>_<figure>.png, and gives what the page shows of it."""
+    write_file(folder / "figures" / f"{name}_{figure}.png", picture)
+    return {"name": name, "figure": figure, "caption": caption, "data": _webp(Image.open(io.BytesIO(picture)))}
 
 
 def _films_a_row(variants: int) -> int:

@@ -14,6 +14,19 @@ from ganflow.reporting.runs import RunRecord
 
 OVER_SLOPE = "validation_estimate_over_slope"  # the journal's column, of Wasserstein critics
 CAPTIONS = {
+    "surfaces": (
+        "Level lines of the critic after the last iteration, in equal steps of its own scale; light is high, so "
+        "generated points (orange) are drawn up, towards the real ones (dark, held out)."
+    ),
+    "evolution": (
+        "A generator on the line over training: held-out real points (grey), generated ones (orange), and the critic's "
+        "curve: D(x) in [0, 1] where it is a discriminator, else f(x) over its own range."
+    ),
+    "layers": (
+        "Left: the norm of the gradient of the critic's loss, without penalty, in the outputs of each of its layers, "
+        "over all points shown, after the last iteration; a steep line is a gradient that vanishes or explodes over "
+        "depth. Right: all weights of the critic, biases left out; clipping drives them to its limits."
+    ),
     "samples": "Samples from the same latent vectors, from the first iteration (left) to the last (right).",
     "losses": (
         "The critic's loss, which it minimises, without any penalty, by the formula at each axis. Solid: mean over the "

@@ -33,6 +33,11 @@ class RunRecord:
         return f"{self.dataset} {self.variant} {self.seed}"
 
     @property
+    def points(self) -> bool:
+        """Whether its samples are points: then a file beside each picture holds them."""
+        return self.samples[-1][1].with_suffix(".safetensors").exists()
+
+    @property
     def method(self) -> str:
         """Objective, constraint, updates and iterations in a few words."""
         chosen = self.manifest["parameters"]

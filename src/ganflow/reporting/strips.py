@@ -26,6 +26,8 @@ def film_length(runs: int) -> int:
 def images_a_side(run: RunRecord) -> int:
     """How many images a side are shown of a run's grids: about SIDE pixels, but at least 2."""
     grid = run.manifest["parameters"]["training"]["grid"]
+    if run.points:
+        return grid
     return min(grid, max(2, SIDE * grid // _open(run.samples[-1][1]).shape[0]))
 
 
@@ -38,7 +40,7 @@ def pictures(run: RunRecord, count: int) -> list[tuple[int, np.ndarray]]:
     found = []
     for iteration, file in chosen:
         pixels = _open(file)
-        side = pixels.shape[0] // grid * shown
+        side = pixels.shape[0] if run.points else pixels.shape[0] // grid * shown
         found.append((iteration, pixels[:side, :side]))
     return found
 

@@ -84,7 +84,7 @@ def claim_columns(runs: list[RunRecord]) -> list[Column]:
     return [
         Column(dataset, score, [row for row in rows if row.dataset == dataset], floor[dataset].get(score))
         for dataset in floor
-        for score in runs[0].score["scores"]
+        for score in next(run for run in runs if run.dataset == dataset).score["scores"]
     ]
 
 

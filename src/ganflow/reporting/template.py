@@ -23,6 +23,7 @@ seed{{ "s" if experiment.seeds | length > 1 }} = {{ runs | length }} runs.
 {% if experiment.seeds | length == 1 %}One seed: no spread is known, and small differences mean nothing.{% else %}± is one sample deviation over
 {{ experiment.seeds | length }} seeds; differences within it mean nothing.{% endif %}</p>
 <nav>{% for section in sections %}<a href="#{{ section.dataset }}">{{ section.dataset }}</a>{% endfor %}
+{% if studies %}<a href="#studies">Studies</a>{% endif %}
 <a href="#protocol">Protocol</a><a href="#runs">Every run</a></nav>
 </header>
 
@@ -54,8 +55,13 @@ The code beside a number starts the sha256 of its score.json and leads to its ru
 {% for section in sections %}
 {% set first_section = loop.first %}
 <h2 id="{{ section.dataset }}">{{ section.dataset }}</h2>
+{% if section.points %}
+<p class="note">{{ "{:,}".format(section.side * section.side) }} generated points of each variant (orange) on held-out real ones (grey), from the same latent vectors at every iteration.
+Click or tap one to enlarge it.</p>
+{% else %}
 <p class="note">The first {{ section.side }} × {{ section.side }} samples of each variant, from the same latent vectors at every iteration.
 Click or tap one to enlarge it. Compressed for this page; the full grids lie in each run's folder.</p>
+{% endif %}
 <section class="viewer" aria-label="Samples of {{ section.dataset }}">
 <form class="controls" hidden><button type="button" class="play">Play</button>
 <input type="range" min="0" max="100" step="5" value="100" aria-label="Share of training, in percent"><output>100 % of training</output>
@@ -81,7 +87,20 @@ Click or tap one to enlarge it. Compressed for this page; the full grids lie in 
 </div>
 <noscript><img class="still" alt="{{ section.dataset }}: {{ chart.name }}. {{ captions[chart.name] }}" src="data:image/webp;base64,{{ chart.still }}"></noscript>
 {% endfor %}
+{% for still in section.stills %}
+<h3>{{ {"surfaces": "What the critic makes of the plane", "evolution": "Generator and critic over training", "layers": "Gradients and weights of the critic"}[still.figure] }}</h3>
+<p class="note">{{ still.caption }}</p>
+<img class="still" alt="{{ section.dataset }}: {{ still.figure }}. {{ still.caption }}" src="data:image/webp;base64,{{ still.data }}">
 {% endfor %}
+{% endfor %}
+{% if studies %}
+<h2 id="studies">Studies of the theory</h2>
+{% for study in studies %}
+<h3>{{ spoken(study.name) }}</h3>
+<p class="note">{{ study.caption }}</p>
+<img class="still" alt="{{ spoken(study.name) }}. {{ study.caption }}" src="data:image/webp;base64,{{ study.data }}">
+{% endfor %}
+{% endif %}
 
 <h2 id="protocol">Protocol of the scores</h2>
 <div class="scroll"><table class="facts"><tbody>

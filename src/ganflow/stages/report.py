@@ -2,6 +2,7 @@
 
 from ganflow.artifacts import discard_scratch
 from ganflow.config import Experiment
+from ganflow.reporting.findings import load_findings
 from ganflow.reporting.page import write_report
 from ganflow.reporting.runs import load_runs
 from ganflow.stages.execution import device_of, outputs
@@ -13,6 +14,6 @@ def run(experiment: Experiment) -> None:
     unit = unit_of(experiment, device_of(experiment), "report")
     runs = load_runs(experiment, RESULTS)
     with outputs(unit) as folder:
-        write_report(experiment, runs, folder)
+        write_report(experiment, runs, folder, load_findings(experiment, RESULTS))
     for run in runs:  # only now has the engine recorded the runs; killed before, it would have deleted their outputs
         discard_scratch("train", run.manifest["fingerprint"])

@@ -167,6 +167,7 @@ def _report(experiment: Experiment) -> Unit:
         "datasets": list(experiment.datasets),
         "variants": list(experiment.variants),
         "seeds": list(experiment.seeds),
+        "studies": [study.name for study in experiment.studies],
     }
     inputs = tuple(
         place(experiment, dataset, variant, str(seed))

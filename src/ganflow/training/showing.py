@@ -48,7 +48,7 @@ class ImageGrid(Showing):
 class PointPicture(Showing):
     """Points, (n, d): a picture of them on held-out ones, and <iteration>.safetensors.
 
-    That holds the `points`, the `window` (d, 2) they are seen in, the critic's scores on a lattice in it (`surface`: in
+    That holds the `points`, the held-out `real` ones, the `window` (d, 2) they are seen in, the critic's scores on a lattice in it (`surface`: in
     one dimension (257,), in two (65, 65) with the first coordinate first), and `gradient_norms`, (l,): the norm of the
     critic loss's gradient in the outputs of each of the critic's linear layers, over all these points, without penalty.
     """
@@ -61,6 +61,7 @@ class PointPicture(Showing):
     def write(self, folder: Path, iteration: int, samples: Tensor, method: Adversarial) -> None:
         known = {
             "points": samples.cpu(),
+            "real": self.real,
             "window": torch.from_numpy(self.window),
             "gradient_norms": self._gradient_norms(samples, method),
         }

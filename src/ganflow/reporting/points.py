@@ -1,0 +1,143 @@
+"""Figures of runs on points, PNG: what the critic makes of the plane or the line, and what its constraint makes of it.
+
+Drawn from the snapshots that a run leaves beside its sample pictures (training/showing.py); one row or column a variant,
+of its first seed.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from ganflow.errors import UserError
+from ganflow.reporting.figures import COLOURS, INK, QUIET, STYLE, WIDTH, as_png
+from ganflow.reporting.panels import by_variant
+from ganflow.reporting.runs import RunRecord, spoken
+
+REAL, FAKE = "#8a8a8a", "#d55e00"
+SNAPSHOTS = 5
+CLASSIFIERS = ("minimax", "non_saturating")  # objectives whose D is the sigmoid of the score
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a run on points was at an iteration."""
+
+    iteration: int
+    tensors: dict[str, np.ndarray]
+
+
+def point_figures(runs: list[RunRecord]) -> dict[str, bytes]:
+    """The figures of one dataset of points, by the names of panels.CAPTIONS."""
+    seeds = {variant: found[0] for variant, found in by_variant(runs).items()}
+    dimension = len(_snapshot(runs[0], -1).tensors["window"])
+    figures = {}
+    if dimension == 2:
+        figures["surfaces"] = _surfaces(seeds)
+    if dimension == 1:
+        figures["evolution"] = _evolution(seeds)
+    return figures | {"layers": _layers(seeds)}
+
+
+def _snapshot(run: RunRecord, place: int) -> Snapshot:
+    iteration, picture = run.samples[place]
+    return Snapshot(iteration, _tensors(picture.with_suffix(".safetensors")))
+
+
+def _tensors(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError):
+        raise UserError(f"{path}: not there, or damaged; delete its run's folder and run `dvc repro`") from None
+
+
+@matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
+def _surfaces(runs: dict[str, RunRecord]) -> bytes:
+    columns = min(4, len(runs))
+    rows = -(-len(runs) // columns)
+    side = WIDTH / max(columns, 3)
+    figure = Figure(figsize=(side * columns, (side + 0.3) * rows), layout="constrained")
+    for place, (variant, run) in enumerate(runs.items()):
+        last = _snapshot(run, -1).tensors
+        axes = figure.add_subplot(rows, columns, place + 1)
+        (left, right), (bottom, top) = last["window"]
+        x, y = (np.linspace(*ends, len(last["surface"])) for ends in last["window"])
+        if np.ptp(last["surface"]) > 0:
+            axes.contourf(x, y, last["surface"].T, 14, cmap="Blues_r", alpha=0.55)
+            axes.contour(x, y, last["surface"].T, 14, colors="#33557a", linewidths=0.5)
+        axes.scatter(*last["real"].T, s=3, color="#333333", linewidths=0, alpha=0.7)
+        axes.scatter(*last["points"].T, s=3, color=FAKE, linewidths=0, alpha=0.7)
+        axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
+        axes.set_title(f"{variant}\n{_scored(run)}", fontsize=9)
+    return as_png(figure)
+
+
+def _scored(run: RunRecord) -> str:
+    """What a run's scores say, in a line."""
+    scores = run.score["scores"]
+    words = [f"EM {scores['exact_em']:.3f}"] if "exact_em" in scores else []
+    if "missed_modes" in scores:
+        words.append(f"{scores['missed_modes']:.0f} modes missed")
+    if "stray_points" in scores:
+        words.append(f"{1 - scores['stray_points']:.0%} of high quality")
+    return ", ".join(words)
+
+
+@matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
+def _evolution(runs: dict[str, RunRecord]) -> bytes:
+    figure = Figure(figsize=(WIDTH, 1.75 * len(runs) + 0.2), layout="constrained")
+    for row, (variant, run) in enumerate(runs.items()):
+        places = np.unique(np.linspace(0, 1, SNAPSHOTS) ** 1.5 * (len(run.samples) - 1) // 1).astype(int)
+        for column, place in enumerate(places):
+            shown = _snapshot(run, place)
+            axes = figure.add_subplot(len(runs), SNAPSHOTS, row * SNAPSHOTS + column + 1)
+            _line_of(axes, run, shown.tensors)
+            axes.set_title(f"{variant}: {shown.iteration:,}" if column == 0 else f"{shown.iteration:,}", fontsize=9)
+    return as_png(figure)
+
+
+def _line_of(axes: Axes, run: RunRecord, tensors: dict[str, np.ndarray]) -> None:
+    [window], scores = tensors["window"], tensors["surface"].astype(np.float64)
+    bins = np.linspace(*window, 49)
+    axes.hist(tensors["real"][:, 0], bins, density=True, color=REAL, alpha=0.55)
+    axes.hist(tensors["points"][:, 0], bins, density=True, color=FAKE, histtype="step", linewidth=1.5)
+    height = 1.35 * np.histogram(tensors["real"][:, 0], bins, density=True)[0].max()
+    axes.set(xlim=window, ylim=(0, height), yticks=[])
+    curve = axes.twinx()
+    if run.manifest["parameters"]["objective"]["name"] in CLASSIFIERS:
+        curve.plot(np.linspace(*window, len(scores)), 1 / (1 + np.exp(-scores.clip(-700, 700))), color=COLOURS[0])
+        curve.axhline(0.5, color=QUIET, linewidth=0.6)
+        curve.set(ylim=(-0.03, 1.03))
+    else:
+        curve.plot(np.linspace(*window, len(scores)), scores, color=COLOURS[2])
+    curve.set(yticks=[])
+
+
+@matplotlib.style.context(["default", STYLE])
+def _layers(runs: dict[str, RunRecord]) -> bytes:
+    columns = min(3, len(runs))
+    rows = -(-len(runs) // columns)
+    figure = Figure(figsize=(WIDTH, max(3.2, 1.7 * rows + 0.3)), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.5))
+    axes = left.add_subplot()
+    for place, (variant, run) in enumerate(runs.items()):
+        norms = _snapshot(run, -1).tensors["gradient_norms"].astype(np.float64)
+        shown = np.where(norms > 0, norms, np.nan)
+        axes.plot(np.arange(1, len(norms) + 1), shown, "o-", ms=3, color=COLOURS[place % len(COLOURS)], label=variant)
+    axes.set(yscale="log", xlabel="layer of the critic, from the input", ylabel="norm of the loss's gradient")
+    axes.set_title("Gradient by layer")
+    axes.legend(loc="best")
+    for place, (variant, run) in enumerate(runs.items()):
+        tensors = _tensors(run.folder / "critic.safetensors")
+        weights = np.concatenate([v.ravel() for k, v in tensors.items() if k.endswith(("weight", "weight.original"))])
+        box = right.add_subplot(rows, columns, place + 1)
+        box.hist(weights, 60, color=COLOURS[place % len(COLOURS)])
+        box.set_title(f"weights: {spoken(variant)}", fontsize=9)
+        box.set_yticks([])
+        box.tick_params(colors=INK, labelsize=8)
+    return as_png(figure)
