@@ -83,7 +83,8 @@ def test_transport_against_brute_force_and_closed_form():
     assert found.sum() == pytest.approx(1) and found.sum(0) == pytest.approx(1 / 60)
     line, longer = draw.normal(size=(50, 1)), draw.normal(2, 1, (80, 1))
     assert plan(line, longer)[1] == pytest.approx(wasserstein_distance(line[:, 0], longer[:, 0]), rel=1e-9)
-    score = ExactEM(most=50).score(*({"points": torch.from_numpy(p)} for p in (one, other)))
+    metric = ExactEM(most=50)
+    score = metric.score(*(metric.statistics(torch.from_numpy(p)) for p in (one, other)))
     assert score == pytest.approx(ot.emd2([], [], cdist(one[:50], other[:50])), rel=1e-9)
 
 

@@ -35,7 +35,7 @@ def study_figure(findings: Findings) -> bytes:
         axes.set(xlabel=panel["x"], ylabel=panel["y"])
         axes.set_xscale("log" if panel["log_x"] else "linear")
         axes.set_yscale("log" if panel["log_y"] else "linear")
-        axes.legend(loc="best")
+        axes.legend(loc="best", frameon=True, facecolor="white", edgecolor="none", framealpha=0.9)
     return as_png(figure)
 
 

@@ -11,6 +11,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
@@ -73,7 +74,7 @@ def _surfaces(runs: dict[str, RunRecord]) -> bytes:
         axes.scatter(*last["real"].T, s=3, color="#333333", linewidths=0, alpha=0.7)
         axes.scatter(*last["points"].T, s=3, color=FAKE, linewidths=0, alpha=0.7)
         axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
-        axes.set_title(f"{variant}\n{_scored(run)}", fontsize=9)
+        axes.set_title(f"{variant}\n{_scored(run)}", fontsize=8)
     return as_png(figure)
 
 
@@ -82,9 +83,9 @@ def _scored(run: RunRecord) -> str:
     scores = run.score["scores"]
     words = [f"EM {scores['exact_em']:.3f}"] if "exact_em" in scores else []
     if "missed_modes" in scores:
-        words.append(f"{scores['missed_modes']:.0f} modes missed")
+        words.append(f"modes missed {scores['missed_modes']:.0f}")
     if "stray_points" in scores:
-        words.append(f"{1 - scores['stray_points']:.0%} of high quality")
+        words.append(f"{1 - scores['stray_points']:.0%} near one")
     return ", ".join(words)
 
 
@@ -131,6 +132,7 @@ def _layers(runs: dict[str, RunRecord]) -> bytes:
         axes.plot(np.arange(1, len(norms) + 1), shown, "o-", ms=3, color=COLOURS[place % len(COLOURS)], label=variant)
     axes.set(yscale="log", xlabel="layer of the critic, from the input", ylabel="norm of the loss's gradient")
     axes.set_title("Gradient by layer")
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.legend(loc="best")
     for place, (variant, run) in enumerate(runs.items()):
         tensors = _tensors(run.folder / "critic.safetensors")

@@ -19,7 +19,7 @@ from ganflow.studies.interfaces import Findings, Line, Panel, Study, line
 
 CENTRES, DEVIATION, SHARES = (-1.5, 1.5), 0.5, (0.6, 0.4)
 X = np.linspace(-8, 8, 3201)
-DIVERGENCES = {"kl": "forward KL(p‖q)", "reverse_kl": "reverse KL(q‖p)", "jensen_shannon": "Jensen-Shannon"}
+DIVERGENCES = {"kl": "forward KL(p‖q)", "reverse_kl": "reverse KL(q‖p)"}
 BATCH = 512
 START = (-1.0, 0.7)  # mean and deviation of the trained generator
 
@@ -94,14 +94,9 @@ def sampled(draw: np.random.Generator) -> np.ndarray:
 
 
 def divergence_of(name: str, mean: float, deviation: float) -> float:
-    """D_f(p || q) of the mixture p and q = N(mean, deviation^2), integrated on the grid X."""
+    """KL(p || q) or KL(q || p) of the mixture p and q = N(mean, deviation^2), integrated on the grid X."""
     p, q = (np.maximum(density, 1e-300) for density in (mixture(X), normal(X, mean, deviation)))
-    middle = (p + q) / 2
-    integrand = {
-        "kl": p * np.log(p / q),
-        "reverse_kl": q * np.log(q / p),
-        "jensen_shannon": (p * np.log(p / middle) + q * np.log(q / middle)) / 2,
-    }[name]
+    integrand = p * np.log(p / q) if name == "kl" else q * np.log(q / p)
     return float(np.trapezoid(integrand, X))
 
 

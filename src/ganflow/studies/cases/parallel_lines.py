@@ -49,7 +49,7 @@ class ParallelLines(Study):
         near = Panel(
             "Earth mover's distance",
             "θ",
-            "EM(P₀, P_θ)",
+            "EM between the lines at 0 and θ",
             (
                 line("analytic: |θ|", fine, np.abs(fine), 6),
                 line(f"exact transport, {self.points} points", thetas, transport, 0, "marks"),
