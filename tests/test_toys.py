@@ -1,4 +1,4 @@
-"""Points end to end: a tiny toy experiment through the real stages, in one process, with a study and a fixed generator."""
+"""Points end to end: a tiny toy experiment through the real stages, with a study and a fixed generator."""
 
 import csv
 import json
