@@ -107,6 +107,7 @@ def made_once(tmp_path_factory):
         patch.chdir(folder)
         for stage in ("download", "shard", "reference"):
             assert main([stage, "rendered_objects"]) == 0
+        assert main(["studies"]) == 0
         for variant in ("dcgan", "wgan_gp"):
             for seed in "01":
                 for stage in ("train", "evaluate"):

@@ -43,7 +43,7 @@ def test_every_metric_keeps_the_contract(name, rooms, corners):
     samples, labels = corners if metric.points else (rooms, None)
     labels = None if labels is None else labels[:100]
     real, statistics = metric.of_real(samples[:100], labels), metric.statistics(samples[:100])
-    assert metric.score(real, statistics) == pytest.approx(0, abs=0.03 if metric.needs_labels else 1e-9)
+    assert metric.score(real, statistics) == pytest.approx(0, abs=0.05 if metric.needs_labels else 1e-9)
     again = metric.statistics(samples[:100])
     assert all(torch.equal(statistics[key], again[key]) for key in statistics)
 

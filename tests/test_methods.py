@@ -439,10 +439,10 @@ def test_every_variant_of_every_profile_is_sensible_and_builds(profile):
     for name, chosen in experiment.variants.items():
         for dataset in experiment.datasets.values():
             form = component_class(formats, Format, dataset.format, "where")
-            made = parts(name, chosen, dataset.resolution, form.labelled)
+            made = parts(name, chosen, dataset.shape, form.labelled)
             with torch.device("meta"):
-                made.network.generator(dataset.resolution, experiment.training_of(name).latent)
-                made.critic_network.critic(dataset.resolution)
+                made.network.generator(dataset.shape[0], experiment.training_of(name).latent)
+                made.critic_network.critic(dataset.shape[0], dataset.shape[-1])
 
 
 def test_faithful_presets_differ_in_what_the_papers_vary_alone():

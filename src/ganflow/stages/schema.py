@@ -8,8 +8,8 @@ from typing import Any
 from ganflow.artifacts import write_json
 from ganflow.components import Component, component_class, names
 from ganflow.config import Experiment, Training
-from ganflow.data import formats, sources
-from ganflow.data.interfaces import Source
+from ganflow.data import distributions, formats, sources
+from ganflow.data.interfaces import Distribution, Source
 from ganflow.evaluation import metrics
 from ganflow.evaluation.interfaces import Metric
 from ganflow.methods import conditionings, constraints, objectives, optimizers
@@ -29,6 +29,11 @@ CHOICES: dict[tuple[str, str], tuple[ModuleType, type[Component]]] = {
     ("Variant", "constraint"): (constraints, Constraint),
     ("Variant", "optimizer"): (optimizers, Optimizer),
 }
+
+
+NESTED: dict[str, dict[str, tuple[ModuleType, type[Component]]]] = {
+    "drawn": {"distribution": (distributions, Distribution)}
+}  # choices in the settings of a component
 
 
 def run(experiment: Experiment) -> None:
@@ -67,6 +72,9 @@ def _choice(package: ModuleType, kind: type[Component], definitions: dict[str, A
     for name in names(package):
         found = component_class(package, kind, name, "schema").model_json_schema()
         definitions |= found.pop("$defs", {})
+        for field, (inner, what) in NESTED.get(name, {}).items():
+            about = {"description": found["properties"][field]["description"]}
+            found["properties"][field] = about | _choice(inner, what, definitions)
         settings[name] = found
     plain = [name for name in settings if not settings[name].get("required")]
     with_settings = {"type": "object", "properties": settings, "additionalProperties": False}

@@ -150,8 +150,9 @@ def _evaluate(experiment: Experiment, dataset: str, variant: str, seed: int, dev
 
 
 def _studies(experiment: Experiment) -> Unit:
-    parameters = {"studies": [study.model_dump(mode="json") for study in experiment.studies]}
-    parameters |= {"threads": experiment.compute.threads}
+    parameters: dict[str, Any] = {"studies": [study.model_dump(mode="json") for study in experiment.studies]}
+    if experiment.studies:
+        parameters |= {"threads": experiment.compute.threads}
     used = tuple(_module("studies.cases", study.name) for study in experiment.studies)
     packages = (*SCIENCE, "pot", "scipy") if used else ()
     return Unit("studies", (), (), _studied(experiment), parameters, used, packages)
