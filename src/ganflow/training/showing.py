@@ -50,8 +50,8 @@ class PointPicture(Showing):
 
     That holds the `points`, the held-out `real` ones, the `window` (d, 2) they are seen in, the critic's scores on a
     lattice in it (`surface`: in one dimension (257,), in two (65, 65), the first coordinate first), and
-    `gradient_norms`, (l,): the norm of the gradient of the critic's loss, without penalty, in the outputs of each of its
-    linear layers, over all these points.
+    `gradient_norms`, (l,): the norm of the gradient of the critic's loss, without penalty, in the outputs of each of
+    its linear layers, over all these points.
     """
 
     def __init__(self, side: int, held_out: Shards):

@@ -73,8 +73,8 @@ class DisjointGaussians(Study):
             "Two Gaussians that hardly overlap (WGAN, figure 2). The optimal discriminator is flat on both, the "
             f"critic has a slope of {numbers['critic_slope_between']:.2f} between them. Right: the gradient of the "
             "generator's loss in its shift θ while its opponent is trained and θ stays: with the minimax loss it "
-            "vanishes, with the non-saturating one it follows the discriminator's growing slope, with the Wasserstein loss "
-            "it stays near 1. Values below 1e-12 are drawn at 1e-12."
+            "vanishes, with the non-saturating one it follows the discriminator's growing slope, with the Wasserstein "
+            "loss it stays near 1. Values below 1e-12 are drawn at 1e-12."
         )
         return Findings(caption, (shown, norms), numbers)
 

@@ -1,0 +1,106 @@
+"""What the Wasserstein papers prove, by trained critics: duality, the gradient formula, the critic's direction."""
+
+import numpy as np
+import ot
+import pytest
+import torch
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+from scipy.stats import wasserstein_distance
+
+from ganflow.evaluation.metrics.exact_em import ExactEM
+from ganflow.evaluation.metrics.missed_modes import MissedModes
+from ganflow.evaluation.metrics.stray_points import StrayPoints
+from ganflow.methods.constraints.gradient_penalty import GradientPenalty
+from ganflow.methods.objectives.wasserstein import Wasserstein
+from ganflow.networks.families.toy_mlp import ToyMLP
+from ganflow.randomness import generator
+from ganflow.studies.critics import Critic, finish, points
+from ganflow.training.transport import plan, transport_cosine
+
+TOLERANCE = 0.06  # of exact W1, relative: a gradient penalty lets the slope exceed 1 a little
+
+
+def gaussian(mean: tuple[float, ...], count: int = 256):
+    return lambda draw: np.array(mean) + 0.5 * draw.standard_normal((count, len(mean)))
+
+
+def trained(dimension: int, real, fake, steps: int = 600) -> Critic:
+    network = ToyMLP(width=64, layers=2)
+    critic = Critic(Wasserstein(), GradientPenalty(weight=10.0), dimension, network, 2e-3, seed=0)
+    finish(critic.fit(real, fake, steps))
+    return critic
+
+
+@pytest.mark.parametrize("shift", [(2.0,), (1.2, -1.6)], ids=["line", "plane"])
+def test_the_critics_estimate_approaches_exact_w1(shift):
+    """W1 of two Gaussians of one covariance is the distance of their means."""
+    origin = (0.0,) * len(shift)
+    critic = trained(len(shift), gaussian(origin), gaussian(shift))
+    draw = generator(1, "held out")
+    real, fake = (points(gaussian(mean, 4000), draw) for mean in (origin, shift))
+    exact = float(np.linalg.norm(shift))
+    assert critic.estimate(real, fake) == pytest.approx(exact, rel=TOLERANCE)
+    assert plan(real[:1000].numpy(), fake[:1000].numpy())[1] == pytest.approx(exact, rel=TOLERANCE)
+    assert float(transport_cosine(critic, real[:500], fake[:500])) > 0.9
+
+
+def test_the_gradient_formula_against_finite_differences_of_exact_w():
+    """grad_theta W(P_r, P_theta) = -E grad_theta f(g_theta(z)) (WGAN, theorem 3), g_theta(z) = s R z + m."""
+    theta = torch.tensor([1.5, 0.5, 0.8], requires_grad=True)  # m and s
+
+    def generated(at: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        return at[:2] + at[2] * noise
+
+    count = 1500
+    draw = generator(0, "formula")
+    noise = points(lambda d: d.standard_normal((count, 2)), draw)
+    real = points(lambda d: 0.4 * d.standard_normal((count, 2)), draw)
+
+    def fake_batch(d: np.random.Generator) -> np.ndarray:
+        return generated(theta.detach(), noise)[d.permutation(count)[:256]].numpy()
+
+    critic = trained(2, lambda d: real[d.permutation(count)[:256]].numpy(), fake_batch, steps=800)
+    [formula] = torch.autograd.grad(-critic(generated(theta, noise)).mean(), theta)
+    step, differences = 0.02, []
+    for place in range(3):
+        ends = []
+        for sign in (1, -1):
+            moved = theta.detach().clone()
+            moved[place] += sign * step
+            ends.append(plan(real.numpy(), generated(moved, noise).numpy())[1])
+        differences.append((ends[0] - ends[1]) / (2 * step))
+    assert np.linalg.norm(formula.numpy() - differences) < 0.1 * np.linalg.norm(differences)
+
+
+def test_transport_against_brute_force_and_closed_form():
+    draw = np.random.default_rng(0)
+    one, other = draw.normal(size=(60, 2)), draw.normal(1, 2, (60, 2))
+    cost = cdist(one, other)
+    rows, columns = linear_sum_assignment(cost)
+    found, distance = plan(one, other)
+    assert distance == pytest.approx(cost[rows, columns].mean(), rel=1e-12)
+    assert found.sum() == pytest.approx(1) and found.sum(0) == pytest.approx(1 / 60)
+    line, longer = draw.normal(size=(50, 1)), draw.normal(2, 1, (80, 1))
+    assert plan(line, longer)[1] == pytest.approx(wasserstein_distance(line[:, 0], longer[:, 0]), rel=1e-9)
+    score = ExactEM(most=50).score(*({"points": torch.from_numpy(p)} for p in (one, other)))
+    assert score == pytest.approx(ot.emd2([], [], cdist(one[:50], other[:50])), rel=1e-9)
+
+
+def test_the_cosine_of_critics_whose_gradient_is_known():
+    real, fake = torch.zeros(40, 2) + torch.tensor([3.0, 0.0]), torch.randn(40, 2) * 0.01
+    right, wrong, across = (lambda x, way=way: x @ torch.tensor(way) for way in ([1.0, 0.0], [-5.0, 0.0], [0.0, 2.0]))
+    assert float(transport_cosine(right, real, fake)) == pytest.approx(1, abs=1e-3)
+    assert float(transport_cosine(wrong, real, fake)) == pytest.approx(-1, abs=1e-3)
+    assert float(transport_cosine(across, real, fake)) == pytest.approx(0, abs=0.02)
+
+
+def test_modes_are_counted_as_the_definition_says():
+    centres = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    labels = torch.arange(3000) % 3
+    real = centres[labels] + torch.randn(3000, 2, generator=torch.Generator().manual_seed(0))
+    made = torch.tensor([[2.5, 0.0], [3.5, 0.0], [10.0, 2.8], [12.0, 2.5], [50.0, 50.0]])  # near: the first and third
+    for metric, expected in ((MissedModes(), 1.0), (StrayPoints(), 3 / 5)):
+        known = metric.of_real(real, labels)
+        assert metric.score(known, metric.statistics(made)) == pytest.approx(expected)
+        assert metric.score(known, metric.statistics(real)) == pytest.approx(0, abs=0.02)

@@ -1,0 +1,99 @@
+"""Studies: one contract for all of them, and their numbers against the theory in closed form."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ganflow.components import component_class, names
+from ganflow.config import Choice
+from ganflow.errors import UserError
+from ganflow.methods.objectives.minimax import Minimax
+from ganflow.methods.objectives.non_saturating import NonSaturating
+from ganflow.reporting.findings import study_figure
+from ganflow.studies import cases
+from ganflow.studies.cases import divergence_fits, parallel_lines, saturation
+from ganflow.studies.interfaces import Study, studies_of
+
+SHORT = {
+    "parallel_lines": {"places": 5, "steps": 150, "points": 200},
+    "disjoint_gaussians": {"steps": 400},
+    "saturation": {},
+    "divergence_fits": {"steps": 300},
+    "minimax_maximin": {"rounds": 120},
+}
+
+
+@pytest.fixture(scope="module")
+def findings():
+    """Each study, made short, with what it found."""
+    torch.use_deterministic_algorithms(True)
+    return {name: component_class(cases, Study, name, "where")(**SHORT[name]).run() for name in SHORT}
+
+
+@pytest.mark.parametrize("name", names(cases))
+def test_every_study_keeps_the_contract(name, findings):
+    found = component_class(cases, Study, name, "where")
+    for key, field in found.model_fields.items():
+        assert field.description, f"{name}.{key} is not described"
+    made = findings[name].as_json()
+    assert json.loads(json.dumps(made, allow_nan=False)) == made | {"panels": json.loads(json.dumps(made["panels"]))}
+    assert made["caption"].endswith(".") and all(math.isfinite(number) for number in made["numbers"].values())
+    assert study_figure(json.loads(json.dumps(made))).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["saturation", "minimax_maximin"])
+def test_a_study_finds_the_same_again(name, findings):
+    assert component_class(cases, Study, name, "where")(**SHORT[name]).run() == findings[name]
+
+
+@pytest.mark.parametrize("theta", [-0.7, 0.0, 0.2])
+def test_distances_of_parallel_lines_in_closed_form(theta):
+    apart = theta != 0
+    expected = {"EM": abs(theta), "JS": math.log(2) * apart, "TV": 1.0 * apart, "KL": math.inf if apart else 0.0}
+    assert {name: parallel_lines.exact(name, theta) for name in expected} == expected
+
+
+def test_the_critic_and_transport_find_the_distance_of_parallel_lines(findings):
+    numbers = findings["parallel_lines"].numbers
+    assert numbers["largest_error_of_transport"] < 0.08
+    assert numbers["mean_error_of_critic"] < 0.1
+    assert numbers["smallest_js_estimate_off_zero"] == pytest.approx(math.log(2), abs=0.01)
+
+
+def test_which_gradients_vanish(findings):
+    numbers = findings["disjoint_gaussians"].numbers
+    assert numbers["last_gradient_minimax"] < 1e-4
+    assert numbers["last_gradient_non_saturating"] > 1
+    assert numbers["last_gradient_wasserstein"] == pytest.approx(1, abs=0.4)
+
+
+def test_losses_against_the_papers_formulas():
+    chance = np.array([1e-3, 0.25, 0.5, 0.9])
+    loss, slope = saturation.loss_and_slope(Minimax(), chance)
+    assert loss == pytest.approx(np.log(1 - chance)) and slope == pytest.approx(chance)
+    loss, slope = saturation.loss_and_slope(NonSaturating(), chance)
+    assert loss == pytest.approx(-np.log(chance)) and slope == pytest.approx(1 - chance)
+
+
+def test_fits_of_a_mixture():
+    x, p = divergence_fits.X, divergence_fits.mixture(divergence_fits.X)
+    mean = np.trapezoid(x * p, x)
+    deviation = np.trapezoid((x - mean) ** 2 * p, x) ** 0.5
+    assert divergence_fits.best_fit("kl") == pytest.approx((mean, deviation), abs=1e-3)  # moments match
+    larger = divergence_fits.CENTRES[int(np.argmax(divergence_fits.SHARES))]
+    assert divergence_fits.best_fit("reverse_kl") == pytest.approx((larger, divergence_fits.DEVIATION), abs=0.05)
+
+
+def test_the_generator_in_the_inner_loop_keeps_to_one_mode(findings):
+    numbers = findings["minimax_maximin"].numbers
+    assert numbers["maximin_largest_share"] > 0.6 > numbers["minimax_largest_share"]
+
+
+def test_unknown_and_repeated_studies_are_refused():
+    with pytest.raises(UserError, match="did you mean `saturation`"):
+        studies_of([Choice(name="saturatio")])
+    with pytest.raises(UserError, match="stands there twice"):
+        studies_of([Choice(name="saturation")] * 2)
