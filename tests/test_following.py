@@ -77,7 +77,7 @@ def test_a_training_is_shown_while_it_goes_on_and_is_the_same_run_in_the_end(tmp
     assert (seen.info.status, seen.data.params["training.iterations"]) == ("RUNNING", "3000")
     assert training.poll() is None  # it goes on
     follower.send_signal(signal.SIGINT)
-    assert follower.wait(timeout=30) == 130
+    assert follower.wait(timeout=120) == 130
     assert shown()[1].info.status == "KILLED"
     again = start("publish", "--follow", environment=environment)
     assert training.wait() == 0
