@@ -35,7 +35,7 @@ def make_trained(results: Path, seeds: tuple[int, ...] = (1,)) -> tuple[Experime
             "module": "generator",
         }
         header |= {"shape": (side, side, 3), "classes": 0, "scale": 1.0, "latent": LATENT, "network": network}
-        module = network_of(Choice(**network), side, "test").generator(side, LATENT)
+        module = network_of(Choice(**network), (side, side, 3), "test").generator(side, LATENT)
         save_tensors(run.folder / "generator.safetensors", module.state_dict(), header)
         trained = digest_file(run.folder / MANIFEST)
         folder = f"{results.name}/synthetic/runs/{run.dataset}/{run.variant}/{run.seed}"
