@@ -16,7 +16,8 @@ OVER_SLOPE = "validation_estimate_over_slope"  # the journal's column, of Wasser
 CAPTIONS = {
     "surfaces": (
         "Level lines of the critic after the last iteration, in equal steps of its own scale; light is high, so "
-        "generated points (orange) are drawn up, towards the real ones (dark, held out)."
+        "generated points (orange) are drawn up, towards the real ones (dark, held out). Missed: modes without a point "
+        "of high quality; near: share of points of high quality, within three deviations of a mode."
     ),
     "evolution": (
         "A generator on the line over training: held-out real points (grey), generated ones (orange), and the critic's "

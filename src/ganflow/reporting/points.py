@@ -83,9 +83,9 @@ def _scored(run: RunRecord) -> str:
     scores = run.score["scores"]
     words = [f"EM {scores['exact_em']:.3f}"] if "exact_em" in scores else []
     if "missed_modes" in scores:
-        words.append(f"modes missed {scores['missed_modes']:.0f}")
+        words.append(f"missed {scores['missed_modes']:.0f}")
     if "stray_points" in scores:
-        words.append(f"{1 - scores['stray_points']:.0%} near one")
+        words.append(f"near {1 - scores['stray_points']:.0%}")
     return ", ".join(words)
 
 
