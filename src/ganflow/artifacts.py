@@ -1,8 +1,8 @@
 """Artifacts: files and folders that appear whole or not at all, with digests and a manifest that say what they are.
 
 A folder is finished when it holds manifest.json, which is written last. What a killed stage needs in order to go on
-lies in
-a scratch folder named by a fingerprint, outside every output: both engines delete outputs before they run a stage.
+lies in a scratch folder named by a fingerprint, outside every output: both engines delete outputs before they run a
+stage.
 """
 
 import hashlib

@@ -1,6 +1,5 @@
 """Components: one file each, found by its name. A file `weight_clipping.py` in a package holds one subclass of
-`Component`,
-a frozen pydantic model whose fields are its settings in params.yaml and whose methods are what it does."""
+`Component`, a frozen pydantic model whose fields are its settings in params.yaml and whose methods are what it does."""
 
 import difflib
 import importlib

@@ -1,8 +1,7 @@
 """params.yaml as frozen models: every key is checked, every default stands here once, every mistake is one sentence.
 
 The file is read by YAML 1.2, as DVC reads it. What a component (network, objective, source, ...) takes is declared in
-the
-component's own file; here it is a `Choice`: a name and its settings.
+the component's own file; here it is a `Choice`: a name and its settings.
 """
 
 import difflib

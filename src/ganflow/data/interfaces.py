@@ -109,6 +109,10 @@ class Source(Component):
         Returns {name: sha256} of those whose digest was taken on the way.
         """
 
+    def counts(self, form: Format) -> dict[str, int] | None:
+        """Samples of each split that it delivers; None where only the archives can tell."""
+        return None
+
     def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
         """Why this source can't deliver a format's samples of a shape, or None."""
         return None

@@ -57,13 +57,14 @@ def write_shards(
     processes: int = 1,
     most_broken: float = 0.0,
     kept: Path | None = None,
+    total: int | None = None,
 ) -> list[Left]:
     """Writes shards of `shard_size` samples (the last may hold fewer) and index.json; labelled if there are classes.
 
     `shape` is (side, side, 3) for pictures, which are cut to it, and (d,) for points. Images that can't be used are
     left out, and returned in the order of the samples; at most the share `most_broken`, rounded up, may be so. In the
-    folder `kept`, which only equal work may share, finished shards outlive a killed writer. Raises UserError if too
-    many images are broken or if there is no sample.
+    folder `kept`, which only equal work may share, finished shards outlive a killed writer; `total` samples are
+    expected, if that is known. Raises UserError if too many images are broken or if there is no sample.
     """
     folder.mkdir(parents=True, exist_ok=True)
     layout = Layout(shape, "uint8" if len(shape) == 3 else "float32", bool(classes), encoding)
@@ -81,7 +82,7 @@ def write_shards(
     else:
         rest = itertools.islice(samples, left_out.seen, None)
         encode = partial(_encode, layout, resize)
-        progress = Progress(f"shard {dataset} {split}", None, "samples", left_out.seen)
+        progress = Progress(f"shard {dataset} {split}", total, "samples", left_out.seen)
         with progress, closing(_encoded(rest, encode, processes)) as encoded:
             usable = left_out.of(encoded)
             for first in usable:

@@ -1,6 +1,5 @@
 """The norm of a critic's gradient in its input, between real and generated images: what a gradient penalty holds at 1,
-and by
-what any other constraint is to be judged."""
+and by what any other constraint is to be judged."""
 
 import torch
 from torch import Tensor

@@ -23,7 +23,7 @@ from ganflow.components import component
 from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data import formats, sources
 from ganflow.data.costs import full_size_cost
-from ganflow.data.interfaces import SPLITS, Format, Source
+from ganflow.data.interfaces import Format, Source
 from ganflow.data.reader import Shards
 from ganflow.data.sources.drawn import Drawn
 from ganflow.data.sources.rendered import Rendered
@@ -230,11 +230,9 @@ def _tried(dataset: Dataset) -> Source:
 
 
 def _counts(dataset: Dataset) -> dict[str, int]:
-    """Images of each split: as params.yaml says of drawings, as the official archives hold of anything else."""
-    if dataset.source.name in MADE_HERE:
-        source = component(sources, Source, dataset.source, "datasets")
-        return {split: getattr(source, split) for split in SPLITS}
-    return dict(_format(dataset.format).images)
+    """Samples of each split: as the source says, or as the official archives hold."""
+    form = _format(dataset.format)
+    return component(sources, Source, dataset.source, "datasets").counts(form) or form.images
 
 
 def _timed(work: Callable[[], T]) -> tuple[float, T]:

@@ -1,5 +1,5 @@
-"""reference: what every metric needs to know of the real images, once a dataset, and each metric's floor:
-its score of the held-out images, which no generator can be expected to beat."""
+"""reference: what every metric needs to know of the real images, once a dataset, and each metric's floor: its score of
+the held-out images, which no generator can be expected to beat."""
 
 from ganflow.artifacts import write_json
 from ganflow.config import Experiment

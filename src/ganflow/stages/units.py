@@ -1,6 +1,5 @@
 """Units of work: every stage applied to every dataset, variant and seed of params.yaml, and the digest that says when
-one
-must be done again: over its resolved parameters, the source of every module that it runs, and the versions that
+one must be done again: over its resolved parameters, the source of every module that it runs, and the versions that
 decide bytes.
 
 The modules are the import closure of the stage and of the components its parameters name (grimp, import-linter's own

@@ -1,12 +1,9 @@
 """verify: is every artifact what its manifest and dvc.lock say, and does computing it again give the same bytes?
 
 Bit-equality is promised for the same kind of device, the same type of CPU and the versions in the manifest. Elsewhere
-sums are
-rounded in another order: downloads and shards are still equal, statistics and short trainings are close (largest
-difference
-at most CLOSE of a file's largest number), and long trainings are not even that, for rounding grows with every update:
-then
-only scores can be compared, within their spread over seeds.
+sums are rounded in another order: downloads and shards are still equal, statistics and short trainings are close
+(largest difference at most CLOSE of a file's largest number), and long trainings are not even that, for rounding grows
+with every update: then only scores can be compared, within their spread over seeds.
 """
 
 import hashlib

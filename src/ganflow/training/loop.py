@@ -1,8 +1,7 @@
 """The training loop: runs any list of declared updates, and has no branch on the variant.
 
 Every draw is a function of (seed, update, iteration, repetition), every batch of the position in the stream, so a run
-that
-was killed and resumed, as often as it may be, makes the same bytes as one that was not.
+that was killed and resumed, as often as it may be, makes the same bytes as one that was not.
 """
 
 import math

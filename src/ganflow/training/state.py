@@ -1,8 +1,7 @@
 """The state of a run that survives a kill: checkpoints written beside, synced and renamed, named by their own digest.
 
 A checkpoint is one safetensors file, `<iteration>-<sha256>.safetensors`; the last two are kept, and a damaged one is
-passed
-over with a word for the one before. Nothing is pickled.
+passed over with a word for the one before. Nothing is pickled.
 """
 
 from dataclasses import dataclass, field

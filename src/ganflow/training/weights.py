@@ -50,8 +50,7 @@ def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, di
 
     It maps (n, latent) float32, standard normal, to images, (n, 3, H, W) in [-1, 1], or points, (n, d), of the `shape`
     in the file; with classes it takes (n, latent + classes), the class one-hot behind the latent vector
-    (`networks.interfaces.codes`). Raises UserError if
-    the file is absent, damaged or holds no generator.
+    (`networks.interfaces.codes`). Raises UserError if the file is absent, damaged or holds no generator.
     """
     tensors, about = load_tensors(Path(path))
     if not str(about.get("module")).startswith("generator"):

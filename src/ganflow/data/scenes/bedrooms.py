@@ -1,8 +1,8 @@
 """Bedrooms drawn in perspective: a stand-in for photographs of bedrooms that needs no download.
 
-Picture i is a pure function of (seed, index): the same alone, in a batch or in another process.
-Few palettes, three places for the window, three lights and no texture: a small network learns the beds in minutes.
-Lengths are metres: x to the right from the middle of the room, y up from the floor, z away from the camera.
+Picture i is a pure function of (seed, index): the same alone, in a batch or in another process. Few palettes, three
+places for the window, three lights and no texture: a small network learns the beds in minutes. Lengths are metres: x to
+the right from the middle of the room, y up from the floor, z away from the camera.
 """
 
 from random import Random

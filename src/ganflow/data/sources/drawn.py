@@ -13,7 +13,7 @@ from pydantic import Field
 from ganflow.components import component
 from ganflow.config import Choice
 from ganflow.data import distributions
-from ganflow.data.interfaces import Distribution, Format, Sample, Source
+from ganflow.data.interfaces import SPLITS, Distribution, Format, Sample, Source
 from ganflow.randomness import generator
 
 
@@ -29,6 +29,9 @@ class Drawn(Source):
     def drawn_from(self) -> Distribution:
         """The distribution with its settings; raises UserError for an unknown one."""
         return component(distributions, Distribution, self.distribution, "source.drawn.distribution")
+
+    def counts(self, form: Format) -> dict[str, int]:
+        return {split: getattr(self, split) for split in SPLITS}
 
     def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
         if not form.points:

@@ -9,6 +9,9 @@ from ganflow.data.interfaces import Format, Source
 class Official(Source):
     """Downloads what the format names."""
 
+    def counts(self, form: Format) -> dict[str, int]:
+        return form.images
+
     def deliver(self, form: Format, folder: Path) -> dict[str, str]:
         """Downloads every archive of the format, verified by size and sha256."""
         return {

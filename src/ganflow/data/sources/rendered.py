@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ganflow.data.interfaces import Format, Sample, Source
+from ganflow.data.interfaces import SPLITS, Format, Sample, Source
+from ganflow.progress import Progress
 
 FIRST_INDEX = {"train": 0, "validation": 10**9}  # of the scene's drawings
 
@@ -20,6 +21,9 @@ class Rendered(Source):
     train: int = Field(ge=1, le=1_000_000, description="training images")
     validation: int = Field(ge=1, le=1_000_000, description="validation images")
     seed: int = Field(0, ge=0, lt=2**31, description="of the drawings")
+
+    def counts(self, form: Format) -> dict[str, int]:
+        return {split: getattr(self, split) for split in SPLITS}
 
     def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
         return "draws pictures; points have the source `drawn`" if form.points else None
@@ -34,10 +38,13 @@ class Rendered(Source):
         classes = getattr(scene, "CLASSES", ())
 
         def draw(split: str) -> Iterator[Sample]:
-            for index in range(getattr(self, split)):
-                drawn = scene.draw(self.seed, FIRST_INDEX[split] + index)
-                label, image = drawn if classes else (None, drawn)
-                yield Sample(f"{index:08d}", image.copy, label)
+            count = getattr(self, split)
+            with Progress(f"draw {form.scene} {split}", count, "images") as progress:
+                for index in range(count):
+                    drawn = scene.draw(self.seed, FIRST_INDEX[split] + index)
+                    label, image = drawn if classes else (None, drawn)
+                    yield Sample(f"{index:08d}", image.copy, label)
+                    progress.advance()
 
         form.write(folder, draw, tuple(classes))
         return {}

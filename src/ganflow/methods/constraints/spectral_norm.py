@@ -1,8 +1,7 @@
 """Spectral normalisation (Miyato et al., arXiv 1802.05957, equation 8 and Algorithm 1): every layer's W / sigma(W).
 
 The power iteration goes on once in each critic step and nowhere else, and its vectors are buffers of the critic: a
-resumed
-run has them, and looking at a critic does not change it.
+resumed run has them, and looking at a critic does not change it.
 """
 
 from typing import ClassVar

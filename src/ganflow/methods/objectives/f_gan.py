@@ -2,8 +2,7 @@
 generated.
 
 With the score v, the critic's T = g_f(v) maximises the bound E_P T - E_Q f*(T) (equations 4 and 6); g_f and f* are
-those of
-the paper's Table 2, g_f always increasing, so that a high score means "real"; each f* o g_f is written without
+those of the paper's Table 2, g_f always increasing, so that a high score means "real"; each f* o g_f is written without
 overflow.
 """
 

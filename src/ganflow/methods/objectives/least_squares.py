@@ -1,8 +1,7 @@
 """Least squares (LSGAN, arXiv 1611.04076, equation 2): the critic's targets are a for generated and b for real images.
 
 The paper's two choices: a = 0, b = c = 1 (equation 9, the default), and a = -1, b = 1, c = 0 (equation 8), with which
-the
-generator minimises a Pearson divergence.
+the generator minimises a Pearson divergence.
 """
 
 from pydantic import Field, model_validator

@@ -1,8 +1,7 @@
 """RMSProp as in TensorFlow 1, which the WGAN-GP authors' code runs: epsilon inside the root, the accumulator from 1.
 
 With the accumulator at 1 a step is bounded by the learning rate times the gradient at first, where torch's, from 0,
-begins
-with steps of ten times the learning rate.
+begins with steps of ten times the learning rate.
 """
 
 from collections.abc import Iterable

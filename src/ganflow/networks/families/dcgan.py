@@ -1,9 +1,8 @@
 """DCGAN (Radford et al., arXiv 1511.06434) as the WGAN authors' code builds it: 4x4 kernels, stride 2, N(0, 0.02)
 weights.
 
-With batch normalisation at 64 pixels, width 64 and latent 100 it has their 3,576,704 and 2,765,568 parameters.
-Without any
-normalisation (`norm: none`) every convolution has a bias instead.
+With batch normalisation at 64 pixels, width 64 and latent 100 it has their 3,576,704 and 2,765,568 parameters. Without
+any normalisation (`norm: none`) every convolution has a bias instead.
 """
 
 from itertools import pairwise
