@@ -61,3 +61,10 @@ def test_choices_are_read_back_as_they_are_written():
     for value in ("none", {"gradient_penalty": {"weight": 1.0}}, {"gradient_penalty": None}):
         choice = config.Choice.model_validate(value)
         assert config.Choice.model_validate(json.loads(choice.model_dump_json())) == choice
+
+
+def test_noise_on_eight_bits_is_refused_for_points(tmp_path):
+    text = (TOP / "profiles/toy.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("\ntraining: {", "\ntraining: {dequantise: true, "))
+    with pytest.raises(UserError, match=r"dequantise is noise on 8-bit images, and datasets\.\w+ are points"):
+        config.load(tmp_path / "params.yaml")

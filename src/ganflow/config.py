@@ -178,8 +178,12 @@ class Experiment(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Experiment":
+        points = [name for name, dataset in self.datasets.items() if dataset.dimension is not None]
         for name in self.variants:
-            self.training_of(name)
+            if self.training_of(name).dequantise and points:
+                raise ValueError(
+                    f"variants.{name}: dequantise is noise on 8-bit images, and datasets.{points[0]} are points"
+                )
         for name, dataset in self.datasets.items():
             if (dataset.source.name == "rendered") != name.startswith("rendered_"):
                 raise ValueError(
