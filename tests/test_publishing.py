@@ -30,6 +30,11 @@ from ganflow.stages import publish as stage
 from ganflow.training.images import to_pixels
 from ganflow.training.weights import load_generator
 
+ESTIMATED = {
+    "dcgan": "jensen-shannon",
+    "wgan": "wasserstein times K of wgan",  # on no axis with any other
+    "wgan_gp": "wasserstein",
+}
 PUBLISH = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -101,7 +106,8 @@ def check_run(client, there, run: RunRecord) -> None:
     [known] = there.inputs.dataset_inputs
     assert (known.dataset.name, known.dataset.digest, known.tags[0].value) == (run.dataset, "1" * 12, "training")
     for column in set(run.journal) - {"iteration"}:
-        history = sorted(client.get_metric_history(identity, column), key=lambda metric: metric.step)
+        name = f"{column}/{ESTIMATED[run.variant]}" if column in ("estimate", "validation_estimate") else column
+        history = sorted(client.get_metric_history(identity, name), key=lambda metric: metric.step)
         expected = list(zip(run.journal["iteration"], run.journal[column], strict=True))
         assert [(metric.step, metric.value) for metric in history] == expected
     images = [file.path for file in client.list_artifacts(identity, "images")]

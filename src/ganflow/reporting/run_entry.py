@@ -29,6 +29,7 @@ LONGEST = 6000  # characters of a parameter's value, MLflow's limit
 RECORDING = re.compile(
     r"compute\..*|training\.(.*_every|grid|validation_images)"
 )  # parameters that no comparison needs
+ESTIMATES = ("estimate", "validation_estimate")  # columns of a journal
 PUBLISHED, PARENT, GRIDS = "ganflow.published", "mlflow.parentRunId", "samples"
 
 
@@ -88,9 +89,9 @@ def advance(
     if not there.inputs.dataset_inputs:
         client.log_inputs(identity, [dataset_input(run.dataset, dataset, run.manifest["inputs"])])
     metrics = [
-        Metric(column, float(value), start + index, int(step))
+        Metric(name, float(value), start + index, int(step))
         for column, values in run.journal.items()
-        if column != "iteration"
+        if (name := metric_name(run, column))
         for index, (step, value) in enumerate(zip(run.journal["iteration"], values, strict=True))
         if step > after
     ]
@@ -101,6 +102,22 @@ def advance(
         if iteration not in shown:
             with Image.open(path) as picture:
                 client.log_image(identity, picture.convert("RGB"), key=GRIDS, step=iteration, timestamp=start)
+
+
+def metric_name(run: RunRecord | Unfinished, column: str) -> str | None:
+    """What a column of the journal is called in MLflow, which draws metrics of one name on one axis; None: not shown.
+
+    Estimates have the name of what they estimate, and with a slope that nobody knows a name of their own. A training
+    without a manifest does not say which it is, so its estimates wait until it is finished.
+    """
+    if column not in ESTIMATES:
+        return None if column == "iteration" else column
+    if isinstance(run, Unfinished):
+        return None
+    legend = run.manifest["legend"]
+    name = legend["estimate"].removesuffix(" estimate").lower()
+    name += "" if legend["of"] == "images" else f" of {legend['of']}"
+    return f"{column}/{name}" + (f" times K of {run.variant}" if legend["slope"] == "unknown" else "")
 
 
 def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, dataset: Dataset) -> None:
