@@ -133,6 +133,41 @@ def test_an_interrupted_first_look_leaves_nothing_running(tmp_path, monkeypatch)
     assert shown()[1].info.status == "KILLED"
 
 
+def test_a_grid_that_was_cut_off_is_written_again_under_its_own_name(tmp_path, monkeypatch):
+    """MLflow writes a picture, then a small copy of it; between the two anything may end the follower."""
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(PARAMS)
+    about = {"fingerprint": "f", "parameters": {}, "versions": {}, "inputs": {"data/shards/rendered_objects": "1" * 64}}
+    run = Unfinished("rendered_objects", "dcgan", 0, about, {}, [(0, Path("grid.png")), (400, Path("grid.png"))])
+    Image.new("RGB", (8, 8), "red").save("grid.png")
+    place = Place(Path("mlflow.db"))
+    looks = iter(range(2))
+
+    def look():
+        if next(looks) == 1:
+            raise KeyboardInterrupt
+        return [], [run]
+
+    def images() -> list[str]:
+        return sorted(str(path) for path in Path("mlartifacts").rglob("samples+step+400*"))
+
+    def followed() -> list[str]:
+        nonlocal looks
+        looks = iter(range(2))
+        with pytest.raises(KeyboardInterrupt):
+            following.follow(load(), look, place)
+        return images()
+
+    monkeypatch.setattr(following, "SECONDS", 0.0)
+    before = followed()
+    copy, picture = sorted(map(Path, before), key=lambda path: path.suffix, reverse=True)
+    copy.unlink()
+    picture.write_bytes(b"cut off")
+    assert followed() == before and len(before) == 2
+    with Image.open(picture) as shown_again:
+        assert shown_again.getpixel((0, 0)) == (255, 0, 0)
+
+
 def test_a_damaged_checkpoint_is_passed_over(tmp_path):
     for number, content in ((1, b"no checkpoint"), (2, b"\x08\0\0\0\0\0\0\0{}      ")):
         (tmp_path / f"{number:09d}-abc.safetensors").write_bytes(content)

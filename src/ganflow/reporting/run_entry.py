@@ -97,11 +97,7 @@ def advance(
     ]
     for first in range(0, len(metrics), BATCH):
         client.log_batch(identity, metrics=metrics[first : first + BATCH])
-    shown = _shown_grids(client, identity)
-    for iteration, path in run.samples:
-        if iteration not in shown:
-            with Image.open(path) as picture:
-                client.log_image(identity, picture.convert("RGB"), key=GRIDS, step=iteration, timestamp=start)
+    _show_grids(client, identity, run.samples, start)
 
 
 def metric_name(run: RunRecord | Unfinished, column: str) -> str | None:
@@ -176,7 +172,21 @@ def _log(run: RunRecord) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-def _shown_grids(client: "MlflowClient", run: str) -> set[int]:
-    """The iterations whose grids MLflow has whole: it writes the small copy of a picture last."""
-    names = [Path(file.path).stem.split("+") for file in client.list_artifacts(run, "images")]
-    return {int(parts[2]) for parts in names if parts[-1] == "compressed"}
+def _show_grids(client: "MlflowClient", run: str, samples: list[tuple[int, Path]], start: int) -> None:
+    """Brings MLflow the grids that it has not whole; one that was cut off is written again under its own name.
+
+    It writes a picture and then a small copy, both named by a random number.
+    """
+    found = [Path(file.path) for file in client.list_artifacts(run, "images")]
+    begun = {int(path.stem.split("+")[2]): path for path in found if path.suffix == ".png"}
+    whole = {int(path.stem.split("+")[2]) for path in found if path.stem.endswith("+compressed")}
+    for iteration, path in samples:
+        if iteration in whole:
+            continue
+        with Image.open(path) as picture:
+            grid = picture.convert("RGB")
+        if iteration in begun:
+            for name in (begun[iteration], begun[iteration].with_name(f"{begun[iteration].stem}+compressed.webp")):
+                client.log_image(run, grid, artifact_file=name.as_posix())
+        else:
+            client.log_image(run, grid, key=GRIDS, step=iteration, timestamp=start)
