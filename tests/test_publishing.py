@@ -20,7 +20,7 @@ from tracking import LATENT, make_trained
 
 from ganflow.artifacts import write_json, write_manifest
 from ganflow.errors import UserError
-from ganflow.reporting.dataset_entry import FINGERPRINT
+from ganflow.reporting.dataset_entry import FINGERPRINT, commit_tag
 from ganflow.reporting.models import NEEDS
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.run_entry import PARENT, PUBLISHED
@@ -161,6 +161,24 @@ def test_a_publisher_cut_off_anywhere_goes_on_and_nothing_is_there_twice(runs, e
     new, known, _ = publish(experiment, runs, Place(Path("mlflow.db")))
     assert new + known == RUNS and new >= 1
     check(runs)
+
+
+def test_a_run_says_what_was_edited_since_the_commit(tmp_path, monkeypatch, environment):
+    def tags() -> dict[str, str]:
+        commit_tag.cache_clear()  # a process asks once
+        return commit_tag()
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("params.yaml", "dvc.lock"):
+        Path(name).write_text("as committed")
+    assert tags() == {}
+    for command in ("init --quiet", "add --all", "commit --quiet --message start"):
+        subprocess.run(["git", *command.split()], check=True, env=environment)
+    assert list(tags()) == ["mlflow.source.git.commit"]
+    Path("dvc.lock").write_text("what a run writes")
+    assert list(tags()) == ["mlflow.source.git.commit"]
+    Path("params.yaml").write_text("edited")
+    assert tags()["uncommitted"] == "params.yaml"
 
 
 def test_scores_computed_anew_replace_the_published_ones(runs, experiment):

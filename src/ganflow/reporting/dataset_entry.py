@@ -95,9 +95,15 @@ def digest_tags(inputs: dict[str, str]) -> dict[str, str]:
 
 @cache
 def commit_tag() -> dict[str, str]:
-    """The commit that publishes, if this is a clone."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
-    return {"mlflow.source.git.commit": done.stdout.strip()} if done.returncode == 0 else {}
+    """The commit that publishes, if this is a clone, and the files that were edited since; dvc.lock is no edit."""
+    commit, edited = (
+        subprocess.run(["git", *command.split()], capture_output=True, text=True)
+        for command in ("rev-parse HEAD", "diff --name-only HEAD -- :/ :!/dvc.lock")
+    )
+    if commit.returncode:
+        return {}
+    names = ", ".join(edited.stdout.splitlines())
+    return {"mlflow.source.git.commit": commit.stdout.strip()} | ({"uncommitted": names[:500]} if names else {})
 
 
 def _settings(name: str, dataset: Dataset) -> dict[str, Any]:
