@@ -116,6 +116,9 @@ class Training(Model):
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the generator's moving average; 0: none")
     journal_every: int = Field(100, ge=1, description="iterations between journal rows")
     sample_every: int = Field(1000, ge=1, description="iterations between sample grids")
+    snapshot_every: int = Field(
+        10_000, ge=1, description="iterations between snapshots of the generator, of which curves and the best are made"
+    )
     checkpoint_every: int = Field(1000, ge=1, description="iterations between checkpoints")
     grid: int = Field(
         8, ge=1, le=32, description="images a side of a sample grid; its square of points in a picture of points"
@@ -146,15 +149,38 @@ class Variant(Model):
     training: dict[str, Any] = Field({}, description="keys of the training section that this variant sets otherwise")
 
 
+class Curve(Model):
+    """A cheap score of each snapshot of a training, by latent vectors of its own; the best snapshot is scored in full.
+
+    Its first score says which is best.
+    """
+
+    metric: Choice = Field(description="a file of evaluation/metrics")
+    images: int = Field(500, ge=2, description="generated images of each snapshot")
+
+
 class Evaluation(Model):
     """What is measured, and on how much."""
 
-    images: int = Field(1000, ge=2, description="generated images, and at most so many real ones")
+    images: int = Field(1000, ge=2, description="generated images")
+    real_images: int | None = Field(None, ge=2, description="at most so many of each split; absent: as many")
     batch_size: int = Field(100, ge=1, description="images generated at a time")
     weights: Literal["ema", "raw"] = Field(
         "raw", description="weights to score; a variant without ema has raw ones only"
     )
+    batch_norm: Literal["running", "batch"] = Field(
+        "running", description="statistics of the generator's batch normalisation; batch: as in WGAN-GP's code"
+    )
+    extractor: Choice | None = Field(
+        None, description="of the features that some metrics compare: a file of evaluation/extractors"
+    )
     metrics: tuple[Choice, ...] = Field(min_length=1, strict=False, description="files of evaluation/metrics")
+    curve: Curve | None = Field(None, description="scores over training; absent: none, and no best iteration")
+
+    @property
+    def most_real(self) -> int:
+        """Real images of a split at most."""
+        return self.real_images or self.images
 
 
 class Experiment(Model):

@@ -1,5 +1,8 @@
-"""The two sets of samples that a score compares, real ones from shards and generated ones from weights: images as uint8
+"""The sets of samples that scores compare, real ones from shards and generated ones from weights: images as uint8
 (n, 3, H, W), or points as float32 (n, d)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -11,27 +14,63 @@ from ganflow.randomness import generator
 from ganflow.training.images import as_stored, class_labels, evaluating, latent_vectors
 
 
-def real_images(shards: Shards, most: int) -> tuple[Tensor, Tensor | None]:
-    """At most so many samples, chosen without replacement by a fixed draw, and their labels, (n,), if they have any."""
-    chosen = np.sort(generator(0, "real images").permutation(shards.count)[:most])
-    labels = torch.from_numpy(shards.labels(chosen)) if shards.labelled else None
-    return _compared(shards.samples(chosen)), labels
+def chosen_samples(count: int, most: int) -> np.ndarray:
+    """The indices, sorted, of at most `most` of `count` real samples: without replacement, by a fixed draw."""
+    return np.sort(generator(0, "real images").permutation(count)[:most])
+
+
+def real_samples(shards: Shards, chosen: np.ndarray) -> Tensor:
+    """The samples of a split by their indices."""
+    return _compared(shards.samples(chosen))
+
+
+def real_labels(shards: Shards, chosen: np.ndarray) -> Tensor | None:
+    """The labels of samples by their indices, (n,) int64; None if they have none."""
+    return torch.from_numpy(shards.labels(chosen)) if shards.labelled else None
 
 
 @torch.no_grad()
 def generated_images(
-    module: nn.Module, count: int, latent: int, batch_size: int, seed: int, device: str, classes: int = 0
+    module: nn.Module,
+    count: int,
+    latent: int,
+    batch_size: int,
+    seed: int,
+    device: str,
+    classes: int = 0,
+    purpose: str = "evaluation",
+    batch_norm: str = "running",
 ) -> Tensor:
-    """Samples from latent vectors and uniform classes of their own streams, images rounded to 8 bits; batch
-    normalisation uses running statistics."""
+    """Samples from latent vectors and uniform classes of the streams of a `purpose`, images rounded to 8 bits.
+
+    Batch normalisation uses its running statistics or, as `batch_norm`, those of each batch.
+    """
     parts = []
-    with evaluating(module):
+    with evaluating(module), _statistics_of(module, batch_norm):
         for part, start in enumerate(range(0, count, batch_size)):
             size = min(batch_size, count - start)
-            vectors = latent_vectors(size, latent, device, seed, "evaluation", part)
-            labels = class_labels(size, classes, device, seed, "evaluation", part)
+            vectors = latent_vectors(size, latent, device, seed, purpose, part)
+            labels = class_labels(size, classes, device, seed, purpose, part)
             parts.append(as_stored(module(codes(vectors, labels, classes)).float()))
     return _compared(np.concatenate(parts))
+
+
+@contextmanager
+def _statistics_of(module: nn.Module, batch_norm: str) -> Iterator[None]:
+    """Layers of batch normalisation that use, and do not learn, the statistics asked for."""
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    if batch_norm == "running":
+        layers = []
+    for layer in layers:
+        layer.track_running_stats, layer.kept = False, (layer.running_mean, layer.running_var)
+        layer.running_mean = layer.running_var = None
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.running_mean, layer.running_var = layer.kept
+            layer.track_running_stats = True
+            del layer.kept
 
 
 def _compared(samples: np.ndarray) -> Tensor:

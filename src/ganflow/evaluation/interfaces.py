@@ -1,33 +1,79 @@
-"""What a metric is: statistics of a set of samples, computed once a set, and a score of one set's against another's."""
+"""What a metric and an extractor are: scores of one set of samples against a real one, and a fixed network from images
+to the features that some of them compare."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganflow.components import Component, component
 from ganflow.config import Evaluation
 from ganflow.errors import UserError
-from ganflow.evaluation import metrics
+from ganflow.evaluation import extractors, metrics
+
+Sense = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A set of n samples, real or generated, with what is known of each; None where it is not known or not asked for.
+
+    `values` are images, uint8 (n, 3, H, W), or points, float32 (n, d); `labels` int64 (n,); `features` (n, f) and
+    `logits` (n, k) are an extractor's, float32.
+    """
+
+    values: Tensor | None = None
+    labels: Tensor | None = None
+    features: Tensor | None = None
+    logits: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(next(part for part in vars(self).values() if part is not None))
+
+    def take(self, which: Tensor | slice) -> "Samples":
+        """Some of the samples, by their indices or a mask."""
+        return replace(self, **{name: part[which] for name, part in vars(self).items() if part is not None})
 
 
 class Metric(Component):
-    """A distance between two sets of images, or of points; lower is better."""
+    """One or several scores of a set of samples, each against the same real ones."""
 
-    points: ClassVar[bool] = False  # whether it compares points, and not images
+    takes: ClassVar[Literal["images", "points", "features"]]  # what it looks at; features come with logits
+    better: ClassVar[dict[str, Sense]]  # its scores by name, and whether a lower or a higher one is better
+    known_as: ClassVar[dict[str, str]] = {}  # {score: its name in the literature, by the Inception network alone}
     needs_labels: ClassVar[bool] = False  # whether it says nothing of data whose real samples have none
 
-    @abstractmethod
-    def statistics(self, samples: Tensor) -> dict[str, Tensor]:
-        """What the score needs to know of images, uint8 (n, 3, H, W), or points, float32 (n, d)."""
+    def prepare(self, real: Samples) -> dict[str, Tensor]:
+        """What the score needs of the real samples besides their features, logits and labels; computed once and kept.
 
-    def of_real(self, samples: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """What the score needs to know of the real samples that others are compared with."""
-        return self.statistics(samples)
+        Images and points are given here alone.
+        """
+        return {}
 
     @abstractmethod
-    def score(self, real: dict[str, Tensor], generated: dict[str, Tensor]) -> float:
-        """The distance between two sets by their statistics."""
+    def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
+        """The scores, under the names of `better`."""
+
+
+class Extractor(Component):
+    """A network with fixed weights, which come as a file of a known sha256."""
+
+    literature: ClassVar[str | None] = None  # sha256 of the weights with which scores have the literature's names
+
+    @property
+    @abstractmethod
+    def resize(self) -> str:
+        """How images come to the size that the network takes, in words, for protocols."""
+
+    @abstractmethod
+    def deliver(self, target: Path) -> None:
+        """Puts the weights at `target` as they were published; raises UserError if they can't be had unaltered."""
+
+    @abstractmethod
+    def network(self, weights: Path) -> nn.Module:
+        """A module in evaluation mode from images, uint8 (n, 3, H, W), to features, (n, f), and logits, (n, k)."""
 
 
 def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:
@@ -39,3 +85,30 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:
             raise UserError(f"params.yaml: {where} = {choice.name!r}: stands there twice; keep one")
         found[choice.name] = component(metrics, Metric, choice, where)
     return found
+
+
+def curve_metric(evaluation: Evaluation) -> Metric | None:
+    """The metric of the scores over training, if params.yaml asks for them."""
+    if evaluation.curve is None:
+        return None
+    return component(metrics, Metric, evaluation.curve.metric, "evaluation.curve.metric")
+
+
+def extractor_of(evaluation: Evaluation) -> Extractor | None:
+    """The extractor that params.yaml names, if any."""
+    if evaluation.extractor is None:
+        return None
+    return component(extractors, Extractor, evaluation.extractor, "evaluation.extractor")
+
+
+def score_names(metric: Metric, extractor: str, literature: bool) -> dict[str, str]:
+    """{a metric's name of a score: the name that the score carries}; by features, it says whose they are.
+
+    The names FID, KID and Inception Score belong to one set of weights: the extractor's, if `literature` says so.
+    """
+    if metric.takes != "features":
+        return {score: score for score in metric.better}
+    return {
+        score: metric.known_as[score] if literature and score in metric.known_as else f"{score}_{extractor}"
+        for score in metric.better
+    }

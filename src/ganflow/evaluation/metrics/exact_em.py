@@ -6,19 +6,20 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from ganflow.evaluation.interfaces import Metric
+from ganflow.evaluation.interfaces import Metric, Samples
 from ganflow.training.transport import plan
 
 
 class ExactEM(Metric):
     """The first points of each set, each of the same mass."""
 
-    points: ClassVar = True
+    takes: ClassVar = "points"
+    better: ClassVar = {"exact_em": "lower"}
     most: int = Field(2000, ge=2, le=10_000, description="points of each set at most; time grows as its cube")
 
-    def statistics(self, samples: Tensor) -> dict[str, Tensor]:
-        return {"points": samples[: self.most]}
+    def prepare(self, real: Samples) -> dict[str, Tensor]:
+        return {"points": real.values[: self.most]}
 
-    def score(self, real: dict[str, Tensor], generated: dict[str, Tensor]) -> float:
+    def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
         """In the unit of the points."""
-        return plan(real["points"].numpy(), generated["points"].numpy())[1]
+        return {"exact_em": plan(prepared["points"].numpy(), samples.values[: self.most].numpy())[1]}

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganflow.evaluation.interfaces import Metric
+from ganflow.evaluation.interfaces import Metric, Samples
 
 NEAR = 3.0  # standard deviations
 
@@ -14,24 +14,22 @@ NEAR = 3.0  # standard deviations
 class MissedModes(Metric):
     """Centres and deviation of the modes are those of the labelled real points, one deviation for all modes."""
 
-    points: ClassVar = True
+    takes: ClassVar = "points"
+    better: ClassVar = {"missed_modes": "lower"}
     needs_labels: ClassVar = True
 
-    def statistics(self, samples: Tensor) -> dict[str, Tensor]:
-        return {"points": samples}
-
-    def of_real(self, samples: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def prepare(self, real: Samples) -> dict[str, Tensor]:
         """`centres` (k, d) and `deviation` (), of a coordinate, in float64, of the k modes that labels (n,) name."""
-        points, (names, modes) = samples.double(), labels.unique(return_inverse=True)
+        points, (names, modes) = real.values.double(), real.labels.unique(return_inverse=True)
         centres = torch.stack([points[modes == mode].mean(0) for mode in range(len(names))])
         return {"centres": centres, "deviation": (points - centres[modes]).square().mean().sqrt()}
 
-    def score(self, real: dict[str, Tensor], generated: dict[str, Tensor]) -> float:
+    def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
         """How many modes were missed."""
-        nearest, near = self.nearest(real, generated["points"])
-        return float(len(real["centres"]) - len(nearest[near].unique()))
+        nearest, near = self.nearest(prepared, samples.values)
+        return {"missed_modes": float(len(prepared["centres"]) - len(nearest[near].unique()))}
 
-    def nearest(self, real: dict[str, Tensor], points: Tensor) -> tuple[Tensor, Tensor]:
+    def nearest(self, prepared: dict[str, Tensor], points: Tensor) -> tuple[Tensor, Tensor]:
         """Each point's nearest mode, (n,) int64, and whether the point is of high quality, (n,) bool."""
-        distance, mode = torch.cdist(points.double(), real["centres"]).min(1)
-        return mode, distance <= NEAR * real["deviation"]
+        distance, mode = torch.cdist(points.double(), prepared["centres"]).min(1)
+        return mode, distance <= NEAR * prepared["deviation"]

@@ -2,13 +2,15 @@
 arXiv 1710.10196, section 5): offline, no network. The mean over pyramid levels, times 1000; lower is better.
 """
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ganflow.evaluation.interfaces import Metric
+from ganflow.evaluation.interfaces import Metric, Samples
 from ganflow.randomness import generator
 
 SMALLEST = 16  # pixels a side of the coarsest level
@@ -17,19 +19,22 @@ SMALLEST = 16  # pixels a side of the coarsest level
 class SlicedWasserstein(Metric):
     """Patches of 7x7 pixels, normalised by channel; positions and directions are fixed draws."""
 
+    takes: ClassVar = "images"
+    better: ClassVar = {"sliced_wasserstein": "lower"}
     patches: int = Field(16, ge=1, le=1024, description="patches of each image and level")
     directions: int = Field(128, ge=1, le=4096, description="random directions")
     patch: int = Field(7, ge=1, le=15, description="pixels a side of a patch")
 
-    def statistics(self, samples: Tensor) -> dict[str, Tensor]:
+    def prepare(self, real: Samples) -> dict[str, Tensor]:
         """For each level, the sorted projections of all patches, (n * patches, directions) float32."""
-        levels = _laplacian_pyramid(samples.float() / 127.5 - 1)
+        levels = _laplacian_pyramid(real.values.float() / 127.5 - 1)
         return {f"level_{level.shape[-1]}": self._projections(level) for level in levels}
 
-    def score(self, real: dict[str, Tensor], generated: dict[str, Tensor]) -> float:
+    def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
         """1000 times the mean over levels and directions of the Wasserstein-1 distance on the line."""
-        distances = [_wasserstein_1d(real[level], generated[level]) for level in sorted(real)]
-        return 1000 * float(np.mean(distances))
+        other = self.prepare(samples)
+        distances = [_wasserstein_1d(prepared[level], other[level]) for level in sorted(prepared)]
+        return {"sliced_wasserstein": 1000 * float(np.mean(distances))}
 
     def _projections(self, level: Tensor) -> Tensor:
         count, channels, side, _ = level.shape

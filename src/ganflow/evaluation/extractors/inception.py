@@ -1,0 +1,58 @@
+"""The Inception network of the literature's FID and Inception Score: the graph of 2015-12-05, ported to PyTorch with
+TensorFlow 1's resize (torch-fidelity, whose module this is). Its weights are fetched, or a file that you have."""
+
+import io
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganflow.data.fetching import fetch
+from ganflow.evaluation.extraction import read_weights
+from ganflow.evaluation.interfaces import Extractor
+
+ADDRESSES = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+)
+SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+BYTES = 95_628_359
+
+
+class Inception(Extractor):
+    """Features of 2048 values, the last average pooling, and logits of 1008 classes without bias."""
+
+    literature: ClassVar = SHA256
+    weights: str | None = Field(None, description="path or address of other weights; absent: the published ones")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="of other weights")
+
+    @property
+    def resize(self) -> str:
+        return "bilinear to 299 x 299 as TensorFlow 1 does it"
+
+    def deliver(self, target: Path) -> None:
+        if self.weights is None:
+            fetch(ADDRESSES, target, SHA256, BYTES)
+        else:
+            fetch([self.weights], target, self.sha256)
+
+    def network(self, weights: Path) -> nn.Module:
+        return InceptionFeatures(read_weights(weights))
+
+
+class InceptionFeatures(nn.Module):
+    """torch-fidelity's module, which gives features and logits in one pass."""
+
+    def __init__(self, state: dict[str, Tensor]):
+        super().__init__()
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+        content = io.BytesIO()  # it unpickles what it is given: what was read as tensors alone, and written here
+        torch.save(state, content)
+        content.seek(0)
+        self.inner = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], content)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.inner(images)
