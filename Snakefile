@@ -36,8 +36,11 @@ rule all:
     input:
         expand("data/raw/{dataset}", dataset=DATASETS),
         expand("data/shards/{dataset}", dataset=DATASETS),
+        "data/extractor",
+        expand("data/features/{dataset}", dataset=DATASETS),
         expand("data/reference/{dataset}", dataset=DATASETS),
         expand(f"{RESULTS}/runs/{{dataset}}/{{variant}}/{{seed}}", dataset=DATASETS, variant=VARIANTS, seed=SEEDS),
+        expand(f"{RESULTS}/generated/{{dataset}}/{{variant}}/{{seed}}", dataset=DATASETS, variant=VARIANTS, seed=SEEDS),
         expand(f"{RESULTS}/scores/{{dataset}}/{{variant}}/{{seed}}", dataset=DATASETS, variant=VARIANTS, seed=SEEDS),
         f"{RESULTS}/studies",
         f"{RESULTS}/report",

@@ -1,29 +1,66 @@
 """Features of images by a fixed network, in batches of one size, so that no number depends on how many images there
 are or how they were cut into batches."""
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from ganflow.artifacts import digest_file
+from ganflow.config import Evaluation
 from ganflow.errors import UserError
+from ganflow.evaluation.interfaces import Identity, Samples, extractor_of
 from ganflow.progress import Progress
 
 BATCH = 32
+WEIGHTS = "weights.pth"  # in the folder of the extractor
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """An extractor with its weights."""
+
+    identity: Identity
+    network: nn.Module
+
+    def of(self, images: Tensor, what: str | None = None) -> Samples:
+        """Features and logits of images, uint8 (n, 3, H, W); shows its progress if told `what` they are."""
+        features, logits = extract(self.network, images, what)
+        return Samples(features=features, logits=logits)
+
+
+def extraction_of(evaluation: Evaluation, folder: Path, device: str) -> Extraction | None:
+    """The extractor that params.yaml names, with the weights in `folder`; None if it names none."""
+    identity = identity_of(evaluation, folder)
+    if identity is None:
+        return None
+    return Extraction(identity, extractor_of(evaluation).network(folder / WEIGHTS).to(device))
+
+
+def identity_of(evaluation: Evaluation, folder: Path) -> Identity | None:
+    """Which extractor it is that params.yaml names, with the weights in `folder`; None if it names none."""
+    extractor = extractor_of(evaluation)
+    if extractor is None:
+        return None
+    sha256 = digest_file(folder / WEIGHTS)
+    return Identity(evaluation.extractor.name, sha256, extractor.resize, sha256 == extractor.literature)
 
 
 @torch.no_grad()
-def extract(network: nn.Module, images: Tensor, device: str, what: str) -> tuple[Tensor, Tensor]:
+def extract(network: nn.Module, images: Tensor, what: str | None = None) -> tuple[Tensor, Tensor]:
     """Features (n, f) and logits (n, k), float32 on the CPU, of images, uint8 (n, 3, H, W)."""
-    network = network.to(device)
+    device = next(network.parameters()).device
     found: list[tuple[Tensor, Tensor]] = []
-    with Progress(what, len(images), "images") as progress:
+    with Progress(what, len(images), "images") if what else nullcontext() as progress:
         for batch in images.split(BATCH):
             full = torch.zeros((BATCH, *images.shape[1:]), dtype=torch.uint8)
             full[: len(batch)] = batch
             features, logits = network(full.to(device))
             found.append((features[: len(batch)].float().cpu(), logits[: len(batch)].float().cpu()))
-            progress.advance(len(batch))
+            if progress:
+                progress.advance(len(batch))
     features, logits = (torch.cat(parts) for parts in zip(*found, strict=True))
     return features, logits
 

@@ -3,11 +3,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganflow.config import Evaluation
 from ganflow.data.reader import Shards
 from ganflow.networks.interfaces import codes
 from ganflow.randomness import generator
@@ -55,22 +57,36 @@ def generated_images(
     return _compared(np.concatenate(parts))
 
 
+def scored_images(
+    evaluation: Evaluation, module: nn.Module, about: dict[str, Any], device: str, purpose: str = "evaluation"
+) -> Tensor:
+    """The samples of a generator that params.yaml has scored, for the `purpose` "curve" those of the curve; `about`
+    is what its weights file says of it."""
+    return generated_images(
+        module,
+        evaluation.curve.images if purpose == "curve" else evaluation.images,
+        about["latent"],
+        evaluation.batch_size,
+        about["seed"],
+        device,
+        about["classes"],
+        purpose,
+        evaluation.batch_norm,
+    )
+
+
 @contextmanager
 def _statistics_of(module: nn.Module, batch_norm: str) -> Iterator[None]:
     """Layers of batch normalisation that use, and do not learn, the statistics asked for."""
     layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-    if batch_norm == "running":
-        layers = []
-    for layer in layers:
-        layer.track_running_stats, layer.kept = False, (layer.running_mean, layer.running_var)
+    kept = [(layer, layer.running_mean, layer.running_var) for layer in layers if batch_norm == "batch"]
+    for layer, _, _ in kept:
         layer.running_mean = layer.running_var = None
     try:
         yield
     finally:
-        for layer in layers:
-            layer.running_mean, layer.running_var = layer.kept
-            layer.track_running_stats = True
-            del layer.kept
+        for layer, mean, variance in kept:
+            layer.running_mean, layer.running_var = mean, variance
 
 
 def _compared(samples: np.ndarray) -> Tensor:

@@ -44,6 +44,7 @@ class Metric(Component):
     better: ClassVar[dict[str, Sense]]  # its scores by name, and whether a lower or a higher one is better
     known_as: ClassVar[dict[str, str]] = {}  # {score: its name in the literature, by the Inception network alone}
     needs_labels: ClassVar[bool] = False  # whether it says nothing of data whose real samples have none
+    sees: ClassVar[dict[str, tuple[str, ...]]] = {}  # {score: degradations it must tell}; else `blurred` and `noisy`
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
         """What the score needs of the real samples besides their features, logits and labels; computed once and kept.
@@ -54,7 +55,7 @@ class Metric(Component):
 
     @abstractmethod
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
-        """The scores, under the names of `better`."""
+        """The scores, under the names of `better`; `<score>_spread` is the deviation of one over parts of the set."""
 
 
 class Extractor(Component):
@@ -74,6 +75,16 @@ class Extractor(Component):
     @abstractmethod
     def network(self, weights: Path) -> nn.Module:
         """A module in evaluation mode from images, uint8 (n, 3, H, W), to features, (n, f), and logits, (n, k)."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose features are compared: the extractor, its weights' sha256 and its resize in words, for protocols."""
+
+    name: str
+    sha256: str
+    resize: str
+    literature: bool  # whether scores by it have the names of the literature
 
 
 def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:
@@ -101,14 +112,12 @@ def extractor_of(evaluation: Evaluation) -> Extractor | None:
     return component(extractors, Extractor, evaluation.extractor, "evaluation.extractor")
 
 
-def score_names(metric: Metric, extractor: str, literature: bool) -> dict[str, str]:
+def score_names(metric: Metric, identity: Identity | None) -> dict[str, str]:
     """{a metric's name of a score: the name that the score carries}; by features, it says whose they are.
 
-    The names FID, KID and Inception Score belong to one set of weights: the extractor's, if `literature` says so.
+    The names FID, KID and Inception Score belong to one set of weights alone.
     """
     if metric.takes != "features":
         return {score: score for score in metric.better}
-    return {
-        score: metric.known_as[score] if literature and score in metric.known_as else f"{score}_{extractor}"
-        for score in metric.better
-    }
+    known = metric.known_as if identity.literature else {}
+    return {score: known.get(score, f"{score}_{identity.name}") for score in metric.better}

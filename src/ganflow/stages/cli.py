@@ -24,8 +24,11 @@ RUN = ("dataset", "variant", "seed")
 STAGES = {  # what the engines run: {stage: (axes, purpose)}
     "download": (RUN[:1], "fetch or draw the official archives"),
     "shard": (RUN[:1], "cut images to size, write WebDataset tars and their index"),
-    "reference": (RUN[:1], "statistics of the real images, for the scores"),
+    "extractor": ((), "weights of the network whose features scores compare"),
+    "extract": (RUN[:1], "features of the real images"),
+    "reference": (RUN[:1], "what the scores need to know of the real images, and what they say of held-out ones"),
     "train": (RUN, "train one variant"),
+    "generate": (RUN, "scores of one training's snapshots, and features of its generator's images"),
     "evaluate": (RUN, "score one trained generator"),
     "studies": ((), "what params.yaml asks to know of the theory"),
     "report": ((), "figures, tables and index.html"),

@@ -1,62 +1,106 @@
-"""evaluate: scores a trained generator by the metrics of params.yaml, with the protocol that each number was made
-under."""
+"""evaluate: scores a trained generator, at its last weights and at its best, by the metrics of params.yaml, with the
+protocol that each number was made under and the checks that say what it is worth."""
 
 import csv
+from pathlib import Path
 
 import torch
 
-from ganflow.artifacts import read_json, write_json
-from ganflow.config import Experiment
+from ganflow.artifacts import read_json, write_file, write_json
+from ganflow.config import Evaluation, Experiment
 from ganflow.data.interfaces import SPLITS
-from ganflow.evaluation.images import generated_images
-from ganflow.evaluation.interfaces import metrics_of
+from ganflow.data.reader import Shards
+from ganflow.evaluation.curve import best_of, chooses, read_curve, scored_weights, snapshots
+from ganflow.evaluation.images import chosen_samples, real_samples, scored_images
+from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score_names
+from ganflow.evaluation.judges import Judges
+from ganflow.evaluation.neighbours import neighbours, picture
+from ganflow.evaluation.sets import load_features, real_set
 from ganflow.stages.execution import claim_gpu, device_of, outputs
 from ganflow.stages.units import unit_of
+from ganflow.training.images import encoded
 from ganflow.training.weights import load_generator, load_tensors
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
-    """Writes results/<experiment>/scores/<dataset>/<variant>/<seed>: score.json and a manifest."""
+    """Writes results/<experiment>/scores/<dataset>/<variant>/<seed>: score.json, by features also neighbours.png and
+    .json, and a manifest."""
     device = device_of(experiment)
     unit = unit_of(experiment, device, "evaluate", dataset, variant, seed)
     asked = experiment.evaluation
     if device == "cuda":
         torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
-    reference, trained = unit.inputs
-    averaged = asked.weights == "ema" and (trained / "generator_ema.safetensors").exists()
+    weights, shards, features, reference, trained, generated = unit.inputs
+    train = Shards(shards / SPLITS[0], experiment.compute.threads)
+    real = real_set(train, features if asked.extractor else None, asked.most_real, values=False)
+    judges = Judges(asked, weights, labelled=train.labelled)
+    judges.load(reference)
+    file, checks = scored_weights(asked, trained), read_json(reference / "checks.json")
+    _, about = load_tensors(file)
+    best = best_of(asked, read_curve(generated / "curve.csv")) if asked.curve else None
+    passed = snapshots(trained, file.stem)
     with outputs(unit) as folder:
-        module, about = load_generator(trained / f"generator{'_ema' if averaged else ''}.safetensors", device)
-        images = generated_images(
-            module, asked.images, about["latent"], asked.batch_size, int(seed), device, about["classes"]
-        )
-        floor = read_json(reference / "floor.json")
-        scores, protocol = {}, {}
-        for name, metric in metrics_of(asked).items():
-            if name not in floor["scores"]:
-                continue  # it says nothing of this dataset
-            real, known = load_tensors(reference / f"{name}.safetensors")
-            scores[name] = metric.score(real, metric.statistics(images))
-            protocol[name] = metric.model_dump(mode="json") | {"real_images": known["images"]}
-        with (trained / "journal.csv").open(newline="") as file:
-            last = list(csv.DictReader(file))[-1]
+        final = _samples(asked, judges, file, generated, "final", device)
+        scores = judges.scores(real, final)
+        at_best = scores
+        if best in passed:
+            at_best = judges.scores(real, _samples(asked, judges, passed[best], generated, "best", device))
+        if asked.extractor:
+            found = neighbours(final.features, real.features)
+            write_json(folder / "neighbours.json", found.as_json)
+            indices = chosen_samples(train.count, asked.most_real)[found.nearest]
+            beside = real_samples(train, indices.ravel()).unflatten(0, indices.shape)
+            images = scored_images(asked, *load_generator(file, device), device)[found.samples]
+            write_file(folder / "neighbours.png", encoded([picture(images, beside)], ".png"))
+        with (trained / "journal.csv").open(newline="") as journal:
+            last = list(csv.DictReader(journal))[-1]
         content = {
             "dataset": dataset,
             "variant": variant,
             "seed": int(seed),
             "iteration": about["iteration"],
             "scores": scores,
-            "floor": floor["scores"],
+            "best": None if best is None else {"iteration": best, "scores": at_best},
+            "better": judges.better,
+            "checks": checks["checks"],
+            "flags": checks["flags"],
+            "literature": checks["literature"],
             "validation_critic_loss": float(last["validation_critic_loss"]),
             "validation_estimate": float(last["validation_estimate"]),
             "protocol": {
                 "images": asked.images,
-                "floor_images": floor["images"],
-                "reference_split": SPLITS[0],
-                "floor_split": SPLITS[1],
-                "weights": "ema" if averaged else "raw",
-                "batch_norm": "running statistics",
+                "real_images": checks["real_images"],
+                "real_split": SPLITS[0],
+                "check_split": SPLITS[1],
+                "batch_size": asked.batch_size,
+                "weights": "ema" if file.stem.endswith("_ema") else "raw",
+                "batch_norm": asked.batch_norm,
+                "seed": int(seed),
                 "iteration": "final",
-                **protocol,
+                "best": _chosen(asked, judges, experiment.training_of(variant).snapshot_every),
+                "extractor": _described(judges.identity),
+                "metrics": {name: metric.model_dump(mode="json") for name, metric in judges.metrics.items()},
+                "versions": unit.versions,
             },
         }
         write_json(folder / "score.json", content)
+
+
+def _samples(asked: Evaluation, judges: Judges, file: Path, generated: Path, name: str, device: str) -> Samples:
+    """What the metrics are to see of the samples by some weights: made again, if any looks at them, and features."""
+    values = scored_images(asked, *load_generator(file, device), device) if judges.sees_values else None
+    kept = load_features(generated, name) if asked.extractor else Samples()
+    return Samples(values, None, kept.features, kept.logits)
+
+
+def _chosen(asked: Evaluation, judges: Judges, every: int) -> str | None:
+    """How the best iteration was chosen, in words."""
+    if asked.curve is None:
+        return None
+    score = next(iter(score_names(curve_metric(asked), judges.identity).values()))
+    extreme = "lowest" if chooses(asked) == "lower" else "highest"
+    return f"{extreme} {score} of {asked.curve.images} samples, every {every} iterations"
+
+
+def _described(identity: Identity | None) -> dict[str, str] | None:
+    return identity and {"name": identity.name, "sha256": identity.sha256, "resize": identity.resize}

@@ -9,12 +9,13 @@ import shutil
 import torch
 
 from ganflow.artifacts import write_file
-from ganflow.components import component
+from ganflow.components import component, names
 from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data import formats, sources
 from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
-from ganflow.evaluation.interfaces import metrics_of
+from ganflow.evaluation import extractors
+from ganflow.evaluation.interfaces import curve_metric, extractor_of, metrics_of
 from ganflow.methods.adversarial import parts
 from ganflow.stages.execution import PLAN
 from ganflow.stages.units import RESULTS, Unit, units
@@ -63,15 +64,25 @@ def _format(key: str, dataset: Dataset) -> Format:
 
 
 def _check_metrics(experiment: Experiment) -> None:
-    """Raises UserError for a metric that can't compare a dataset's samples."""
-    for name, metric in metrics_of(experiment.evaluation).items():
+    """Raises UserError for a metric that can't compare a dataset's samples, or that lacks an extractor."""
+    evaluation = experiment.evaluation
+    extractor = extractor_of(evaluation)
+    named = [("metrics", name, metric) for name, metric in metrics_of(evaluation).items()]
+    if curve := curve_metric(evaluation):
+        named.append(("curve.metric", evaluation.curve.metric.name, curve))
+    for where, name, metric in named:
         for key, dataset in experiment.datasets.items():
-            if metric.points != (dataset.dimension is not None):
-                right, wrong = ("points", "images") if metric.points else ("images", "points")
+            if (metric.takes == "points") != (dataset.dimension is not None):
+                right, wrong = ("points", "images") if metric.takes == "points" else ("images", "points")
                 raise UserError(
-                    f"params.yaml: evaluation.metrics: {name!r} compares {right}, and datasets.{key} has {wrong}; "
+                    f"params.yaml: evaluation.{where}: {name!r} compares {right}, and datasets.{key} has {wrong}; "
                     "give images and points experiments of their own"
                 )
+        if metric.takes == "features" and extractor is None:
+            raise UserError(
+                f"params.yaml: evaluation.{where}: {name!r} compares features, and evaluation.extractor is absent; "
+                f"name one of {', '.join(names(extractors))}"
+            )
 
 
 def as_yaml(device: str, planned: list[Unit]) -> str:
@@ -89,12 +100,12 @@ def as_yaml(device: str, planned: list[Unit]) -> str:
 
 
 def set_aside(experiment: Experiment, named: set[tuple[str, ...]]) -> None:
-    """Moves runs and scores that params.yaml no longer names to results/<experiment>/retired.
+    """Moves runs, and what was made of them, that params.yaml no longer names to results/<experiment>/retired.
 
-    The report depends on the folders of runs and scores, which must hold the same in every clone.
+    The report depends on whole folders of them, which must hold the same in every clone.
     """
     top = RESULTS / experiment.experiment
-    for kind in ("runs", "scores"):
+    for kind in ("runs", "generated", "scores"):
         for folder in sorted((top / kind).glob("*/*/*")):
             axes = folder.relative_to(top / kind).parts
             if axes not in named:

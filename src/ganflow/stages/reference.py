@@ -1,30 +1,48 @@
-"""reference: what every metric needs to know of the real images, once a dataset, and each metric's floor: its score of
-the held-out images, which no generator can be expected to beat."""
+"""reference: what every metric needs to know of the real samples, once a dataset, and what it says of real held-out
+samples and of known degradations of them: the floor of a score, which no generator can be expected to beat, and its
+scale."""
 
 from ganflow.artifacts import write_json
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.images import real_images
-from ganflow.evaluation.interfaces import metrics_of
+from ganflow.evaluation.checks import HELD_OUT, flags, known_scores
+from ganflow.evaluation.degradations import degraded, fewer_classes
+from ganflow.evaluation.interfaces import Samples
+from ganflow.evaluation.judges import Judges
+from ganflow.evaluation.sets import load_features, real_set
+from ganflow.progress import say
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
-from ganflow.training.weights import save_tensors
 
 
 def run(experiment: Experiment, dataset: str) -> None:
-    """Writes data/reference/<dataset>: <metric>.safetensors of the training images, and floor.json."""
+    """Writes data/reference/<dataset>: <metric>.safetensors of the training samples, and checks.json."""
     unit = unit_of(experiment, device_of(experiment), "reference", dataset)
-    [shards] = unit.inputs
+    evaluation = experiment.evaluation
+    weights, shards, features = unit.inputs
+    kept = features if evaluation.extractor else None
+    train, held_out = (real_set(Shards(shards / split), kept, evaluation.most_real) for split in SPLITS)
     with outputs(unit) as folder:
-        (train, labels), (held_out, _) = (
-            real_images(Shards(shards / split), experiment.evaluation.images) for split in SPLITS
-        )
-        floor = {}
-        for name, metric in metrics_of(experiment.evaluation).items():
-            if metric.needs_labels and labels is None:
-                continue
-            statistics = metric.of_real(train, labels)
-            save_tensors(folder / f"{name}.safetensors", statistics, {"metric": name, "images": len(train)})
-            floor[name] = metric.score(statistics, metric.statistics(held_out))
-        write_json(folder / "floor.json", {"images": len(held_out), "scores": floor})
+        judges = Judges(evaluation, weights, labelled=train.labels is not None)
+        judges.prepare(train)
+        judges.save(folder)
+        checked = {HELD_OUT: held_out}
+        for name, values in degraded(held_out.values).items():
+            by_features = load_features(features, name) if kept else Samples()
+            checked[name] = Samples(values, held_out.labels, by_features.features, by_features.logits)
+        if fewer := fewer_classes(held_out):
+            checked["fewer_classes"] = fewer
+        scores = {name: judges.scores(train, samples) for name, samples in checked.items()}
+        raised = [flag for metric, names in judges.each() for flag in flags(metric, names, scores)]
+        known = known_scores(experiment.datasets[dataset].format, len(train), judges.scores(train, train))
+        raised += [
+            f"{score}: {len(train):,} training images score {about['found']:.4g}; the literature has {about['source']}"
+            for score, about in known.items()
+            if not about["agrees"]
+        ]
+        for flag in raised:
+            say(f"{unit}: {flag}")
+        checks = {name: {"samples": len(checked[name]), "scores": found} for name, found in scores.items()}
+        about = {"checks": checks, "flags": raised, "literature": known, "real_images": len(train)}
+        write_json(folder / "checks.json", about)

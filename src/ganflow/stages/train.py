@@ -21,7 +21,8 @@ from ganflow.training.weights import save_tensors
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
-    """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights, journal.csv, samples and a manifest."""
+    """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights, snapshots of the generator's, journal.csv,
+    samples and a manifest."""
     device = device_of(experiment)
     unit = unit_of(experiment, device, "train", dataset, variant, seed)
     [shards] = unit.inputs
@@ -37,7 +38,19 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     method = Adversarial(
         variant, experiment.variants[variant], training, train.shape, int(seed), device, len(train.classes)
     )
-    work = Run(str(unit), method, training, int(seed), device, train, held_out)
+    header = {
+        "dataset": dataset,
+        "variant": variant,
+        "seed": int(seed),
+        "shape": list(train.shape),
+        "latent": training.latent,
+        "classes": method.classes,
+        "scale": method.image_scale,
+        "network": unit.parameters["network"],
+        "data": read_json(shards / "manifest.json")["fingerprint"],
+        "fingerprint": name,
+    }
+    work = Run(str(unit), method, training, int(seed), device, train, held_out, header)
     folder = scratch("train", name)
     began = time.monotonic()
     state = work.to_the_end(folder)
@@ -49,25 +62,12 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     }
     with outputs(unit, about) as partial:
         _write_journal(partial / "journal.csv", state)
-        shutil.copytree(folder / "samples", partial / "samples", ignore=shutil.ignore_patterns("*.partial"))
-        header = {
-            "dataset": dataset,
-            "variant": variant,
-            "seed": int(seed),
-            "iteration": state.iteration,
-            "shape": list(train.shape),
-            "latent": training.latent,
-            "classes": method.classes,
-            "scale": method.image_scale,
-            "network": unit.parameters["network"],
-            "data": read_json(shards / "manifest.json")["fingerprint"],
-            "fingerprint": name,
-        }
-        weights = {key: module.state_dict() for key, module in method.modules.items()}
-        if work.averaged is not None:
-            weights["generator_ema"] = work.averaged.state_dict()
-        for key, tensors in weights.items():
-            save_tensors(partial / f"{key}.safetensors", tensors, header | {"module": key})
+        for kept in ("samples", "snapshots"):
+            if (folder / kept).exists():
+                shutil.copytree(folder / kept, partial / kept, ignore=shutil.ignore_patterns("*.partial"))
+        for key, module in (method.modules | work.generators()).items():
+            said = {"module": key, "iteration": state.iteration} | header
+            save_tensors(partial / f"{key}.safetensors", module.state_dict(), said)
     write_log(unit, device=device, images_per_second=round(rate, 1))
 
 

@@ -23,10 +23,12 @@ from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
 
 RAW, SHARDS, REFERENCE, RESULTS = Path("data/raw"), Path("data/shards"), Path("data/reference"), Path("results")
+EXTRACTOR, FEATURES = Path("data/extractor"), Path("data/features")
 PACKAGE = Path(ganflow.__file__).parent
 PICTURES = ("numpy", "pillow", "lmdb")
 SCIENCE = ("numpy", "pillow", "safetensors", "torch")
 FIGURES = ("numpy", "pillow", "matplotlib", "jinja2")
+JUDGING = ("scipy", "torch-fidelity", "torchvision")  # of features
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,15 @@ class Unit:
 
 def units(experiment: Experiment, device: str) -> Iterator[Unit]:
     """All units of an experiment on a kind of device, in an order in which they can be done."""
+    yield _extractor(experiment)
     for dataset in experiment.datasets:
-        yield from (_download(experiment, dataset), _shard(experiment, dataset), _reference(experiment, dataset))
+        yield from (_download(experiment, dataset), _shard(experiment, dataset))
+        yield from (_extract(experiment, dataset, device), _reference(experiment, dataset))
     for dataset in experiment.datasets:
         for variant in experiment.variants:
             for seed in experiment.seeds:
                 yield _train(experiment, dataset, variant, seed, device)
+                yield _generate(experiment, dataset, variant, seed, device)
                 yield _evaluate(experiment, dataset, variant, seed, device)
     yield _studies(experiment)
     yield _report(experiment)
@@ -106,20 +111,25 @@ def _shard(experiment: Experiment, name: str) -> Unit:
     return Unit("shard", (name,), (RAW / name,), SHARDS / name, parameters, used, PICTURES)
 
 
+def _extractor(experiment: Experiment) -> Unit:
+    parameters = experiment.evaluation.model_dump(mode="json", include={"extractor"})
+    return Unit("extractor", (), (), EXTRACTOR, parameters, _extractors(experiment), ("torch",))
+
+
+def _extract(experiment: Experiment, dataset: str, device: str) -> Unit:
+    parameters = experiment.evaluation.model_dump(mode="json", include={"extractor"}) | _compute(experiment, device)
+    parameters |= {"real_images": experiment.evaluation.most_real}
+    inputs, packages = (EXTRACTOR, SHARDS / dataset), _judges(experiment, dataset)
+    return Unit("extract", (dataset,), inputs, FEATURES / dataset, parameters, _extractors(experiment), packages)
+
+
 def _reference(experiment: Experiment, dataset: str) -> Unit:
     evaluation = experiment.evaluation
-    parameters = evaluation.model_dump(mode="json", include={"images", "metrics"})
-    parameters |= {"threads": experiment.compute.threads}
-    inputs = (SHARDS / dataset,)
-    return Unit(
-        "reference",
-        (dataset,),
-        inputs,
-        REFERENCE / dataset,
-        parameters,
-        _metrics(experiment),
-        _sciences(experiment, dataset),
-    )
+    parameters = evaluation.model_dump(mode="json", include={"metrics"}) | {"real_images": evaluation.most_real}
+    parameters |= {"threads": experiment.compute.threads, "format": experiment.datasets[dataset].format}
+    inputs = (EXTRACTOR, SHARDS / dataset, FEATURES / dataset)
+    used, packages = _metrics(experiment) + _extractors(experiment), _judges(experiment, dataset)
+    return Unit("reference", (dataset,), inputs, REFERENCE / dataset, parameters, used, packages)
 
 
 def _train(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
@@ -140,12 +150,26 @@ def _train(experiment: Experiment, dataset: str, variant: str, seed: int, device
     )
 
 
+def _generate(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
+    evaluation = experiment.evaluation
+    parameters = evaluation.model_dump(mode="json", exclude={"metrics"}) | _compute(experiment, device)
+    used = (_module("networks.families", experiment.variants[variant].network.name), *_extractors(experiment))
+    if evaluation.curve:
+        used += (_module("evaluation.metrics", evaluation.curve.metric.name),)
+    axes = (dataset, variant, str(seed))
+    inputs = (EXTRACTOR, SHARDS / dataset, FEATURES / dataset, _runs(experiment, *axes))
+    packages = _judges(experiment, dataset)
+    return Unit("generate", axes, inputs, _generated(experiment, *axes), parameters, used, packages)
+
+
 def _evaluate(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
     parameters = experiment.evaluation.model_dump(mode="json") | _compute(experiment, device)
     used = (_module("networks.families", experiment.variants[variant].network.name), *_metrics(experiment))
+    used += _extractors(experiment)
     axes = (dataset, variant, str(seed))
-    inputs = (REFERENCE / dataset, _runs(experiment, *axes))
-    return Unit("evaluate", axes, inputs, _scores(experiment, *axes), parameters, used, _sciences(experiment, dataset))
+    inputs = (EXTRACTOR, SHARDS / dataset, FEATURES / dataset, REFERENCE / dataset)
+    inputs += (_runs(experiment, *axes), _generated(experiment, *axes))
+    return Unit("evaluate", axes, inputs, _scores(experiment, *axes), parameters, used, _judges(experiment, dataset))
 
 
 def _studies(experiment: Experiment) -> Unit:
@@ -174,13 +198,17 @@ def _report(experiment: Experiment) -> Unit:
         for dataset in experiment.datasets
         for variant in experiment.variants
         for seed in experiment.seeds
-        for place in (_runs, _scores)
+        for place in (_runs, _generated, _scores)
     ) + (_studied(experiment),)
     return Unit("report", (), inputs, RESULTS / experiment.experiment / "report", parameters, (), FIGURES)
 
 
 def _runs(experiment: Experiment, *axes: str) -> Path:
     return RESULTS.joinpath(experiment.experiment, "runs", *axes)
+
+
+def _generated(experiment: Experiment, *axes: str) -> Path:
+    return RESULTS.joinpath(experiment.experiment, "generated", *axes)
 
 
 def _scores(experiment: Experiment, *axes: str) -> Path:
@@ -194,6 +222,16 @@ def _compute(experiment: Experiment, device: str) -> dict[str, Any]:
 def _sciences(experiment: Experiment, dataset: str) -> tuple[str, ...]:
     """What decides the bytes of trainings and scores; exact transport is computed between points alone."""
     return SCIENCE if experiment.datasets[dataset].dimension is None else (*SCIENCE, "pot")
+
+
+def _judges(experiment: Experiment, dataset: str) -> tuple[str, ...]:
+    """What decides the bytes of features and of scores by them, besides."""
+    return _sciences(experiment, dataset) + (JUDGING if experiment.evaluation.extractor else ())
+
+
+def _extractors(experiment: Experiment) -> tuple[str, ...]:
+    chosen = experiment.evaluation.extractor
+    return (_module("evaluation.extractors", chosen.name),) if chosen else ()
 
 
 def _metrics(experiment: Experiment) -> tuple[str, ...]:

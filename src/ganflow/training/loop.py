@@ -11,10 +11,11 @@ from contextlib import nullcontext
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganflow.config import Training
 from ganflow.data.reader import Shards
@@ -28,6 +29,7 @@ from ganflow.training.batches import batches_of
 from ganflow.training.images import class_labels, evaluating, from_stored, latent_vectors
 from ganflow.training.showing import showing_of
 from ganflow.training.state import Checkpoints, State
+from ganflow.training.weights import save_tensors
 
 Batch = tuple[Tensor, Callable[[], np.ndarray]]  # real images, and what reads their labels
 
@@ -74,10 +76,12 @@ class Run:
         device: str,
         train: Shards,
         held_out: Shards,
+        about: dict[str, Any] | None = None,
     ):
         self.what, self.method, self.training, self.seed, self.device = what, method, training, seed, device
         self.batches, self.held_out = batches_of(train, seed, training.batch_size, device), held_out
         self.showing = showing_of(held_out, training.grid)
+        self.about = about or {}  # what its weights files say of themselves
         self.images_used = 0
         method.parts.network.see(
             method.modules["generator"], lambda count: train.samples(np.arange(count) % train.count)
@@ -86,7 +90,7 @@ class Run:
 
     def to_the_end(self, scratch: Path) -> State:
         """Trains from the newest checkpoint in `scratch` to the last iteration; sample grids appear in
-        `scratch`/samples.
+        `scratch`/samples, and the generator's weights as they were in `scratch`/snapshots.
 
         Raises UserError if a loss is not finite.
         """
@@ -106,6 +110,8 @@ class Run:
                     sums.clear()
                 if last or state.iteration % self.training.sample_every == 0:
                     self.grid(scratch, state.iteration)
+                if not last and state.iteration % self.training.snapshot_every == 0:
+                    self._snapshot(scratch / "snapshots", state.iteration)
                 if last or state.iteration % self.training.checkpoint_every == 0:
                     checkpoints.save(state)
                 shown = sorted(state.journal[-1].items())[:2] if state.journal else ()
@@ -151,6 +157,16 @@ class Run:
     def _real(self, position: int) -> Tensor:
         self.images_used += self.training.batch_size
         return from_stored(self.batches.at(position))
+
+    def generators(self) -> dict[str, nn.Module]:
+        """The generator and, where there is one, its moving average, by the names of their files."""
+        averaged = {} if self.averaged is None else {"generator_ema": self.averaged}
+        return {"generator": self.method.modules["generator"], **averaged}
+
+    def _snapshot(self, folder: Path, iteration: int) -> None:
+        for key, module in self.generators().items():
+            about = {"module": key, "iteration": iteration} | self.about
+            save_tensors(folder / f"{iteration:09d}-{key}.safetensors", module.state_dict(), about)
 
     @torch.no_grad()
     def _average(self) -> None:

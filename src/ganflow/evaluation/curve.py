@@ -1,0 +1,79 @@
+"""A cheap score of every snapshot of a training: where it was at its best. Its latent vectors are a stream of their
+own, so that asking for it changes no other number."""
+
+import csv
+import io
+from pathlib import Path
+
+from ganflow.artifacts import write_file
+from ganflow.config import Evaluation
+from ganflow.errors import UserError
+from ganflow.evaluation.extraction import Extraction
+from ganflow.evaluation.images import scored_images
+from ganflow.evaluation.interfaces import Samples, Sense, curve_metric, score_names
+from ganflow.training.weights import load_generator
+
+Row = tuple[int, dict[str, float]]  # iteration, scores
+
+
+class Curve:
+    """The scores of generators against one set of real samples."""
+
+    def __init__(self, evaluation: Evaluation, real: Samples, extraction: Extraction | None, device: str):
+        self.asked, self.real, self.extraction, self.device = evaluation, real, extraction, device
+        self.metric = curve_metric(evaluation)
+        self.names = score_names(self.metric, extraction.identity if extraction else None)
+        self.prepared = self.metric.prepare(real)
+
+    def row(self, file: Path) -> Row:
+        """What the images of the generator in a weights file score."""
+        module, about = load_generator(file, self.device)
+        values = scored_images(self.asked, module, about, self.device, "curve")
+        samples = self.extraction.of(values) if self.metric.takes == "features" else Samples(values)
+        found = self.metric.score(self.prepared, self.real, samples)
+        return about["iteration"], {name: found[score] for score, name in self.names.items()}
+
+
+def best_of(evaluation: Evaluation, rows: list[Row]) -> int:
+    """The iteration with the best first score; of equal ones the earliest."""
+    sign = 1 if chooses(evaluation) == "lower" else -1
+    return min(rows, key=lambda row: sign * next(iter(row[1].values())))[0]
+
+
+def chooses(evaluation: Evaluation) -> Sense:
+    """Whether the best iteration is one with a lower or a higher score."""
+    return next(iter(curve_metric(evaluation).better.values()))
+
+
+def write_curve(path: Path, rows: list[Row]) -> None:
+    """Writes one line a row below the names of the scores."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["iteration", *rows[0][1]])
+    writer.writerows([iteration, *scores.values()] for iteration, scores in rows)
+    write_file(path, text.getvalue())
+
+
+def read_curve(path: Path) -> list[Row]:
+    """What `write_curve` wrote; raises UserError if it is absent or damaged."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return [(int(row.pop("iteration")), row) for row in rows]
+    except FileNotFoundError:
+        raise UserError(f"{path}: not there; run `dvc repro` to make it") from None
+    except (ValueError, TypeError, KeyError):
+        raise UserError(f"{path}: damaged; delete its folder and run `dvc repro`") from None
+
+
+def scored_weights(evaluation: Evaluation, run: Path) -> Path:
+    """The file in the folder of a run that holds the weights to score: averaged ones if they are asked for and there
+    are any."""
+    averaged = run / "generator_ema.safetensors"
+    return averaged if evaluation.weights == "ema" and averaged.exists() else run / "generator.safetensors"
+
+
+def snapshots(run: Path, weights: str) -> dict[int, Path]:
+    """{iteration: file} of the snapshots in the folder of a run, finished or not, of `generator` or `generator_ema`."""
+    files = sorted((run / "snapshots").glob(f"*-{weights}.safetensors"))
+    return {int(file.name.partition("-")[0]): file for file in files}

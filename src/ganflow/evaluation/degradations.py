@@ -1,0 +1,41 @@
+"""Known degradations of real held-out samples: what a score makes of them is its scale, beside its floor."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ganflow.evaluation.interfaces import Samples
+from ganflow.randomness import generator
+
+BLUR = 1 / 32  # of the side: the standard deviation of the Gaussian
+NOISE = 16.0  # levels of 0..255: the standard deviation
+POINT_NOISE = 0.25  # of each coordinate's own deviation
+
+
+def degraded(values: Tensor) -> dict[str, Tensor]:
+    """{degradation: images, uint8 (n, 3, H, W)}: `blurred` and `noisy`; of points, float32 (n, d), `noisy` alone."""
+    return {"blurred": blurred(values), "noisy": noisy(values)} if values.dim() == 4 else {"noisy": noisy(values)}
+
+
+def blurred(images: Tensor) -> Tensor:
+    """Images, uint8 (n, 3, H, W), after a Gaussian filter of a deviation of BLUR of their side, mirrored at edges."""
+    from torchvision.transforms.functional import gaussian_blur
+
+    sigma = BLUR * images.shape[-1]
+    parts = [gaussian_blur(part, 2 * math.ceil(3 * sigma) + 1, sigma) for part in images.split(256)]
+    return torch.cat(parts)
+
+
+def noisy(values: Tensor) -> Tensor:
+    """Images with Gaussian noise of NOISE levels; points with noise of POINT_NOISE of their deviation."""
+    noise = torch.from_numpy(generator(0, "degradation/noise").standard_normal(values.shape, dtype="float32"))
+    if values.dim() == 4:
+        return (values + NOISE * noise).round().clamp(0, 255).byte()
+    return values + POINT_NOISE * values.std(0) * noise
+
+
+def fewer_classes(samples: Samples) -> Samples | None:
+    """The samples of the first half of the classes; None if they have no labels, or one class alone."""
+    classes = samples.labels.unique() if samples.labels is not None else ()
+    return samples.take(samples.labels < classes[len(classes) // 2]) if len(classes) > 1 else None

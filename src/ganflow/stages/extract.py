@@ -1,0 +1,36 @@
+"""extract: features of the real images that scores compare with, and of known degradations of them; once a dataset."""
+
+import torch
+
+from ganflow.artifacts import MANIFEST, discard_scratch, read_json
+from ganflow.config import Experiment
+from ganflow.data.interfaces import SPLITS
+from ganflow.data.reader import Shards
+from ganflow.evaluation.degradations import degraded
+from ganflow.evaluation.extraction import extraction_of
+from ganflow.evaluation.images import chosen_samples, real_samples
+from ganflow.evaluation.sets import save_features
+from ganflow.stages.execution import claim_gpu, device_of, outputs
+from ganflow.stages.units import unit_of
+
+
+def run(experiment: Experiment, dataset: str) -> None:
+    """Writes data/features/<dataset>: train, validation, blurred and noisy .safetensors, features (n, f) and logits
+    (n, k) each; nothing but a manifest if there is no extractor."""
+    device = device_of(experiment)
+    unit = unit_of(experiment, device, "extract", dataset)
+    if device == "cuda":
+        torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
+    weights, shards = unit.inputs
+    extraction = extraction_of(experiment.evaluation, weights, device)
+    for file in read_json(weights / MANIFEST)["outputs"].values():  # the engine has recorded them
+        discard_scratch("download", file["sha256"])
+    with outputs(unit) as folder:
+        if extraction is None:
+            return
+        train, validation = (Shards(shards / split, experiment.compute.threads) for split in SPLITS)
+        held_out = real_samples(validation, chosen_samples(validation.count, experiment.evaluation.most_real))
+        chosen = chosen_samples(train.count, experiment.evaluation.most_real)
+        sets = dict(zip(SPLITS, (real_samples(train, chosen), held_out), strict=True)) | degraded(held_out)
+        for name, images in sets.items():
+            save_features(folder, name, extraction.of(images, f"{unit}, {name}"), extraction)

@@ -1,0 +1,16 @@
+"""extractor: the weights of the network whose features the scores compare, as their authors published them."""
+
+from ganflow.config import Experiment
+from ganflow.evaluation.extraction import WEIGHTS
+from ganflow.evaluation.interfaces import extractor_of
+from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.units import unit_of
+
+
+def run(experiment: Experiment) -> None:
+    """Writes data/extractor: weights.pth, verified, and a manifest; no weights if params.yaml names no extractor."""
+    unit = unit_of(experiment, device_of(experiment), "extractor")
+    extractor = extractor_of(experiment.evaluation)
+    with outputs(unit) as folder:
+        if extractor:
+            extractor.deliver(folder / WEIGHTS)

@@ -1,0 +1,50 @@
+"""generate: scores of the snapshots of a training, and features of the images by its last weights and its best ones;
+once a run."""
+
+import torch
+
+from ganflow.config import Experiment
+from ganflow.data.interfaces import SPLITS
+from ganflow.data.reader import Shards
+from ganflow.evaluation.curve import Curve, best_of, scored_weights, snapshots, write_curve
+from ganflow.evaluation.extraction import extraction_of
+from ganflow.evaluation.images import scored_images
+from ganflow.evaluation.sets import real_set, save_features
+from ganflow.progress import Progress
+from ganflow.stages.execution import claim_gpu, device_of, outputs
+from ganflow.stages.units import unit_of
+from ganflow.training.weights import load_generator
+
+
+def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
+    """Writes results/<experiment>/generated/<dataset>/<variant>/<seed>: curve.csv, where params.yaml asks for a curve,
+    and final and best .safetensors, features (n, f) and logits (n, k), where there is an extractor.
+
+    There is no best.safetensors if the last weights are the best.
+    """
+    device = device_of(experiment)
+    unit = unit_of(experiment, device, "generate", dataset, variant, seed)
+    if device == "cuda":
+        torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
+    weights, shards, features, trained = unit.inputs
+    evaluation = experiment.evaluation
+    extraction = extraction_of(evaluation, weights, device)
+    file = scored_weights(evaluation, trained)
+    wanted = {"final": file}
+    with outputs(unit) as folder:
+        if evaluation.curve:
+            train = Shards(shards / SPLITS[0], experiment.compute.threads)
+            real = real_set(train, features if extraction else None, evaluation.most_real)
+            curve, passed = Curve(evaluation, real, extraction, device), snapshots(trained, file.stem)
+            rows = []
+            with Progress(f"{unit}, curve", len(passed) + 1, "snapshots") as progress:
+                for path in [*passed.values(), file]:
+                    rows.append(curve.row(path))
+                    progress.advance()
+            write_curve(folder / "curve.csv", rows)
+            best = best_of(evaluation, rows)
+            wanted |= {"best": passed[best]} if best in passed else {}
+        if extraction:
+            for name, path in wanted.items():
+                images = scored_images(evaluation, *load_generator(path, device), device)
+                save_features(folder, name, extraction.of(images, f"{unit}, {name}"), extraction)
