@@ -105,12 +105,13 @@ def made_once(tmp_path_factory):
     (folder / "params.yaml").write_text(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for stage in ("download", "shard", "reference"):
+        assert main(["extractor"]) == 0
+        for stage in ("download", "shard", "extract", "reference"):
             assert main([stage, "rendered_objects"]) == 0
         assert main(["studies"]) == 0
         for variant in ("dcgan", "wgan_gp"):
             for seed in "01":
-                for stage in ("train", "evaluate"):
+                for stage in ("train", "generate", "evaluate"):
                     assert main([stage, "rendered_objects", variant, seed]) == 0
     return folder
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from ganflow.stages import execution
+from ganflow.stages.cli import COMMANDS, STAGES
 
 TOP = Path(__file__).resolve().parents[1]
 PATHS = {"PATH": os.environ["PATH"]}
@@ -23,7 +24,7 @@ def test_help_lists_the_stages_without_importing_torch():
         [sys.executable, "-X", "importtime", "-m", "ganflow", "--help"], cwd=TOP, capture_output=True, text=True
     )
     assert done.returncode == 0
-    for stage in ("plan", "download", "shard", "reference", "train", "evaluate", "report", "publish"):
+    for stage in (*STAGES, *COMMANDS):
         assert stage in done.stdout
     assert "torch" not in done.stderr and "pydantic" not in done.stderr
 

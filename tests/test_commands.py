@@ -14,7 +14,7 @@ from ganflow.stages.cli import main
 from ganflow.stages.interpolate import spherical
 from ganflow.training.weights import load_generator
 
-STAGES = ("download", "shard", "reference")
+STAGES = ("download", "shard", "extract", "reference")
 RUN = Path("results/tiny/runs/rendered_objects/dcgan/0")
 
 
@@ -27,8 +27,9 @@ def edit(folder: Path, before: str, after: str) -> None:
 def test_status_says_what_is_done_and_why_the_rest_is_not(finished, capfd):
     assert main(["status"]) == 0
     said = capfd.readouterr().out
-    assert "experiment tiny: 13 units of work" in said and "nothing to do" not in said
-    assert re.search(r"done +12 +1 download, 1 shard, 1 reference, 4 train, 4 evaluate, 1 studies", said)
+    assert "experiment tiny: 19 units of work" in said and "nothing to do" not in said
+    data = "1 extractor, 1 download, 1 shard, 1 extract, 1 reference"
+    assert re.search(rf"done +18 +{data}, 4 train, 4 generate, 4 evaluate, 1 studies", said)
     assert re.search(r"to do +1 +1 report", said)
 
     edit(finished, "lr: 2.0e-4", "lr: 3.0e-4")

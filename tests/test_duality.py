@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from scipy.stats import wasserstein_distance
 
+from ganflow.evaluation.interfaces import Samples
 from ganflow.evaluation.metrics.exact_em import ExactEM
 from ganflow.evaluation.metrics.missed_modes import MissedModes
 from ganflow.evaluation.metrics.stray_points import StrayPoints
@@ -85,7 +86,8 @@ def test_transport_against_brute_force_and_closed_form():
     line, longer = draw.normal(size=(50, 1)), draw.normal(2, 1, (80, 1))
     assert plan(line, longer)[1] == pytest.approx(wasserstein_distance(line[:, 0], longer[:, 0]), rel=1e-9)
     metric = ExactEM(most=50)
-    score = metric.score(*(metric.statistics(torch.from_numpy(p)) for p in (one, other)))
+    left, right = (Samples(torch.from_numpy(points)) for points in (one, other))
+    score = metric.score(metric.prepare(left), left, right)["exact_em"]
     assert score == pytest.approx(ot.emd2([], [], cdist(one[:50], other[:50])), rel=1e-9)
 
 
@@ -103,6 +105,6 @@ def test_modes_are_counted_as_the_definition_says():
     real = centres[labels] + torch.randn(3000, 2, generator=torch.Generator().manual_seed(0))
     made = torch.tensor([[2.5, 0.0], [3.5, 0.0], [10.0, 2.8], [12.0, 2.5], [50.0, 50.0]])  # near: the first and third
     for metric, expected in ((MissedModes(), 1.0), (StrayPoints(), 3 / 5)):
-        known = metric.of_real(real, labels)
-        assert metric.score(known, metric.statistics(made)) == pytest.approx(expected)
-        assert metric.score(known, metric.statistics(real)) == pytest.approx(0, abs=0.02)
+        [name], known = metric.better, metric.prepare(Samples(real, labels))
+        assert metric.score(known, Samples(), Samples(made))[name] == pytest.approx(expected)
+        assert metric.score(known, Samples(), Samples(real))[name] == pytest.approx(0, abs=0.02)

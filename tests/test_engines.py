@@ -70,7 +70,7 @@ def test_equal_bytes_and_nothing_to_do_under_the_other_engine(clones):
         clone.edit("params.yaml", "lr: 2.0e-4", "lr: 3.0e-4")
     rerun = {
         f"{stage}@{data}-dcgan-0"
-        for stage in ("train", "evaluate")
+        for stage in ("train", "generate", "evaluate")
         for data in ("rendered_bedrooms", "rendered_objects")
     }
     rerun.add("report")

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 LONG = os.environ.get("GANFLOW_EXACT") == "long"
 DVC, SNAKEMAKE = "dvc repro", "snakemake --cores 2 --quiet rules"
 DATASETS = ("rendered_bedrooms", "rendered_objects")
+OF_A_RUN = ("train", "generate", "evaluate")
 
 
 def longer(clone) -> None:
@@ -74,8 +75,8 @@ def test_a_killed_stage_leaves_the_artifact_that_was_there_and_makes_it_again_eq
     longer(clone)
     clone.run(DVC)
     run = "rendered_objects wgan_gp 0"
-    stages = ["plan", "download rendered_bedrooms", "shard rendered_bedrooms", "reference rendered_bedrooms"]
-    for stage in [*stages, f"train {run}", f"evaluate {run}", "report"]:
+    data = [f"{stage} rendered_bedrooms" for stage in ("download", "shard", "extract", "reference")]
+    for stage in ["plan", "extractor", *data, f"train {run}", f"generate {run}", f"evaluate {run}", "report"]:
         for number in (signal.SIGKILL, signal.SIGTERM):
             kill(clone, f"exec python -m ganflow {stage}", number, after=draw.uniform(0.2, 4))
             assert clone.run("python -m ganflow verify").stdout.endswith("all equal\n"), f"{stage} killed"
@@ -124,7 +125,7 @@ def test_a_failing_variant_leaves_itself_its_scores_and_the_report_undone(clone,
     line = "  broken: {network: {dcgan: {width: 4}}, objective: broken, optimizer: adam}\n"
     clone.edit("params.yaml", "variants:\n", f"variants:\n{line}")
     assert clone.run(command, check=False).returncode != 0
-    undone = {f"{stage}@{dataset}-broken-0" for stage in ("train", "evaluate") for dataset in DATASETS} | {"report"}
+    undone = {f"{stage}@{dataset}-broken-0" for stage in OF_A_RUN for dataset in DATASETS} | {"report"}
     stale = set(re.findall(r"^(\S+):$", clone.run("dvc status").stdout, re.MULTILINE))
     assert stale == undone
     broken.write_text(source)
@@ -140,7 +141,7 @@ def test_switching_profiles_and_back_recomputes_nothing(clone):
     clone.edit("params.yaml", "lr: 2.0e-4", "lr: 3.0e-4")
     switched = ran(clone.run(DVC).stdout)
     assert {f"train@{dataset}-dcgan-0" for dataset in DATASETS} <= switched
-    assert not any(stage.startswith(("download", "shard", "reference")) for stage in switched)
+    assert not any(stage.startswith(("extract", "download", "shard", "reference")) for stage in switched)
     assert {folder.name for folder in results.iterdir()} == {"tiny", "other"}
     clone.run("mv kept.yaml params.yaml")
     assert ran(clone.run(DVC).stdout) == set()
@@ -167,7 +168,7 @@ def test_after_a_pull_only_what_changed_runs(clones, tmp_path, environment):
     second.run("dvc pull --quiet && find . -name __pycache__ -prune -exec rm -r {} +")
     with (second.folder / "src/ganflow/methods/constraints/gradient_penalty.py").open("a") as file:
         file.write("\n# edited\n")
-    expected = {f"{stage}@{dataset}-wgan_gp-0" for stage in ("train", "evaluate") for dataset in DATASETS} | {"report"}
+    expected = {f"{stage}@{dataset}-wgan_gp-0" for stage in OF_A_RUN for dataset in DATASETS} | {"report"}
     planned = second.run("snakemake --dry-run --cores 2 --printshellcmds")
     assert set(re.findall(r"--single-item (\S+)", planned.stdout + planned.stderr)) == expected
     said = second.run(DVC).stdout  # an equal result, so the scores need not be computed again

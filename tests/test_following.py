@@ -68,8 +68,8 @@ def in_training():
 def test_a_training_is_shown_while_it_goes_on_and_is_the_same_run_in_the_end(tmp_path, monkeypatch, environment):
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS)
-    for stage in ("download", "shard", "reference"):
-        process = start(stage, AXES[0], environment=environment)
+    for stage in ("extractor", "download", "shard", "extract", "reference"):
+        process = start(stage, *AXES[: stage != "extractor"], environment=environment)
         assert process.wait() == 0, process.communicate()
     follower = start("publish", "--follow", environment=environment)
     training = start("train", *AXES, environment=environment)
@@ -81,7 +81,8 @@ def test_a_training_is_shown_while_it_goes_on_and_is_the_same_run_in_the_end(tmp
     assert shown()[1].info.status == "KILLED"
     again = start("publish", "--follow", environment=environment)
     assert training.wait() == 0
-    assert start("evaluate", *AXES, environment=environment).wait() == 0
+    for stage in ("generate", "evaluate"):
+        assert start(stage, *AXES, environment=environment).wait() == 0
     out, _ = again.communicate(timeout=60)
     assert again.returncode == 0 and "1 were there already" in out
     client, run = shown()

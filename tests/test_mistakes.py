@@ -17,6 +17,7 @@ from ganflow.stages.cli import main
 
 OBJECTS = "rendered_objects"
 RUN = f"results/tiny/runs/{OBJECTS}/dcgan/0"
+GENERATED = f"results/tiny/generated/{OBJECTS}/dcgan/0"
 SHARDS = f"data/shards/{OBJECTS}/train"
 FILES = "{files: {archives: {cifar-10-binary.tar.gz: {location: %s, sha256: %s}}}}"
 RENDERED = "{rendered: {train: 100, validation: 20}}"
@@ -64,6 +65,26 @@ PARAMETERS = [
     ("metrics: [{sliced", "metrics: [sliced_wasserstein, {sliced", r"evaluation\.metrics\.1 = .*stands there twice"),
     ("metrics: [{sliced_wasserstein", "metrics: [{fid", r"metrics\.0 = 'fid': there is no such component"),
     ("images: 32", "images: 1", r"evaluation\.images = 1: .*greater than or equal to 2"),
+    (
+        "  extractor: {efficientnet_lite0: {resolution: 32}}\n",
+        "",
+        r"evaluation\.metrics: 'frechet_distance' compares features, and evaluation\.extractor is absent; name one of e",
+    ),
+    (
+        "extractor: {efficientnet_lite0:",
+        "extractor: {inceptoin:",
+        r"extractor = 'inceptoin': .*did you mean `inception`",
+    ),
+    (
+        "curve: {metric: {sliced_wasserstein:",
+        "curve: {metric: {exact_em:",
+        r"curve\.metric\.exact_em\.patches: unknown key",
+    ),
+    (
+        "curve: {metric: {sliced_wasserstein: {patches: 2, directions: 8}}",
+        "curve: {metric: exact_em",
+        r"compares points",
+    ),
 ]
 
 # (command, what is said): of an experiment that is finished but for its report
@@ -101,7 +122,18 @@ DAMAGE = [
     (f"{RUN}/samples/000000006.png", 0.5, ["report"], r"000000006\.png: damaged"),
     (f"{RUN}/manifest.json", 0.9, ["status"], r"manifest\.json: damaged \(not JSON\)"),
     (f"results/tiny/scores/{OBJECTS}/dcgan/0/score.json", None, ["report"], r"score\.json: not there; run `dvc repro`"),
-    (f"data/reference/{OBJECTS}/floor.json", 0.5, ["evaluate", OBJECTS, "dcgan", "0"], r"floor\.json: damaged"),
+    (
+        "data/extractor/weights.pth",
+        0.5,
+        ["extract", OBJECTS],
+        r"weights\.pth: holds no weights that can be read safely",
+    ),
+    (f"data/features/{OBJECTS}/train.safetensors", 0.5, ["reference", OBJECTS], r"train\.safetensors: damaged"),
+    (f"data/features/{OBJECTS}/noisy.safetensors", None, ["reference", OBJECTS], r"noisy\.safetensors: not there"),
+    (f"{GENERATED}/curve.csv", 0.3, ["evaluate", OBJECTS, "dcgan", "0"], r"curve\.csv: damaged; delete its folder"),
+    (f"{GENERATED}/final.safetensors", 0.5, ["evaluate", OBJECTS, "dcgan", "0"], r"final\.safetensors: damaged"),
+    (f"{RUN}/snapshots/000000002-generator.safetensors", 0.5, ["generate", OBJECTS, "dcgan", "0"], r"damaged, or not"),
+    (f"data/reference/{OBJECTS}/checks.json", 0.5, ["evaluate", OBJECTS, "dcgan", "0"], r"checks\.json: damaged"),
 ]
 
 

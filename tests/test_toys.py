@@ -35,12 +35,12 @@ def made(tmp_path_factory):
     (folder / "params.yaml").write_text(PARAMS)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert main(["plan"]) == 0
+        assert main(["plan"]) == 0 and main(["extractor"]) == 0
         for dataset in ("ring", "bumps"):
-            for stage in ("download", "shard", "reference"):
+            for stage in ("download", "shard", "extract", "reference"):
                 assert main([stage, dataset]) == 0
         for dataset, variant in RUNS:
-            for stage in ("train", "evaluate"):
+            for stage in ("train", "generate", "evaluate"):
                 assert main([stage, dataset, variant, "0"]) == 0
         assert main(["studies"]) == 0 and main(["report"]) == 0
     return folder / "results/tiny_toys"
@@ -79,7 +79,7 @@ def test_scores_and_report(made):
     }
     assert set(scores["ring"]["scores"]) == {"exact_em", "missed_modes", "stray_points"}
     assert set(scores["bumps"]["scores"]) == {"exact_em"}  # one mode: nothing to cover
-    assert scores["ring"]["floor"]["missed_modes"] == 0
+    assert scores["ring"]["checks"]["held_out"]["scores"]["missed_modes"] == 0
     page = (made / "report/index.html").read_text()
     assert "Studies of the theory" in page and "What the critic makes of the plane" in page
     figures = {path.name for path in (made / "report/figures").iterdir()}

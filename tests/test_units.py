@@ -12,6 +12,7 @@ from ganflow.stages import plan, units
 from ganflow.stages.execution import fingerprint
 from ganflow.stages.units import unit_of
 
+JUDGED = {"extract", "reference", "generate", "evaluate"}
 TINY = (Path(__file__).resolve().parents[1] / "profiles/tiny.yaml").read_text()
 
 
@@ -30,8 +31,11 @@ def digests(tmp_path: Path, before: str = "", after: str = "") -> dict[tuple[str
         ("iterations: 6", "iterations: 8", {"train"}),
         ("shard_size: 40}\n  rendered_objects", "shard_size: 20}\n  rendered_objects", {"shard rendered_bedrooms"}),
         ("train: 64", "train: 65", {"download rendered_bedrooms"}),
-        ("images: 32, batch_size", "images: 30, batch_size", {"reference", "evaluate"}),
-        ("threads: 1", "threads: 2", {"reference", "train", "evaluate"}),
+        ("images: 32\n", "images: 30\n", JUDGED),
+        ("resolution: 32}}\n  metrics", "resolution: 64}}\n  metrics", JUDGED | {"extractor"}),
+        ("directions: 16", "directions: 17", {"reference", "evaluate"}),
+        ("directions: 8", "directions: 9", {"generate", "evaluate"}),
+        ("threads: 1", "threads: 2", JUDGED | {"train"}),
     ],
 )
 def test_a_changed_parameter_changes_what_hangs_on_it(tmp_path, before, after, changed):
@@ -51,7 +55,7 @@ def test_the_device_is_part_of_what_computes_on_it(tmp_path):
         for unit, other in zip(units.units(experiment, "cpu"), units.units(experiment, "cuda"), strict=True)
         if unit.digest != other.digest
     }
-    assert differ == {"train", "evaluate"}
+    assert differ == {"extract", "train", "generate", "evaluate"}
 
 
 def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):
@@ -81,8 +85,12 @@ def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):
     [
         ("methods.constraints.gradient_penalty", lambda stage, axes: stage == "train" and axes[1] == "wgan_gp"),
         ("training.loop", lambda stage, axes: stage == "train"),
-        ("networks.families.dcgan", lambda stage, axes: stage in ("train", "evaluate")),
-        ("evaluation.metrics.sliced_wasserstein", lambda stage, axes: stage in ("reference", "evaluate")),
+        ("networks.families.dcgan", lambda stage, axes: stage in ("train", "generate", "evaluate")),
+        ("evaluation.metrics.sliced_wasserstein", lambda stage, axes: stage in ("reference", "generate", "evaluate")),
+        ("evaluation.metrics.frechet_distance", lambda stage, axes: stage in ("reference", "evaluate")),
+        ("evaluation.metrics.exact_em", lambda stage, axes: False),
+        ("evaluation.extractors.efficientnet_lite0", lambda stage, axes: stage in JUDGED | {"extractor"}),
+        ("evaluation.extractors.inception", lambda stage, axes: False),
         ("data.scenes.objects", lambda stage, axes: stage == "download" and axes == ("rendered_objects",)),
         (
             "data.formats.lsun_bedroom",

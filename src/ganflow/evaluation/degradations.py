@@ -1,7 +1,6 @@
 """Known degradations of real held-out samples: what a score makes of them is its scale, beside its floor."""
 
-import math
-
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,16 +19,16 @@ def degraded(values: Tensor) -> dict[str, Tensor]:
 
 def blurred(images: Tensor) -> Tensor:
     """Images, uint8 (n, 3, H, W), after a Gaussian filter of a deviation of BLUR of their side, mirrored at edges."""
-    from torchvision.transforms.functional import gaussian_blur
+    from scipy.ndimage import gaussian_filter
 
     sigma = BLUR * images.shape[-1]
-    parts = [gaussian_blur(part, 2 * math.ceil(3 * sigma) + 1, sigma) for part in images.split(256)]
-    return torch.cat(parts)
+    parts = [gaussian_filter(part.numpy().astype(np.float32), sigma, axes=(2, 3)) for part in images.split(256)]
+    return torch.from_numpy(np.concatenate(parts).round().astype(np.uint8))
 
 
 def noisy(values: Tensor) -> Tensor:
     """Images with Gaussian noise of NOISE levels; points with noise of POINT_NOISE of their deviation."""
-    noise = torch.from_numpy(generator(0, "degradation/noise").standard_normal(values.shape, dtype="float32"))
+    noise = torch.from_numpy(generator(0, "degradation/noise").standard_normal(values.shape, dtype=np.float32))
     if values.dim() == 4:
         return (values + NOISE * noise).round().clamp(0, 255).byte()
     return values + POINT_NOISE * values.std(0) * noise

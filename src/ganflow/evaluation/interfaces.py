@@ -62,6 +62,8 @@ class Extractor(Component):
     """A network with fixed weights, which come as a file of a known sha256."""
 
     literature: ClassVar[str | None] = None  # sha256 of the weights with which scores have the literature's names
+    fetched: ClassVar[bool]  # whether the weights come over the network
+    bytes: ClassVar[int]  # of the weights
 
     @property
     @abstractmethod

@@ -10,8 +10,8 @@ from ganflow.components import Component, component_class, names
 from ganflow.config import Experiment, Training
 from ganflow.data import distributions, formats, sources
 from ganflow.data.interfaces import Distribution, Source
-from ganflow.evaluation import metrics
-from ganflow.evaluation.interfaces import Metric
+from ganflow.evaluation import extractors, metrics
+from ganflow.evaluation.interfaces import Extractor, Metric
 from ganflow.methods import conditionings, constraints, objectives, optimizers
 from ganflow.methods.interfaces import Conditioning, Constraint, Objective, Optimizer
 from ganflow.networks import families
@@ -28,6 +28,8 @@ CHOICES: dict[tuple[str, str], tuple[ModuleType, type[Component]]] = {
     ("Variant", "objective"): (objectives, Objective),
     ("Variant", "constraint"): (constraints, Constraint),
     ("Variant", "optimizer"): (optimizers, Optimizer),
+    ("Evaluation", "extractor"): (extractors, Extractor),
+    ("Curve", "metric"): (metrics, Metric),
 }
 
 

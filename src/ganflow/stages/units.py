@@ -28,7 +28,7 @@ PACKAGE = Path(ganflow.__file__).parent
 PICTURES = ("numpy", "pillow", "lmdb")
 SCIENCE = ("numpy", "pillow", "safetensors", "torch")
 FIGURES = ("numpy", "pillow", "matplotlib", "jinja2")
-JUDGING = ("scipy", "torch-fidelity", "torchvision")  # of features
+JUDGING = ("torch-fidelity", "torchvision")  # by features
 
 
 @dataclass(frozen=True)
@@ -225,8 +225,8 @@ def _sciences(experiment: Experiment, dataset: str) -> tuple[str, ...]:
 
 
 def _judges(experiment: Experiment, dataset: str) -> tuple[str, ...]:
-    """What decides the bytes of features and of scores by them, besides."""
-    return _sciences(experiment, dataset) + (JUDGING if experiment.evaluation.extractor else ())
+    """What decides the bytes of checks and scores."""
+    return (*_sciences(experiment, dataset), "scipy", *(JUDGING if experiment.evaluation.extractor else ()))
 
 
 def _extractors(experiment: Experiment) -> tuple[str, ...]:

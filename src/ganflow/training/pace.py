@@ -60,6 +60,11 @@ def grids(training: Training) -> int:
     return training.iterations // training.sample_every + 2
 
 
+def snapshots(training: Training) -> int:
+    """Snapshots that a whole training writes."""
+    return (training.iterations - 1) // training.snapshot_every
+
+
 def _median(work: Callable[[int], None]) -> float:
     took: list[float] = []
     for number in range(1000):

@@ -2,6 +2,7 @@
 an extractor that needs no network, for its weights lie in a package of the environment. Its scores are no FID."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -19,6 +20,8 @@ BYTES = 18_826_032
 class EfficientNetLite0(Extractor):
     """Features of 1280 values, the last average pooling, and logits of 1000 classes."""
 
+    fetched: ClassVar = False
+    bytes: ClassVar = BYTES
     resolution: int = Field(96, ge=32, le=512, description="pixels a side that images are resized to")
 
     @property

@@ -25,6 +25,8 @@ class Inception(Extractor):
     """Features of 2048 values, the last average pooling, and logits of 1008 classes without bias."""
 
     literature: ClassVar = SHA256
+    fetched: ClassVar = True
+    bytes: ClassVar = BYTES
     weights: str | None = Field(None, description="path or address of other weights; absent: the published ones")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="of other weights")
 
