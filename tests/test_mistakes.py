@@ -68,7 +68,7 @@ PARAMETERS = [
     (
         "  extractor: {efficientnet_lite0: {resolution: 32}}\n",
         "",
-        r"evaluation\.metrics: 'frechet_distance' compares features, and evaluation\.extractor is absent; name one of e",
+        r"evaluation\.metrics: 'frechet_distance' compares features, and evaluation\.extractor is absent; name one",
     ),
     (
         "extractor: {efficientnet_lite0:",

@@ -22,7 +22,7 @@ from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.extractors import inception
 from ganflow.evaluation.images import generated_images, scored_images
 from ganflow.evaluation.interfaces import Identity, Metric, Samples, score_names
-from ganflow.evaluation.neighbours import neighbours, picture
+from ganflow.evaluation.memorisation import neighbours, picture
 from ganflow.stages.cli import main
 from ganflow.training.weights import load_generator
 

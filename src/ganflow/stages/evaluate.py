@@ -14,7 +14,7 @@ from ganflow.evaluation.curve import best_of, chooses, read_curve, scored_weight
 from ganflow.evaluation.images import chosen_samples, real_samples, scored_images
 from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score_names
 from ganflow.evaluation.judges import Judges
-from ganflow.evaluation.neighbours import neighbours, picture
+from ganflow.evaluation.memorisation import neighbours, picture
 from ganflow.evaluation.sets import load_features, real_set
 from ganflow.stages.execution import claim_gpu, device_of, outputs
 from ganflow.stages.units import unit_of
