@@ -65,6 +65,7 @@ def test_a_score_carries_its_protocol_and_its_checks(finished):
     assert {"torch", "numpy", "torch-fidelity", "scipy"} <= protocol["versions"].keys()
 
 
+@pytest.mark.filterwarnings("ignore:Matrix is singular")
 def test_a_frechet_distance_is_that_of_the_images_it_names(finished):
     """From images and weights alone, by SciPy's matrix square root."""
     evaluation = config.load().evaluation

@@ -125,8 +125,9 @@ def _extract(experiment: Experiment, dataset: str, device: str) -> Unit:
 
 def _reference(experiment: Experiment, dataset: str) -> Unit:
     evaluation = experiment.evaluation
-    parameters = evaluation.model_dump(mode="json", include={"metrics"}) | {"real_images": evaluation.most_real}
-    parameters |= {"threads": experiment.compute.threads, "format": experiment.datasets[dataset].format}
+    parameters = evaluation.model_dump(mode="json", include={"metrics", "extractor"})
+    parameters |= {"real_images": evaluation.most_real, "format": experiment.datasets[dataset].format}
+    parameters |= {"threads": experiment.compute.threads}
     inputs = (EXTRACTOR, SHARDS / dataset, FEATURES / dataset)
     used, packages = _metrics(experiment) + _extractors(experiment), _judges(experiment, dataset)
     return Unit("reference", (dataset,), inputs, REFERENCE / dataset, parameters, used, packages)
