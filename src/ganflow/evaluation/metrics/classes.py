@@ -1,0 +1,82 @@
+"""Which classes of a labelled set the samples fall into, by linear discriminant analysis of features: classes missed and
+the divergence of their shares, as counted with a classifier by Metz et al. (arXiv 1611.02163, section 3.3) and Lin et
+al. (PacGAN, arXiv 1712.04086, section 4), and the share of samples as close to a class as real ones."""
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganflow.errors import UserError
+from ganflow.evaluation.interfaces import Metric, Samples
+from ganflow.evaluation.metrics.frechet_distance import moments
+
+BLOCK = 1024  # rows that are projected at once
+PER_COMPONENT = 10  # degrees of freedom of the shared covariance that a component needs
+HIGH = 0.95  # quantile of the real samples' own distances up to which a sample is of high quality
+
+
+class Classes(Metric):
+    """Classes are normal distributions with one covariance, fitted in the real features' leading principal components,
+    a tenth of the samples beyond one a class at most; real shares are the classifier's too."""
+
+    takes: ClassVar = "features"
+    better: ClassVar = {"missed_classes": "lower", "high_quality": "higher", "class_kl": "lower"}
+    needs_labels: ClassVar = True
+    components: int = Field(64, ge=1, le=4096, description="principal components at most")
+
+    def prepare(self, real: Samples) -> dict[str, Tensor]:
+        """`mean` (f,), `whitening` (f, c) to a space where a class's covariance is one, there `centres` (k, c) of the
+        classes, `log_prior` (k,), `radius` () of high quality, and `shares` (k,) of the classes found; float64."""
+        names, labels = real.labels.unique(return_inverse=True)
+        freedom = len(labels) - len(names)
+        count = min(self.components, freedom // PER_COMPONENT, real.features.shape[1])
+        if count < 1:
+            raise UserError(
+                f"params.yaml: evaluation: classes needs {PER_COMPONENT} samples beyond one a class, and there are "
+                f"{len(labels)} of {len(names)} classes; set images"
+            )
+        mean, covariance = moments([real.features])
+        axes = torch.linalg.eigh(covariance).eigenvectors[:, -count:]
+        whitening, centres = axes, _centres(_projected(real.features, mean, axes), labels)
+        within = _projected(real.features, mean, axes) - centres[labels]
+        values, vectors = torch.linalg.eigh(within.T @ within / freedom)
+        scale = vectors / values.clamp_min(values[-1] * torch.finfo(values.dtype).eps).sqrt()
+        whitening = (axes @ scale).contiguous()
+        fitted = {
+            "mean": mean,
+            "whitening": whitening,
+            "centres": centres @ scale,
+            "log_prior": (labels.bincount() / len(labels)).double().log(),
+        }
+        found, distance = self.classified(fitted, real.features)
+        shares = found.bincount(minlength=len(names)).double().clamp_min(1)  # so that no divergence is infinite
+        return fitted | {"radius": distance.quantile(HIGH), "shares": shares / shares.sum()}
+
+    def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
+        """A count of classes without a sample of high quality; a share in 0..1; KL(generated || real), in nats."""
+        found, distance = self.classified(prepared, samples.features)
+        high = distance <= prepared["radius"]
+        shares = found.bincount(minlength=len(prepared["centres"])).double() / len(samples)
+        return {
+            "missed_classes": float(len(prepared["centres"]) - len(found[high].unique())),
+            "high_quality": float(high.double().mean()),
+            "class_kl": float(torch.special.xlogy(shares, shares / prepared["shares"]).sum()),
+        }
+
+    def classified(self, fitted: dict[str, Tensor], features: Tensor) -> tuple[Tensor, Tensor]:
+        """Each sample's most probable class, (n,) int64, and Mahalanobis distance to its centre, (n,) float64."""
+        points = _projected(features, fitted["mean"], fitted["whitening"])
+        squared = torch.cdist(points, fitted["centres"]).square()  # (n, k)
+        found = (fitted["log_prior"] - squared / 2).argmax(1)
+        return found, squared.gather(1, found[:, None])[:, 0].sqrt()
+
+
+def _projected(features: Tensor, mean: Tensor, axes: Tensor) -> Tensor:
+    """Features (n, f) along axes (f, c): (n, c), float64."""
+    return torch.cat([(block.double() - mean) @ axes for block in features.split(BLOCK)])
+
+
+def _centres(points: Tensor, labels: Tensor) -> Tensor:
+    return torch.stack([points[labels == label].mean(0) for label in range(int(labels.max()) + 1)])

@@ -1,0 +1,96 @@
+"""The Frechet distance between normal distributions fitted to features (Heusel et al., arXiv 1706.08500, equation 6):
+by the Inception network's features it is the FID."""
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ganflow.errors import UserError
+from ganflow.evaluation.interfaces import Metric, Samples
+
+BLOCK = 1024  # rows of a sum
+
+
+class FrechetDistance(Metric):
+    """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)); covariances over n - 1.
+
+    With S1 = F F^T the trace of the square root is that of (F^T S2 F)^(1/2), which is symmetric; for few samples, whose
+    centred features are a factor of S2 themselves, it is the nuclear norm of the factors' product.
+    """
+
+    takes: ClassVar = "features"
+    better: ClassVar = {"frechet_distance": "lower"}
+    known_as: ClassVar = {"frechet_distance": "fid"}
+
+    def prepare(self, real: Samples) -> dict[str, Tensor]:
+        """`mean` (f,) and `factor` (f, r) of the covariance, without its null directions; float64."""
+        mean, factor, covariance = _fitted(real.features)
+        if factor is None:
+            values, vectors = torch.linalg.eigh(covariance)
+            kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
+            factor = vectors[:, kept] * values[kept].sqrt()
+        return {"mean": mean, "factor": factor.contiguous()}
+
+    def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
+        """In the square of the features' unit."""
+        mean, factor, covariance = _fitted(samples.features)
+        if factor is None:
+            product = prepared["factor"].T @ covariance @ prepared["factor"]  # (r, r)
+            trace = covariance.trace()
+        else:
+            shared = prepared["factor"].T @ factor  # (r, n)
+            product = shared @ shared.T if shared.shape[0] <= shared.shape[1] else shared.T @ shared
+            trace = factor.square().sum()
+        root = torch.linalg.eigvalsh((product + product.T) / 2).clamp_min(0).sqrt().sum()
+        away = (prepared["mean"] - mean).square().sum()
+        distance = away + prepared["factor"].square().sum() + trace - 2 * root
+        return {"frechet_distance": max(0.0, float(distance))}
+
+
+def moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """The mean (f,) and the covariance (f, f), over n - 1, of rows that come in batches (b, f), in float64.
+
+    Rows are summed in blocks of a fixed size, so that every bit is the same however they were cut into batches; blocks
+    are merged about their means (Chan, Golub and LeVeque, 1983). Raises UserError for fewer than two rows.
+    """
+    count, mean, scatter = 0, torch.zeros(()), torch.zeros(())
+    for block in _blocks(batches):
+        block = block.double()
+        center = block.mean(0)
+        block -= center
+        away, total = center - mean, count + len(block)
+        scatter = scatter + block.T @ block + torch.outer(away, away) * (count * len(block) / total)
+        mean, count = mean + away * (len(block) / total), total
+    _enough(count)
+    return mean, scatter / (count - 1)
+
+
+def _blocks(batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    """The rows of all batches in order, as copies of BLOCK rows and of the rest."""
+    held: list[Tensor] = []
+    for batch in batches:
+        for part in batch.tensor_split(tuple(range(BLOCK - sum(map(len, held)), len(batch), BLOCK))):
+            held.append(part)
+            if sum(map(len, held)) == BLOCK:
+                yield torch.cat(held)
+                held = []
+    if any(map(len, held)):
+        yield torch.cat(held)
+
+
+def _fitted(features: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Mean (f,), and a factor (f, n) of the covariance if there are no more samples than features, else the covariance
+    (f, f)."""
+    if len(features) > features.shape[1]:
+        mean, covariance = moments([features])
+        return mean, None, covariance
+    _enough(len(features))
+    mean = features.double().mean(0)
+    return mean, (features.double() - mean).T / (len(features) - 1) ** 0.5, None
+
+
+def _enough(count: int) -> None:
+    if count < 2:
+        raise UserError(f"params.yaml: evaluation: a covariance needs two samples or more, and there are {count}")
