@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ganflow.data.fetching import fetch
-from ganflow.evaluation.extraction import read_weights
+from ganflow.evaluation.extraction import frozen, read_weights
 from ganflow.evaluation.interfaces import Extractor
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -44,10 +44,16 @@ class EfficientNetFeatures(nn.Module):
         super().__init__()
         from efficientnet_lite_pytorch import EfficientNet
 
-        self.inner = EfficientNet.from_name("efficientnet-lite0", image_size=None)
-        self.inner.load_state_dict(state)
+        inner = EfficientNet.from_name("efficientnet-lite0", image_size=None)  # pads as TensorFlow does at any size
+        inner.load_state_dict(state)
+        self.inner = frozen(inner)
+        for block in self.inner._blocks:
+            block._depthwise_conv = _padding_itself(block._depthwise_conv)
+        for layer in self.modules():
+            if isinstance(layer, nn.ReLU6):
+                layer.inplace = True
         self.resolution = resolution
-        self.eval().requires_grad_(False)
+        self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         size = (self.resolution, self.resolution)
@@ -55,3 +61,13 @@ class EfficientNetFeatures(nn.Module):
         maps = self.inner.extract_features((pixels - 127) / 128)
         features = torch.flatten(self.inner._avg_pooling(maps), 1)
         return features, self.inner._fc(features)
+
+
+def _padding_itself(layer: nn.Conv2d) -> nn.Conv2d:
+    """The same convolution without a padded copy of its input, if it keeps the size: the padding is even then."""
+    if tuple(layer.stride) != (1, 1):
+        return layer
+    channels, _, *sides = layer.weight.shape
+    same = nn.Conv2d(channels, channels, sides, padding="same", groups=layer.groups)
+    same.weight, same.bias = layer.weight, layer.bias
+    return same
