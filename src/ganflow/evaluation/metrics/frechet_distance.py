@@ -70,13 +70,15 @@ def moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
 def _blocks(batches: Iterable[Tensor]) -> Iterator[Tensor]:
     """The rows of all batches in order, as copies of BLOCK rows and of the rest."""
     held: list[Tensor] = []
+    missing = BLOCK
     for batch in batches:
-        for part in batch.tensor_split(tuple(range(BLOCK - sum(map(len, held)), len(batch), BLOCK))):
+        for part in batch.tensor_split(tuple(range(missing, len(batch), BLOCK))):
             held.append(part)
-            if sum(map(len, held)) == BLOCK:
+            missing -= len(part)
+            if not missing:
                 yield torch.cat(held)
-                held = []
-    if any(map(len, held)):
+                held, missing = [], BLOCK
+    if missing < BLOCK:
         yield torch.cat(held)
 
 
