@@ -24,7 +24,7 @@ def neighbour_figure(runs: dict[str, RunRecord]) -> bytes:
     rows = figure.add_gridspec(len(shown), height_ratios=heights)
     for place, (variant, pixels) in enumerate(shown.items()):
         axes = figure.add_subplot(rows[place])
-        axes.imshow(pixels, interpolation="antialiased")
+        axes.imshow(pixels, interpolation="nearest")
         axes.set_axis_off()
         words = f"{variant}, seed {runs[variant].seed}: {distances(runs[variant].neighbours)}"
         axes.set_title(words, fontsize=8.5, fontweight="normal")

@@ -7,7 +7,6 @@ K.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from textwrap import fill
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.scores import score_named
 
 OVER_SLOPE = "validation_estimate_over_slope"  # the journal's column, of Wasserstein critics
-LINE = 46  # characters of a label
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def score_panels(runs: list[RunRecord]) -> list[Panel]:
         if score.by:
             label.append(score.by)
         if not panels:
-            label.append(fill(f"best: {runs[0].score['protocol']['best']}", LINE))
+            label.append("best: " + runs[0].score["protocol"]["best"].replace(f" {name}", ""))
         series = [
             _series([run.curve for run in seeds], name, variant, place)
             for place, (variant, seeds) in enumerate(by_variant(runs).items())

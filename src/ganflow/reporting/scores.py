@@ -40,10 +40,10 @@ class Score:
 
 def scores_of(runs: Sequence[RunRecord], metrics: Iterable[str]) -> list[Score]:
     """The scores that all of some runs have, by the order of params.yaml's metrics; a metric may give several."""
-    places = {metric: place for place, metric in enumerate(metrics)}
+    order = list(metrics)
     shared = set.intersection(*(set(run.score["better"]) for run in runs))
-    names = sorted(shared, key=lambda name: (_place(name, places), name))
-    return [score_named(name, runs[0]) for name in names]
+    found = [score_named(name, runs[0]) for name in sorted(shared)]
+    return sorted(found, key=lambda score: _place(score, order))
 
 
 def score_named(name: str, run: RunRecord) -> Score:
@@ -53,9 +53,9 @@ def score_named(name: str, run: RunRecord) -> Score:
     return Score(name, run.score["better"].get(name), named)
 
 
-def _place(score: str, places: Mapping[str, int]) -> int:
-    """The place of the metric that a score is of: the one whose name has most words in common with it."""
-    words = set(LITERATURE.get(score, score).split("_"))
-    alike = {metric: len(words & set(metric.split("_"))) for metric in places}
-    most = max(alike.values())
-    return min(places[metric] for metric in places if alike[metric] == most) if most else len(places)
+def _place(score: Score, metrics: list[str]) -> int:
+    """The place of the metric that a score is of: one has all words of the other in its name; without any, the last."""
+    plain = score.name.removesuffix(f"_{score.extractor}")
+    words = set(LITERATURE.get(plain, plain).split("_"))
+    places = [place for place, metric in enumerate(metrics) if words <= (of := set(metric.split("_"))) or of <= words]
+    return places[0] if places else len(metrics)

@@ -32,8 +32,8 @@ class Cell:
 
 
 def rounded(value: float, figures: int = 4) -> str:
-    """A number to so many significant figures, zeros at its end included."""
-    return f"{value:#.{figures}g}".removesuffix(".")
+    """A number to so many significant figures, zeros at its end included; all those before the point."""
+    return f"{value:,.0f}" if abs(value) >= 10**figures else f"{value:#.{figures}g}".removesuffix(".")
 
 
 @dataclass(frozen=True)
