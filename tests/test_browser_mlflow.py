@@ -71,7 +71,7 @@ def test_the_table_of_runs_has_a_run_for_each_dataset_and_its_trainings_below(pa
     for cell in ("wgan_gp", "6"):
         table.get_by_role("gridcell", name=cell, exact=True).first.wait_for()
     parent.click()
-    page.get_by_text("floor: held-out real images").wait_for()
+    page.get_by_text("held-out real samples").wait_for()
     assert page.get_by_text("0.0123").count() >= 2  # in the description and as a metric
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_report import DATASETS, experiment_of
+from test_report import BETTER, DATASETS, EXTRACTOR, FLAG, FRECHET, experiment_of
 from tracking import LATENT, make_trained
 
 from ganflow.artifacts import write_json, write_manifest
@@ -82,8 +82,11 @@ def check_shown(client, shown, runs: list[RunRecord]) -> None:
     assert len(shown) == len(parents) + len(children) == len(DATASETS) + len(runs)
     for parent in parents.values():
         assert parent.info.status == "FINISHED" and parent.data.params["source.name"] == "rendered"
-        assert parent.data.metrics == {"floor_sliced_wasserstein": 0.0123}
-        assert "| wgan_gp | 1 |" in parent.data.tags["mlflow.note.content"]
+        [checks, *_] = [run.score["checks"] for run in runs if run.dataset == parent.data.tags["dataset"]]
+        expected = {f"{check}_{name}": v for check, found in checks.items() for name, v in found["scores"].items()}
+        assert parent.data.metrics == expected and parent.data.metrics["held_out_sliced_wasserstein"] == 0.0123
+        note = parent.data.tags["mlflow.note.content"]
+        assert "| wgan_gp | 1 |" in note and "| held-out real samples | |" in note and "(higher)" in note
     for run in runs:
         there = children[run.manifest["fingerprint"]]
         check_run(client, there, run)
@@ -102,7 +105,18 @@ def check_run(client, there, run: RunRecord) -> None:
     assert tags["digest.data/shards"] == "1" * 64
     assert there.data.params["training.iterations"] == "6"
     assert there.data.params["network.settings.width"] == "64"
-    assert there.data.metrics["sliced_wasserstein"] == run.score["scores"]["sliced_wasserstein"]
+    best = run.score["best"]
+    for score in [*BETTER, f"{FRECHET}_spread"]:
+        assert there.data.metrics[score] == run.score["scores"][score]
+        assert there.data.metrics[f"best/{score}"] == best["scores"][score]
+    assert there.data.metrics["best/iteration"] == best["iteration"]
+    assert (tags["extractor"], tags["extractor.sha256"]) == ("efficientnet_lite0", EXTRACTOR["sha256"])
+    assert tags.get("flags") == (FLAG if run.dataset == "rendered_objects" else None)
+    curve = sorted(client.get_metric_history(identity, f"curve/{FRECHET}"), key=lambda metric: metric.step)
+    assert [(one.step, one.value) for one in curve] == list(
+        zip(run.curve["iteration"], run.curve[FRECHET], strict=True)
+    )
+    assert "neighbours.png" in [file.path for file in client.list_artifacts(identity)]
     [known] = there.inputs.dataset_inputs
     assert (known.dataset.name, known.dataset.digest, known.tags[0].value) == (run.dataset, "1" * 12, "training")
     for column in set(run.journal) - {"iteration"}:
@@ -258,7 +272,7 @@ def test_the_runs_of_params_that_are_not_finished_are_left_out(runs, experiment,
 def make_score(top: Path, run: RunRecord, value: float) -> RunRecord:
     """The run with another score on disk and in the record."""
     folder = top.joinpath("scores", run.dataset, run.variant, str(run.seed))
-    score = run.score | {"scores": {"sliced_wasserstein": value}}
+    score = run.score | {"scores": run.score["scores"] | {"sliced_wasserstein": value}}
     write_json(folder / "score.json", score)
     write_manifest(folder, {"stage": "evaluate", "fingerprint": "scored anew"})
     return replace(run, score=score, scored="scored anew")

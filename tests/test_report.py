@@ -4,9 +4,11 @@ import base64
 import csv
 import html
 import io
+import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -20,9 +22,11 @@ from ganflow.artifacts import digest_file, digest_value, write_json, write_manif
 from ganflow.config import Experiment, checked
 from ganflow.errors import UserError
 from ganflow.randomness import generator
-from ganflow.reporting.page import POINTS, write_report
-from ganflow.reporting.panels import CAPTIONS, OVER_SLOPE, estimate_axes, estimate_panels, loss_panels
-from ganflow.reporting.runs import load_runs
+from ganflow.reporting.captions import CAPTIONS
+from ganflow.reporting.page import write_report
+from ganflow.reporting.panels import OVER_SLOPE, estimate_axes, estimate_panels, loss_panels, score_panels
+from ganflow.reporting.runs import RunRecord, load_runs
+from ganflow.reporting.sections import POINTS
 from ganflow.reporting.strips import film_length
 
 TOP = Path(__file__).resolve().parents[1]
@@ -32,6 +36,12 @@ VARIANTS = {
     "wgan": ("Wasserstein estimate", "weight_clipping", "unknown"),
     "wgan_gp": ("Wasserstein estimate", "gradient_penalty", "near 1"),
 }
+FRECHET, PRECISION = "frechet_distance_efficientnet_lite0", "precision_efficientnet_lite0"
+BETTER = {FRECHET: "lower", PRECISION: "higher", "sliced_wasserstein": "lower"}
+REAL = {FRECHET: 20.0, PRECISION: 0.9, "sliced_wasserstein": 0.0123}
+FLAG = f"{PRECISION}: blurred images score no worse than held-out ones"
+BEST = f"lowest {FRECHET} of 50 images, every 3 iterations"
+EXTRACTOR = {"name": "efficientnet_lite0", "sha256": "e" * 64, "resize": "bilinear to 96 x 96"}
 WRITE = """
 import sys
 from pathlib import Path
@@ -50,7 +60,8 @@ def experiment_of(seeds: tuple[int, ...]) -> Experiment:
         name: {"format": "cifar10", "source": "rendered", "resolution": size} for name, size in DATASETS.items()
     }
     variants = {name: {"network": "dcgan", "objective": "wasserstein", "optimizer": "adam"} for name in VARIANTS}
-    rest = {"training": {"iterations": 6}, "evaluation": {"metrics": ["sliced_wasserstein"]}}
+    metrics = ["sliced_wasserstein", "frechet_distance", "precision_recall"]
+    rest = {"training": {"iterations": 6}, "evaluation": {"metrics": metrics}}
     named = {"experiment": "synthetic", "seeds": seeds, "datasets": datasets, "variants": variants}
     return checked(Experiment, named | rest)
 
@@ -93,25 +104,69 @@ def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
             "critic_steps": {"steps": 2},
             "training": {"iterations": 6, "grid": 2},
             "network": {"name": "<b>&dcgan</b>", "settings": {}},
+            "conditioning": {"name": "none", "settings": {}},
         },
         "inputs": {f"data/shards/{dataset}": "1" * 64},
         "versions": {"torch": "2.14.1"},
     }
     write_manifest(folder, about)
-    score = {
+    generated = top.joinpath("generated", dataset, variant, str(seed))
+    generated.mkdir(parents=True)
+    with (generated / "curve.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["iteration", FRECHET])
+        writer.writerows([step, float(random.uniform(100, 300))] for step in (0, 3, 6))
+    scores = top.joinpath("scores", dataset, variant, str(seed))
+    write_json(scores / "score.json", score := score_of(random, dataset, variant, seed))
+    write_neighbours(random, scores, size)
+    write_manifest(scores, {"stage": "evaluate", "fingerprint": digest_value(score)})
+
+
+def score_of(random: np.random.Generator, dataset: str, variant: str, seed: int) -> dict:
+    def drawn() -> dict[str, float]:
+        return {name: float(random.random()) for name in BETTER} | {f"{FRECHET}_spread": 0.25}
+
+    degraded = {name: value / 2 if BETTER[name] == "higher" else 9 * value for name, value in REAL.items()}
+    return {
         "dataset": dataset,
         "variant": variant,
         "seed": seed,
         "iteration": 6,
-        "scores": {"sliced_wasserstein": float(random.random())},
-        "floor": {"sliced_wasserstein": 0.0123},
+        "scores": drawn(),
+        "best": {"iteration": 3, "scores": drawn()},
+        "better": BETTER,
+        "checks": {
+            name: {"samples": 40, "scores": scores}
+            for name, scores in {"blurred": degraded, "held_out": REAL, "noisy": degraded}.items()
+        },
+        "flags": [FLAG] if dataset == "rendered_objects" else [],
+        "literature": {},
         "validation_critic_loss": float(random.normal()),
         "validation_estimate": float(random.normal()),
-        "protocol": {"images": 32, "reference_split": "validation", "weights": "raw", "iteration": "final"},
+        "protocol": {
+            "images": 32,
+            "real_images": 32,
+            "real_split": "train",
+            "check_split": "validation",
+            "batch_size": 16,
+            "weights": "raw",
+            "batch_norm": "running",
+            "iteration": "final",
+            "best": BEST,
+            "seed": seed,
+            "extractor": EXTRACTOR,
+            "metrics": {"sliced_wasserstein": {"patches": 16}, "frechet_distance": {}, "precision_recall": {"k": 3}},
+            "versions": {"torch": "2.14.1"},
+        },
     }
-    scores = top.joinpath("scores", dataset, variant, str(seed))
-    write_json(scores / "score.json", score)
-    write_manifest(scores, {"stage": "evaluate", "fingerprint": digest_value(score)})
+
+
+def write_neighbours(random: np.random.Generator, scores: Path, size: int) -> None:
+    pixels = random.integers(0, 256, (4 * size, 12 * size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(scores / "neighbours.png")
+    about = {"samples": list(range(12)), "nearest": [[3, 4, 5]] * 12, "real_distance": 2.0}
+    distances = [[2.0, 3.0, 4.0]] * 6 + [[1.0, 3.0, 4.0]] * 6
+    write_json(scores / "neighbours.json", about | {"distances": distances, "first": 6, "nearest_first": 6})
 
 
 def make_runs(results: Path, experiment: Experiment) -> None:
@@ -209,27 +264,95 @@ def test_every_link_has_its_place_and_every_picture_its_words(page):
     assert all(a.get("alt") for tag, a in page.tags if tag == "img")
 
 
-def test_the_claim_table_holds_what_numpy_computes_with_digests(results, page):
+def tables_of(page: Page) -> dict[str, dict[str, str]]:
+    """{dataset: {row: its HTML}} of the tables of scores."""
+    tables = re.findall(r'aria-label="Scores on (\w+)"><table(.*?)</table>', page.text, re.DOTALL)
+    return {
+        name: dict(re.findall(r'<tr[^>]*><th scope="row">([\w\s-]+)<(.*?)</tr>', text, re.DOTALL))
+        for name, text in tables
+    }
+
+
+def cells_of(row: str) -> dict[str, str]:
+    return dict(re.findall(r'<td[^>]*data-score="(\w+)"(.*?)</td>', row, re.DOTALL))
+
+
+def values_of(runs: list[RunRecord], dataset: str, variant: str, score: str, which: str = "scores") -> list[float]:
+    mine = [run.score for run in runs if (run.dataset, run.variant) == (dataset, variant)]
+    return [(score_["best"]["scores"] if which == "best" else score_["scores"])[score] for score_ in mine]
+
+
+def test_the_tables_of_scores_hold_what_numpy_computes_with_digests(results, page):
     runs = load_runs(experiment_of((1, 2)), results)
-    rows = dict(re.findall(r'<tr><th scope="row">(\w+)<small>(.*?)</tr>', page.text, re.DOTALL))
-    assert list(rows) == list(VARIANTS)
-    for dataset in DATASETS:
-        means = {}
-        for variant, row in rows.items():
-            [cell] = re.findall(rf'<td(?: class="best")? data-dataset="{dataset}".*?</td>', row, re.DOTALL)
-            mine = [run for run in runs if (run.dataset, run.variant) == (dataset, variant)]
-            values = [run.score["scores"]["sliced_wasserstein"] for run in mine]
-            means[variant] = np.mean(values)
-            mean, deviation = re.search(r'class="number"[^>]*>([\d.]+) ± ([\d.]+)<', cell).groups()
-            assert float(mean) == pytest.approx(means[variant], rel=5e-4)
-            assert float(deviation) == pytest.approx(np.std(values, ddof=1), rel=5e-2)
-            for run in mine:
-                score = results / "synthetic/scores" / dataset / variant / str(run.seed) / "score.json"
-                assert digest_file(score)[:8] in cell and digest_file(score) in page.text
-            assert f"sha256 of score.json: {run.score_digest}" in cell
-        best = [v for v, row in rows.items() if f'<td class="best" data-dataset="{dataset}"' in row]
-        assert best == [min(means, key=means.get)]
+    tables = tables_of(page)
+    assert list(tables) == list(DATASETS)
+    for dataset, rows in tables.items():
+        assert list(rows) == [*VARIANTS, "held-out real images", "blurred", "noisy"]
+        assert list(cells_of(rows["dcgan"])) == ["sliced_wasserstein", FRECHET, PRECISION]  # as in params.yaml
+        for score, sense in BETTER.items():
+            means = {}
+            for variant in VARIANTS:
+                values = values_of(runs, dataset, variant, score)
+                means[variant] = np.mean(values)
+                cell = cells_of(rows[variant])[score]
+                mean, deviation = re.search(r'class="number"[^>]*>([\d.]+) ± ([\d.]+)<', cell).groups()
+                assert float(mean) == pytest.approx(means[variant], rel=5e-4)
+                assert float(deviation) == pytest.approx(np.std(values, ddof=1), rel=5e-2)
+                at_best = float(re.search(r"best at 3: ([\d.]+)", cell)[1])
+                assert at_best == pytest.approx(np.mean(values_of(runs, dataset, variant, score, "best")), rel=5e-4)
+            best = [variant for variant in VARIANTS if '<b class="mark">' in cells_of(rows[variant])[score]]
+            assert best == [(min if sense == "lower" else max)(means, key=means.get)]
+            assert f"{REAL[score]:#.4g}".removesuffix(".") in cells_of(rows["held-out real images"])[score]
+        for run in (run for run in runs if run.dataset == dataset):
+            score = results / "synthetic/scores" / dataset / run.variant / str(run.seed) / "score.json"
+            assert digest_file(score)[:8] in rows[run.variant] and digest_file(score) in page.text
+            assert f"sha256 of score.json: {run.score_digest}" in rows[run.variant]
+        assert "40, validation split" in rows["blurred"]
     assert page.text.index('class="claim"') < page.text.index('class="viewer"')
+    assert page.text.count("Lowest sliced Wasserstein:") == 1
+
+
+def test_a_failed_check_stands_under_its_table_and_a_spread_in_the_details(page):
+    assert page.text.count(FLAG) == 1 and page.text.count("a check failed") == 1
+    bedrooms, objects = (page.text.index(f'<h2 id="{name}"') for name in DATASETS)
+    assert bedrooms < objects < page.text.index(FLAG)
+    assert f"{FRECHET}_spread" not in page.text and page.text.count(" ± 0.25") == 2 * len(DATASETS) * len(VARIANTS) * 2
+    assert "nobody has published numbers for them" in page.text and "Published numbers" not in page.text
+
+
+def test_the_neighbours_of_each_variant_are_there_with_their_distances(report, page):
+    assert page.text.count("first 1.00 to 1.00, nearest 0.50 to 0.50") == len(DATASETS) * len(VARIANTS)
+    assert CAPTIONS["neighbours"] in html.unescape(page.text)
+    for dataset in DATASETS:
+        with Image.open(report / "figures" / f"{dataset}_neighbours.png") as picture:
+            assert picture.width > 1000
+
+
+def test_curves_of_scores_have_a_panel_for_each_score_that_all_runs_have(results):
+    runs = [run for run in load_runs(experiment_of((1, 2)), results) if run.dataset == "rendered_objects"]
+    [panel] = score_panels(runs)
+    assert panel.title == "Fréchet distance" and "lower is better" in panel.label
+    assert panel.label.endswith("best: lowest of 50 images, every 3 iterations")
+    curves = np.stack([run.curve[FRECHET] for run in runs if run.variant == "wgan"])
+    assert np.allclose(panel.series[1].mean, curves.mean(0)) and panel.series[1].iterations.tolist() == [0, 3, 6]
+    del runs[0].curve[FRECHET]
+    assert score_panels(runs) == []
+
+
+def test_without_a_curve_an_extractor_or_a_best_the_page_says_nothing_of_them(tmp_path):
+    experiment = experiment_of((1,))
+    make_runs(tmp_path, experiment)
+    for path in tmp_path.rglob("score.json"):
+        score = json.loads(path.read_text())
+        score["protocol"] |= {"extractor": None, "best": None}
+        write_json(path, score | {"best": None})
+        path.with_name("neighbours.png").unlink()
+    shutil.rmtree(tmp_path / "synthetic/generated")
+    write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
+    page = (tmp_path / "report/index.html").read_text()
+    assert "best at 3" not in page and "Scores over training" not in page and "Nearest training" not in page
+    assert "<td>extractor</td><td>none</td>" in page
+    assert {row["best_mean"] for row in csv.DictReader((tmp_path / "report/scores.csv").open())} == {""}
 
 
 def test_the_slider_has_every_seeds_grids_and_shows_the_last_without_a_script(results, page):
@@ -244,7 +367,7 @@ def test_the_slider_has_every_seeds_grids_and_shows_the_last_without_a_script(re
             stored = {iteration: np.asarray(Image.open(path), dtype=float) for iteration, path in run.samples}
             likeness = {i: np.corrcoef(pixels.ravel(), grid.ravel())[0, 1] for i, grid in stored.items()}
             assert max(likeness, key=likeness.get) == int(frame["data-iteration"])
-    assert page.fallbacks == 2 * len(DATASETS)
+    assert page.fallbacks == 3 * len(DATASETS)
 
 
 def test_a_page_of_many_runs_holds_fewer_grids_of_each():
@@ -257,9 +380,9 @@ def test_the_charts_draw_the_journals(results, page):
     panels = []
     for dataset in DATASETS:
         chosen = [run for run in runs if run.dataset == dataset]
-        panels += estimate_panels(chosen) + loss_panels(chosen)
+        panels += score_panels(chosen) + estimate_panels(chosen) + loss_panels(chosen)
     assert [panel["title"] for panel in page.panels()] == [panel.title for panel in panels]
-    losses = page.panels()[4]
+    losses = page.panels()[5]
     mine = [run.journal for run in runs if (run.dataset, run.variant) == ("rendered_bedrooms", "dcgan")]
     for series, column in zip(losses["series"], ("critic_loss", "validation_critic_loss"), strict=True):
         values = np.stack([journal[column] for journal in mine])
@@ -291,24 +414,24 @@ def test_both_engines_say_the_captions_of_the_page(page):
     for place in ("workflow/report/figure.rst", ".dvc/plots.html"):
         text = (TOP / place).read_text()
         assert all(caption in text for caption in CAPTIONS.values()), place
-    assert all(CAPTIONS[kind] in html.unescape(page.text) for kind in ("losses", "estimates"))
+    assert all(CAPTIONS[kind] in html.unescape(page.text) for kind in ("scores", "losses", "estimates"))
 
 
-def test_the_tables_hold_what_numpy_computes(results, report):
+def test_the_files_of_scores_hold_what_numpy_computes(results, report):
     experiment = experiment_of((1, 2))
     metrics = json.loads((report / "metrics.json").read_text())
     table = {(r["dataset"], r["variant"], r["score"]): r for r in csv.DictReader((report / "scores.csv").open())}
     runs = load_runs(experiment, results)
-    for dataset in DATASETS:
-        for variant in VARIANTS:
-            values = [
-                r.score["scores"]["sliced_wasserstein"] for r in runs if (r.dataset, r.variant) == (dataset, variant)
-            ]
-            line = table[dataset, variant, "sliced_wasserstein"]
-            assert float(line["mean"]) == pytest.approx(np.mean(values), rel=1e-12)
-            assert float(line["deviation"]) == pytest.approx(np.std(values, ddof=1), rel=1e-12)
-            assert (line["seeds"], line["floor"]) == ("2", "0.0123")
-            assert metrics[dataset][variant]["sliced_wasserstein"] == float(line["mean"])
+    assert len(table) == len(DATASETS) * len(VARIANTS) * (len(BETTER) + 1)
+    for dataset, variant, score in itertools.product(DATASETS, VARIANTS, BETTER):
+        values, line = values_of(runs, dataset, variant, score), table[dataset, variant, score]
+        assert float(line["mean"]) == pytest.approx(np.mean(values), rel=1e-12)
+        assert float(line["deviation"]) == pytest.approx(np.std(values, ddof=1), rel=1e-12)
+        assert (line["seeds"], line["held_out"], line["better"]) == ("2", str(REAL[score]), BETTER[score])
+        assert float(line["best_mean"]) == pytest.approx(np.mean(values_of(runs, dataset, variant, score, "best")))
+        assert (line["best_iteration"], line["weights"], line["iteration"]) == ("3", "raw", "6")
+        assert metrics[dataset][variant][score] == float(line["mean"])
+        assert metrics[dataset][variant][f"{score}_deviation"] == float(line["deviation"])
 
 
 def test_the_curves_are_the_journals(results, report):
@@ -334,11 +457,19 @@ def test_with_one_seed_no_deviation_is_claimed(results, tmp_path):
     write_report(experiment, load_runs(experiment, results), tmp_path)
     assert {row["deviation"] for row in csv.DictReader((tmp_path / "scores.csv").open())} == {""}
     page = (tmp_path / "index.html").read_text()
-    assert "n = 1" in page and "±" not in page
+    assert "n = 1" in page and "±" not in page.replace("± 0.25", "")  # a spread over parts of one set
 
 
 @pytest.mark.parametrize(
-    "name", ["runs/{}/manifest.json", "runs/{}/journal.csv", "runs/{}/samples", "scores/{}/score.json"]
+    "name",
+    [
+        "runs/{}/manifest.json",
+        "runs/{}/journal.csv",
+        "runs/{}/samples",
+        "scores/{}/score.json",
+        "scores/{}/neighbours.json",
+        "generated/{}/curve.csv",
+    ],
 )
 def test_a_missing_file_is_named(name, tmp_path):
     experiment = experiment_of((1,))
@@ -354,12 +485,24 @@ def test_runs_that_params_do_not_name_are_not_read(results):
     assert {run.seed for run in load_runs(experiment_of((1,)), results)} == {1}
 
 
-def test_a_damaged_journal_is_named(tmp_path):
+@pytest.mark.parametrize("name", ["runs/{}/journal.csv", "generated/{}/curve.csv", "scores/{}/neighbours.json"])
+def test_a_damaged_file_is_named(name, tmp_path):
     experiment = experiment_of((1,))
     make_runs(tmp_path, experiment)
-    journal = tmp_path / "synthetic/runs/rendered_bedrooms/dcgan/1/journal.csv"
-    journal.write_text(journal.read_text()[:-30] + "\n")
-    with pytest.raises(UserError, match="journal.csv"):
+    path = tmp_path / "synthetic" / name.format("rendered_bedrooms/dcgan/1")
+    path.write_text(path.read_text().rpartition(",")[0] + "\n")
+    with pytest.raises(UserError, match=f"{path.name}: damaged"):
+        load_runs(experiment, tmp_path)
+
+
+def test_scores_of_an_older_version_are_named(tmp_path):
+    experiment = experiment_of((1,))
+    make_runs(tmp_path, experiment)
+    path = next(tmp_path.rglob("score.json"))
+    score = json.loads(path.read_text())
+    del score["checks"]
+    write_json(path, score | {"floor": {}})
+    with pytest.raises(UserError, match="score.json: has no `checks`"):
         load_runs(experiment, tmp_path)
 
 

@@ -13,7 +13,9 @@ from ganflow.components import component_class
 from ganflow.config import Dataset
 from ganflow.data import formats
 from ganflow.data.interfaces import Format
-from ganflow.reporting.runs import RunRecord, flat
+from ganflow.reporting.runs import RunRecord, flat, spoken
+from ganflow.reporting.scores import scores_of
+from ganflow.reporting.tables import HELD_OUT, scale, score_rows
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,13 +47,15 @@ def open_dataset(
 
 
 def summarise(client: "MlflowClient", there: "Run", runs: list[RunRecord]) -> None:
-    """Brings the run of a dataset up to date with the scores: their floors, and a table in its description."""
+    """Brings the run of a dataset up to date with the scores: what real held-out samples and degradations of them get,
+    and a table in its description."""
     identity, known = there.info.run_id, there.data
-    floors = {name: value for run in runs for name, value in run.score["floor"].items()}
-    for name, value in floors.items():
-        if known.metrics.get(f"floor_{name}") != value:
-            client.log_metric(identity, f"floor_{name}", value)
-    note = _table(runs, floors)
+    checks = scale({name: check for run in runs for name, check in run.score["checks"].items()})
+    for check, found in checks.items():
+        for name, value in found["scores"].items():
+            if known.metrics.get(f"{check}_{name}") != value:
+                client.log_metric(identity, f"{check}_{name}", value)
+    note = _table(runs, checks)
     if known.tags.get(NOTE) != note:
         client.set_tag(identity, NOTE, note)
 
@@ -110,14 +114,16 @@ def _settings(name: str, dataset: Dataset) -> dict[str, Any]:
     return {"dataset": name} | flat(dataset.model_dump(mode="json"))
 
 
-def _table(runs: list[RunRecord], floors: dict[str, float]) -> str:
-    """Scores by variant, as Markdown."""
-    names = sorted(floors)
-    rows = [["variant", "seeds", *names], ["---"] * (len(names) + 2)]
-    for variant in dict.fromkeys(run.variant for run in runs):
-        scores = [run.score["scores"] for run in runs if run.variant == variant]
-        rows.append(
-            [variant, str(len(scores)), *(f"{np.mean([score[name] for score in scores]):.4g}" for name in names)]
-        )
-    rows.append(["floor: held-out real images", "", *(f"{floors[name]:.4g}" for name in names)])
-    return "Scores, the mean over seeds.\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def _table(runs: list[RunRecord], checks: dict[str, dict[str, Any]]) -> str:
+    """Scores by variant and the scale on which to read them, as Markdown."""
+    scores = scores_of(runs, ())
+    heads = [f"{score.name} ({score.better})" for score in scores]
+    rows = [["variant", "seeds", *heads], ["---"] * (len(heads) + 2)]
+    for row in score_rows(runs):
+        rows.append([row.variant, str(len(row.runs)), *(f"{row.cells[score.name].mean:.4g}" for score in scores)])
+    for check, found in checks.items():
+        values = [found["scores"].get(score.name) for score in scores]
+        name = "held-out real samples" if check == HELD_OUT else f"{spoken(check)} ones"
+        rows.append([name, "", *("" if value is None else f"{value:.4g}" for value in values)])
+    lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"Scores of the last weights, the mean over seeds, and whether a lower or a higher one is better.\n\n{lines}"

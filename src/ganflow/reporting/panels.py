@@ -11,42 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.scores import score_named
 
 OVER_SLOPE = "validation_estimate_over_slope"  # the journal's column, of Wasserstein critics
-CAPTIONS = {
-    "surfaces": (
-        "Level lines of the critic after the last iteration, in equal steps of its own scale; light is high, so "
-        "generated points (orange) are drawn up, towards the real ones (dark, held out). Missed: modes without a point "
-        "of high quality; near: share of points of high quality, within three deviations of a mode."
-    ),
-    "evolution": (
-        "A generator on the line over training: held-out real points (grey), generated ones (orange), and the critic's "
-        "curve: D(x) in [0, 1] where it is a discriminator, else f(x) over its own range."
-    ),
-    "layers": (
-        "Left: the norm of the gradient of the critic's loss, without penalty, in the outputs of each of its layers, "
-        "over all points shown, after the last iteration; a steep line is a gradient that vanishes or explodes over "
-        "depth. Right: all weights of the critic, biases left out; clipping drives them to its limits."
-    ),
-    "samples": "Samples from the same latent vectors, from the first iteration (left) to the last (right).",
-    "losses": (
-        "The critic's loss, which it minimises, without any penalty, by the formula at each axis. Solid: mean over the "
-        "updates since the row before; dotted: held-out images, networks in evaluation mode. A gap between the two is "
-        "overfitting. Level line: a critic that tells nothing apart."
-    ),
-    "estimates": (
-        "What the critics estimate on held-out images, by the formula at each axis. A critic whose slope is held near "
-        "1 estimates the Wasserstein distance; a clipped one K times the distance with K unknown, so its curve has an "
-        "axis of its own and is compared with no other. Over the largest gradient norm that was met between real and "
-        "generated images, estimates are in one unit, though a rough one. Divergences are lower bounds; "
-        "Jensen-Shannon is with the half: log 2 when disjoint."
-    ),
-}
 
 
 @dataclass(frozen=True)
 class Series:
-    """A journal's column over training: the mean over seeds, and one sample deviation where there are several."""
+    """A column of journals or curves over training: the mean over seeds, with one sample deviation if several."""
 
     label: str
     colour: int  # the variant's place in params.yaml
@@ -82,10 +54,28 @@ def loss_panels(runs: list[RunRecord]) -> list[Panel]:
         legend = seeds[0].manifest["legend"]
         label = f"critic loss (minimised)\n{legend['critic_loss']}"
         series = [
-            _series(seeds, "critic_loss", "training", place),
-            _series(seeds, "validation_critic_loss", "held out", place, held_out=True),
+            _series([run.journal for run in seeds], "critic_loss", "training", place),
+            _series([run.journal for run in seeds], "validation_critic_loss", "held out", place, held_out=True),
         ]
         panels.append(Panel(variant, label, legend["blind_loss"], series))
+    return panels
+
+
+def score_panels(runs: list[RunRecord]) -> list[Panel]:
+    """One dataset's scores over training, one panel for each score that all runs have a curve of; none without any."""
+    curves = [run.curve or {} for run in runs]
+    panels = []
+    for name in [name for name in curves[0] if name != "iteration" and all(name in curve for curve in curves)]:
+        score, label = score_named(name, runs[0]), []
+        if score.by:
+            label.append(score.by)
+        if not panels:
+            label.append("best: " + runs[0].score["protocol"]["best"].replace(f" {name}", ""))
+        series = [
+            _series([run.curve for run in seeds], name, variant, place)
+            for place, (variant, seeds) in enumerate(by_variant(runs).items())
+        ]
+        panels.append(Panel(score.title, "\n".join(label), None, series))
     return panels
 
 
@@ -95,12 +85,15 @@ def estimate_panels(runs: list[RunRecord]) -> list[Panel]:
     panels = []
     for axis in estimate_axes(runs):
         series = [
-            _series(seeds, "validation_estimate", variant, places[variant])
+            _series([run.journal for run in seeds], "validation_estimate", variant, places[variant])
             for variant, seeds in by_variant(axis.runs).items()
         ]
         panels.append(Panel(axis.title, axis.label, 0.0, series))
     if measured := [run for run in runs if OVER_SLOPE in run.journal]:
-        series = [_series(seeds, OVER_SLOPE, name, places[name]) for name, seeds in by_variant(measured).items()]
+        series = [
+            _series([run.journal for run in seeds], OVER_SLOPE, variant, places[variant])
+            for variant, seeds in by_variant(measured).items()
+        ]
         label = "estimate / largest gradient norm met\n(rough: the critic's true K may be larger)"
         panels.append(Panel("Wasserstein estimates over measured slopes", label, 0.0, series))
     return panels
@@ -143,7 +136,8 @@ def by_variant(runs: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
     return variants
 
 
-def _series(seeds: list[RunRecord], column: str, label: str, colour: int, held_out: bool = False) -> Series:
-    values = np.stack([run.journal[column] for run in seeds])
+def _series(seeds: list[dict[str, np.ndarray]], column: str, label: str, colour: int, held_out: bool = False) -> Series:
+    """A column of journals or curves, one a seed, which have their iterations in common."""
+    values = np.stack([table[column] for table in seeds])
     deviation = values.std(axis=0, ddof=1) if len(seeds) > 1 else None
-    return Series(label, colour, held_out, seeds[0].journal["iteration"], values.mean(axis=0), deviation)
+    return Series(label, colour, held_out, seeds[0]["iteration"], values.mean(axis=0), deviation)

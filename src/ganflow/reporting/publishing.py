@@ -19,6 +19,7 @@ from ganflow.progress import Progress
 from ganflow.reporting.dataset_entry import FINGERPRINT, fingerprint, open_dataset, summarise
 from ganflow.reporting.run_entry import PARENT, PUBLISHED, Unfinished, advance, delete_run, finish, open_run
 from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.tables import score_tables
 from ganflow.reporting.tracking import Place
 
 if TYPE_CHECKING:
@@ -65,14 +66,15 @@ def publish(
                         progress.advance()
                 board.summarise(runs)
                 board.end_abandoned(followed)
+                page = board.page(runs)
         except UserError as error:
             raise UserError(
                 f"{error}; {done} of {len(runs)} runs are published; run `python -m ganflow publish` again, it goes on"
             ) from None
         if not place.server:
-            seen = {"database": _identity(place.database), "published": board.complete | wanted, "page": board.page}
+            seen = {"database": _identity(place.database), "published": board.complete | wanted, "page": page}
             write_json(stamp, seen)
-    return Published(len(new), known, board.page)
+    return Published(len(new), known, page)
 
 
 def _stamped(stamp: Path, database: Path) -> dict[str, Any]:
@@ -122,17 +124,16 @@ class Board:
             if not token:
                 return found
 
-    @property
-    def page(self) -> str:
-        """The page that compares trainings: without the datasets' runs, the best by the first metric on top."""
-        metric = self.experiment.evaluation.metrics[0].name
+    def page(self, runs: list[RunRecord]) -> str:
+        """The page that compares trainings: without the datasets' runs, the best by the first score on top."""
         asked = {
             "workflowType": "machine_learning",
             "searchFilter": 'tags.variant != ""',
-            "orderByKey": f"metrics.`{metric}`",
-            "orderByAsc": "true",
             "compareRunsMode": "CHART",
         }
+        if runs:
+            score = score_tables(self.experiment, runs)[0].scores[0]
+            asked |= {"orderByKey": f"metrics.`{score.name}`", "orderByAsc": str(score.better == "lower").lower()}
         query = "&".join(f"{key}={quote(value, safe='')}" for key, value in asked.items())
         return f"/#/experiments/{self.home}/runs?{query}"
 

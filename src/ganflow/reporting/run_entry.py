@@ -26,6 +26,7 @@ LOGS = Path("logs")
 BATCH = 1000  # metrics in one call, MLflow's limit
 PARAMETERS = 100  # in one call
 LONGEST = 6000  # characters of a parameter's value, MLflow's limit
+LONGEST_TAG = 5000  # characters of a tag's value
 RECORDING = re.compile(
     r"compute\..*|training\.(.*_every|grid|validation_images)"
 )  # parameters that no comparison needs
@@ -118,7 +119,7 @@ def metric_name(run: RunRecord | Unfinished, column: str) -> str | None:
 
 def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, dataset: Dataset) -> None:
     """Writes all that a finished run has; the tag that says so, PUBLISHED, comes last."""
-    from mlflow.entities import LoggedModelOutput, Metric
+    from mlflow.entities import LoggedModelOutput, Metric, RunTag
 
     advance(client, there, run, dataset)
     identity, log, (_, end) = there.info.run_id, _log(run), _clock(run)
@@ -135,17 +136,46 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
         "dataset_name": run.dataset,
         "dataset_digest": dataset_digest(run.manifest["inputs"]),
     }
-    # at step 0, for MLflow compares metrics that have no other as bars
-    metrics = [Metric(name, float(value), end, 0, **about) for name, value in run.score["scores"].items()]
+    metrics = [Metric(name, value, end, 0, **about) for name, value in _scores(run).items()]
     if "images_per_second" in log:
         metrics.append(Metric("images_per_second", float(log["images_per_second"]), end, 0))
-    client.log_batch(identity, metrics=metrics)
+    metrics += [
+        Metric(f"curve/{column}", float(value), there.info.start_time + index, int(run.curve["iteration"][index]))
+        for column, values in (run.curve or {}).items()
+        if column != "iteration"
+        for index, value in enumerate(values)
+    ]
+    for first in range(0, len(metrics), BATCH):
+        client.log_batch(identity, metrics=metrics[first : first + BATCH])
     for name in ("journal.csv", MANIFEST):
         client.log_artifact(identity, str(run.folder / name))
     client.log_dict(identity, run.score, "score.json")
-    client.set_tag(identity, "estimate", run.estimate)
+    if run.neighbours:
+        client.log_artifact(identity, str(run.neighbours.picture))
+    client.log_batch(identity, tags=[RunTag(key, value) for key, value in _about(run).items()])
     client.set_terminated(identity, status="FINISHED", end_time=end)
     client.set_tag(identity, PUBLISHED, run.scored)
+
+
+def _scores(run: RunRecord) -> dict[str, float]:
+    """What is written at step 0, for MLflow compares metrics that have no other as bars."""
+    best = run.score["best"]
+    found = dict(run.score["scores"])
+    if best is not None:
+        found |= {f"best/{name}": value for name, value in best["scores"].items()}
+        found["best/iteration"] = float(best["iteration"])
+    return found
+
+
+def _about(run: RunRecord) -> dict[str, str]:
+    """Tags of a finished run: what its estimate and its scores are, and which of their self-checks failed."""
+    extractor = run.score["protocol"]["extractor"]
+    tags = {"estimate": run.estimate}
+    if extractor:
+        tags |= {"extractor": extractor["name"], "extractor.sha256": extractor["sha256"]}
+    if run.score["flags"]:
+        tags["flags"] = "; ".join(run.score["flags"])[:LONGEST_TAG]
+    return tags
 
 
 def delete_run(client: "MlflowClient", home: str, there: "Run") -> None:

@@ -1,4 +1,4 @@
-"""The finished runs that params.yaml names, read from files: journal, sample grids, scores and manifests."""
+"""The finished runs that params.yaml names, read from files: journal, curve, sample grids, scores and manifests."""
 
 import csv
 from dataclasses import dataclass
@@ -10,6 +10,33 @@ import numpy as np
 from ganflow.artifacts import MANIFEST, read_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
+
+WORDS = {
+    "wasserstein": "Wasserstein",
+    "frechet": "Fréchet",
+    "inception": "Inception",
+    "em": "EM",
+    "fid": "FID",
+    "kid": "KID",
+}
+SCORED = ("scores", "best", "better", "checks", "flags", "literature", "protocol")  # keys of score.json
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Samples beside their nearest training images: a picture, and the distances of their features."""
+
+    picture: Path
+    samples: list[int]
+    nearest: list[list[int]]
+    distances: list[list[float]]
+    real_distance: float  # the median one of a training image to the nearest other
+    first: int  # samples as they come; after them, those nearest to any training image
+
+    @property
+    def ratios(self) -> list[float]:
+        """The distance of each sample to the nearest training image, in units of `real_distance`."""
+        return [distances[0] / self.real_distance for distances in self.distances]
 
 
 @dataclass(frozen=True)
@@ -26,6 +53,8 @@ class RunRecord:
     score: dict[str, Any]
     scored: str  # fingerprint of the scores
     score_digest: str  # sha256 of score.json
+    curve: dict[str, np.ndarray] | None  # cheap scores of the snapshots by `iteration`, where they were asked for
+    neighbours: Neighbours | None  # where there are features
 
     @property
     def name(self) -> str:
@@ -81,25 +110,70 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
     folder = top.joinpath("runs", *axes)
     manifest = read_json(folder / MANIFEST)
     scores = top.joinpath("scores", *axes)
-    score, scored = read_json(scores / "score.json"), read_json(scores / MANIFEST)
-    try:
-        with (folder / "journal.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        journal = {column: np.array([float(row[column]) for row in rows]) for column in rows[0]}
-    except FileNotFoundError:
-        raise UserError(f"{folder}/journal.csv: not there; run `dvc repro` to make it") from None
-    except (ValueError, TypeError, IndexError):
-        raise UserError(f"{folder}/journal.csv: damaged; delete {folder} and run `dvc repro`") from None
+    score, scored = _score(scores / "score.json"), read_json(scores / MANIFEST)
+    journal = _columns(folder / "journal.csv")
+    curve = top.joinpath("generated", *axes, "curve.csv")
+    asked = score["best"] is not None or curve.exists()
     samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob("*.png"))]
     if not samples:
         raise UserError(f"{folder}/samples: holds no sample grid; delete {folder} and run `dvc repro`")
-    fingerprint, digest = scored["fingerprint"], scored["outputs"]["score.json"]["sha256"]
-    return RunRecord(dataset, variant, seed, folder, journal, samples, manifest, score, fingerprint, digest)
+    return RunRecord(
+        dataset,
+        variant,
+        seed,
+        folder,
+        journal,
+        samples,
+        manifest,
+        score,
+        scored["fingerprint"],
+        scored["outputs"]["score.json"]["sha256"],
+        _columns(curve) if asked else None,
+        _neighbours(scores / "neighbours.png"),
+    )
+
+
+def _score(path: Path) -> dict[str, Any]:
+    score = read_json(path)
+    if absent := [key for key in SCORED if key not in score]:
+        raise UserError(f"{path}: has no `{absent[0]}`, so it is of another version; run `dvc repro` to make it anew")
+    return score
+
+
+def _columns(path: Path) -> dict[str, np.ndarray]:
+    """{column: numbers} of a table whose first line names its columns."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return {column: np.array([float(row[column]) for row in rows]) for column in rows[0]}
+    except FileNotFoundError:
+        raise UserError(f"{path}: not there; run `dvc repro` to make it") from None
+    except (ValueError, TypeError, IndexError):
+        raise UserError(f"{path}: damaged; delete {path.parent} and run `dvc repro`") from None
+
+
+def _neighbours(picture: Path) -> Neighbours | None:
+    if not picture.exists():
+        return None
+    about = read_json(picture.with_suffix(".json"))
+    try:
+        return Neighbours(
+            picture,
+            about["samples"],
+            about["nearest"],
+            about["distances"],
+            about["real_distance"],
+            about["first"],
+        )
+    except (KeyError, TypeError):
+        raise UserError(
+            f"{picture.with_suffix('.json')}: damaged; delete {picture.parent} and run `dvc repro`"
+        ) from None
 
 
 def spoken(name: str) -> str:
     """A name of params.yaml as words."""
-    return name.replace("_", " ").replace("wasserstein", "Wasserstein")
+    return " ".join(WORDS.get(word, word) for word in name.split("_"))
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -28,7 +28,7 @@ def images_a_side(run: RunRecord) -> int:
     grid = run.manifest["parameters"]["training"]["grid"]
     if run.points:
         return grid
-    return min(grid, max(2, SIDE * grid // _open(run.samples[-1][1]).shape[0]))
+    return min(grid, max(2, SIDE * grid // open_picture(run.samples[-1][1]).shape[0]))
 
 
 def pictures(run: RunRecord, count: int) -> list[tuple[int, np.ndarray]]:
@@ -39,13 +39,14 @@ def pictures(run: RunRecord, count: int) -> list[tuple[int, np.ndarray]]:
     grid, shown = run.manifest["parameters"]["training"]["grid"], images_a_side(run)
     found = []
     for iteration, file in chosen:
-        pixels = _open(file)
+        pixels = open_picture(file)
         side = pixels.shape[0] if run.points else pixels.shape[0] // grid * shown
         found.append((iteration, pixels[:side, :side]))
     return found
 
 
-def _open(file: Path) -> np.ndarray:
+def open_picture(file: Path) -> np.ndarray:
+    """Its pixels, uint8 (H, W, 3); raises UserError if it can't be read."""
     try:
         with Image.open(file) as picture:
             return np.asarray(picture.convert("RGB"))

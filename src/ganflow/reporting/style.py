@@ -3,10 +3,10 @@
 # ruff: noqa: E501
 STYLE = """
 :root { color-scheme: light dark;
-  --ink: #1b1f24; --soft: #57606a; --page: #ffffff; --card: #f6f8fa; --line: #d8dee4; --accent: #0a5bb5; --best: #e3f4ea; --good: #14693b; --bar: #b6c2cf;
+  --ink: #1b1f24; --soft: #57606a; --page: #ffffff; --card: #f6f8fa; --line: #d8dee4; --accent: #0a5bb5; --best: #e3f4ea; --good: #14693b; --bad: #a3320b; --bar: #b6c2cf;
   --c0: #0072b2; --c1: #d55e00; --c2: #009e73; --c3: #aa4499; --c4: #b8860b; --c5: #3a9fd6; --c6: #444444; }
 @media (prefers-color-scheme: dark) { :root {
-  --ink: #e6e9ed; --soft: #a3acb6; --page: #121519; --card: #1b2026; --line: #323a43; --accent: #6cb2ff; --best: #15332a; --good: #6fd6a0; --bar: #4a5663;
+  --ink: #e6e9ed; --soft: #a3acb6; --page: #121519; --card: #1b2026; --line: #323a43; --accent: #6cb2ff; --best: #15332a; --good: #6fd6a0; --bad: #ff9d75; --bar: #4a5663;
   --c0: #56b0f0; --c1: #ff8a45; --c2: #2cc795; --c3: #dd8ad6; --c4: #dfb03c; --c5: #9bd4ff; --c6: #c4c4c4; } }
 * { box-sizing: border-box; }
 html { scroll-padding-top: 1rem; -webkit-text-size-adjust: 100%; }
@@ -25,15 +25,18 @@ button, select { font: inherit; color: inherit; background: var(--page); border:
 table { border-collapse: separate; border-spacing: 0; font-variant-numeric: tabular-nums; width: 100%; }
 th, td { padding: .5rem .9rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 tbody tr:last-child > * { border-bottom: 0; } th small, td small { display: block; color: var(--soft); font-weight: 400; font-size: .8rem; }
-.claim thead th { background: var(--card); vertical-align: bottom; line-height: 1.3; } .claim tbody th { min-width: 10rem; background: var(--page); } .claim tr > th:first-child { position: sticky; left: 0; }
-.claim td { min-width: 13rem; width: 27%; } .score { display: flex; flex-wrap: wrap; align-items: baseline; } .claim td.best { background: var(--best); }
-.claim .number { color: inherit; font-size: 1.15rem; font-weight: 600; text-decoration: none; white-space: nowrap; }
-.claim .number:hover { text-decoration: underline; } .mark { color: var(--good); font-size: .8rem; font-weight: 700; margin-left: .4rem; }
+.claim thead th, .published thead th { background: var(--card); vertical-align: bottom; line-height: 1.3; } .claim tbody th { overflow-wrap: anywhere; min-width: 11rem; max-width: 15rem; background: var(--page); border-right: 1px solid var(--line); }
+.claim tr > th:first-child { position: sticky; left: 0; z-index: 1; border-right: 1px solid var(--line); } .claim td, .claim thead th { min-width: 9.5rem; padding: .5rem .75rem; } .score { display: flex; align-items: baseline; } .claim td.best { background: var(--best); }
+.claim .number { color: inherit; font-size: 1.05rem; font-weight: 600; text-decoration: none; white-space: nowrap; } .claim small { line-height: 1.35; }
+.claim .number:hover { text-decoration: underline; } .mark { color: var(--good); font-size: .8rem; font-weight: 700; margin-left: .4rem; } .claim .failed, .flags b { color: var(--bad); }
 .bar { position: relative; display: block; height: 6px; margin: .35rem 0 .2rem; background: color-mix(in srgb, var(--line) 45%, transparent); border-radius: 3px; }
 .bar i { position: absolute; inset: 0 auto 0 0; background: var(--bar); border-radius: 3px; } .best .bar i { background: var(--good); }
 .bar b { position: absolute; top: -3px; bottom: -3px; width: 2px; background: var(--ink); }
-.digests { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 0 .6rem; flex: 1; margin-left: .6rem; } .many { flex: 1 0 100%; justify-content: flex-start; margin: 0; } .digests code { white-space: nowrap; } .digests a { color: var(--soft); font-size: .9rem; }
-.claim .floor > * { color: var(--soft); font-weight: 400; } .claim .floor .number { font-weight: 400; }
+.digests { display: flex; flex-wrap: wrap; gap: 0 .6rem; } .digests code { white-space: nowrap; } .digests a { color: var(--soft); font-size: .9rem; font-weight: 400; }
+.claim .scale > * { color: var(--soft); font-weight: 400; padding-top: .3rem; padding-bottom: .3rem; } .claim .scale .number { font-weight: 400; font-size: 1rem; } .claim .real > * { border-top: 2px solid var(--line); } .claim .real .number { font-weight: 600; }
+.flags { margin: .8rem 0; padding: .6rem .9rem; border: 1px solid var(--bad); border-left-width: 5px; border-radius: 8px; font-size: .9rem; } .flags ul { margin: .3rem 0 0; padding-left: 1.2rem; overflow-wrap: anywhere; }
+.published { font-size: .9rem; } .published td:nth-child(3), .published td:nth-child(4) { white-space: nowrap; } .published th { font-weight: 600; min-width: 11rem; } .published td:last-child { min-width: 18rem; color: var(--soft); }
+.neighbours { display: grid; gap: .9rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 32rem), 1fr)); margin: .8rem 0; } .neighbours figure { margin: 0; } .neighbours b { color: var(--ink); } .neighbours img { image-rendering: pixelated; }
 
 .films { display: grid; gap: .9rem; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); margin: .8rem 0; }
 .films figure, .charts section { margin: 0; min-width: 0; }
@@ -68,10 +71,7 @@ details { border-bottom: 1px solid var(--line); } summary { cursor: pointer; pad
 @media (max-width: 60rem) { .films { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 @media (max-width: 40rem) {
   body { padding: 1.2rem 1rem 4rem; } h1 { font-size: 1.6rem; } .films { gap: .7rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .claim thead { display: none; } .claim tr { display: flex; flex-wrap: wrap; padding: .6rem .3rem .7rem; border-bottom: 1px solid var(--line); } .claim tr:last-child { border: 0; }
-  .claim th, .claim td { border: 0; padding: .1rem .5rem; } .claim th { flex: 1 0 100%; } .claim td { flex: 1 1 40%; min-width: 0; width: auto; border-radius: 8px; padding: .35rem .5rem; }
-  .claim td::before { content: attr(data-dataset) "\\A" attr(data-score); white-space: pre-line; color: var(--soft); font-size: .75rem; line-height: 1.3; display: block; overflow-wrap: anywhere; }
-  .claim .number { white-space: normal; } .digests { flex: 1 0 100%; justify-content: flex-start; margin: 0; order: 2; } .bar { margin-top: .2rem; }
+  .claim tbody th { min-width: 7.5rem; max-width: 8.5rem; } .claim td, .claim thead th { min-width: 8.5rem; } .claim th, .claim td { padding: .45rem .6rem; } .claim thead th:first-child { min-width: 0; }
   .controls { order: 1; top: auto; bottom: .4rem; } .controls output { order: 3; flex: 1 1 100%; text-align: center; }
   .facts td { display: block; border: 0; padding: .1rem .7rem; width: auto !important; } .facts tr { display: block; padding: .35rem 0; border-bottom: 1px solid var(--line); } }
 @media print { .controls, nav { display: none; } }

@@ -1,12 +1,18 @@
-"""Scores as tables: mean and deviation over seeds, beside the floor that real images give, never without their
-protocol."""
+"""Scores as tables: mean and deviation over seeds, beside what real images and known degradations of them get, never
+without their protocol."""
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean, stdev
+from typing import Any
 
+from ganflow.config import Experiment
 from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.scores import Score, scores_of
+
+HELD_OUT = "held_out"
 
 
 @dataclass(frozen=True)
@@ -17,45 +23,68 @@ class Cell:
     deviation: float | None
     seeds: int
 
+    @classmethod
+    def of(cls, values: list[float]) -> "Cell":
+        return cls(mean(values), stdev(values) if len(values) > 1 else None, len(values))
+
     def __str__(self) -> str:
         return rounded(self.mean) if self.deviation is None else f"{rounded(self.mean)} ± {rounded(self.deviation, 2)}"
 
 
 def rounded(value: float, figures: int = 4) -> str:
-    """A number to so many significant figures, zeros at its end included."""
-    return f"{value:#.{figures}g}".removesuffix(".")
+    """A number to so many significant figures, zeros at its end included; all those before the point."""
+    return f"{value:,.0f}" if abs(value) >= 10**figures else f"{value:#.{figures}g}".removesuffix(".")
 
 
 @dataclass(frozen=True)
 class Row:
-    """The scores of one variant on one dataset."""
+    """The scores of one variant on one dataset, of its last weights and of its best."""
 
     dataset: str
     variant: str
     cells: dict[str, Cell]
+    best: dict[str, Cell]  # of the best snapshots; empty where none were looked for
+    best_iterations: list[int]  # all that there are over the seeds, ascending
     weights: str  # scored: "raw" or "ema"
     iteration: int
     runs: list[RunRecord]  # one a seed
 
+    @property
+    def best_at(self) -> str:
+        """The iteration of the best snapshots, or over which they lie."""
+        ends = dict.fromkeys([self.best_iterations[0], self.best_iterations[-1]])
+        return " to ".join(f"{iteration:,}" for iteration in ends)
+
 
 @dataclass(frozen=True)
-class Column:
-    """One score on one dataset, all variants side by side; lower is better."""
+class Table:
+    """The scores of one dataset, a row a variant, and the scale on which to read them."""
 
     dataset: str
-    score: str
+    scores: list[Score]
     rows: list[Row]
-    floor: float | None  # the score of held-out real images
+    checks: dict[str, dict[str, Any]]  # {held_out or a degradation of it: {samples, scores}}
+    flags: list[str]  # self-checks that failed, a sentence each
+    literature: dict[str, dict[str, Any]]  # {score: found, expected, agrees, source} of a whole set of real images
+    split: str  # of the checks
 
-    @property
-    def best(self) -> Row:
-        """The variant with the lowest mean."""
-        return min(self.rows, key=lambda row: row.cells[self.score].mean)
+    def best(self, score: Score) -> Row:
+        """The variant with the best mean."""
+        means = {row.variant: row.cells[score.name].mean for row in self.rows}
+        return next(row for row in self.rows if row.variant == score.best(means))
 
-    @property
-    def highest(self) -> float:
-        """The highest mean, for a bar's full length."""
-        return max(row.cells[self.score].mean for row in self.rows)
+    def real(self, score: Score) -> float | None:
+        """What real held-out images get."""
+        return self.checks[HELD_OUT]["scores"].get(score.name)
+
+    def share(self, score: Score, value: float) -> float:
+        """A value's part of the score's scale, from 0 to the highest of variants and held-out images, in percent."""
+        highest = max([row.cells[score.name].mean for row in self.rows] + [self.real(score) or 0])
+        return 100 * min(max(value / highest, 0), 1) if highest > 0 else 0
+
+    def flagged(self, score: Score) -> bool:
+        """Whether a self-check of the score failed."""
+        return any(flag.startswith(f"{score.name}:") for flag in self.flags)
 
 
 def score_rows(runs: list[RunRecord]) -> list[Row]:
@@ -63,49 +92,71 @@ def score_rows(runs: list[RunRecord]) -> list[Row]:
     groups: dict[tuple[str, str], list[RunRecord]] = {}
     for run in runs:
         groups.setdefault((run.dataset, run.variant), []).append(run)
-    rows = []
-    for (dataset, variant), group in groups.items():
-        values = {name: [run.score["scores"][name] for run in group] for name in group[0].score["scores"]}
-        values["validation_critic_loss"] = [run.score["validation_critic_loss"] for run in group]
-        cells = {name: Cell(mean(v), stdev(v) if len(v) > 1 else None, len(v)) for name, v in values.items()}
-        score = group[0].score
-        rows.append(Row(dataset, variant, cells, score["protocol"]["weights"], score["iteration"], group))
-    return rows
+    return [_row(*axes, group) for axes, group in groups.items()]
 
 
-def floors(runs: list[RunRecord]) -> dict[str, dict[str, float]]:
-    """{dataset: {score: its value for held-out real images}}."""
-    return {run.dataset: run.score["floor"] for run in runs}
+def _row(dataset: str, variant: str, group: list[RunRecord]) -> Row:
+    records = [run.score for run in group]
+    shared = [name for name in records[0]["better"] if all(name in record["better"] for record in records)]
+    cells = {name: Cell.of([record["scores"][name] for record in records]) for name in shared}
+    cells["validation_critic_loss"] = Cell.of([record["validation_critic_loss"] for record in records])
+    bests = [record["best"] for record in records if record["best"] is not None]
+    best = {name: Cell.of([one["scores"][name] for one in bests]) for name in shared if len(bests) == len(records)}
+    iterations = sorted({one["iteration"] for one in bests})
+    return Row(
+        dataset, variant, cells, best, iterations, records[0]["protocol"]["weights"], records[0]["iteration"], group
+    )
 
 
-def claim_columns(runs: list[RunRecord]) -> list[Column]:
-    """One column for each dataset and score; a critic's loss is its own and compares no variants, so it has none."""
-    rows, floor = score_rows(runs), floors(runs)
-    return [
-        Column(dataset, score, [row for row in rows if row.dataset == dataset], floor[dataset].get(score))
-        for dataset in floor
-        for score in next(run for run in runs if run.dataset == dataset).score["scores"]
-    ]
+def score_tables(experiment: Experiment, runs: list[RunRecord]) -> list[Table]:
+    """One for each dataset; a critic's loss is its own and compares no variants, so it has no column."""
+    tables = []
+    for dataset in dict.fromkeys(run.dataset for run in runs):
+        mine = [run for run in runs if run.dataset == dataset]
+        first, metrics = mine[0].score, [metric.name for metric in experiment.evaluation.metrics]
+        tables.append(
+            Table(
+                dataset,
+                scores_of(mine, metrics),
+                score_rows(mine),
+                scale(first["checks"]),
+                list(dict.fromkeys(flag for run in mine for flag in run.score["flags"])),
+                first["literature"],
+                first["protocol"]["check_split"],
+            )
+        )
+    return tables
 
 
-def as_csv(rows: list[Row], floor: dict[str, dict[str, float]]) -> str:
-    """The table in long form, one line for each score of each variant."""
+def scale(checks: dict[str, Any]) -> dict[str, Any]:
+    """The checks, held-out images first."""
+    return {HELD_OUT: checks[HELD_OUT]} | checks
+
+
+def as_csv(tables: Iterable[Table]) -> str:
+    """The tables in long form, one line for each score of each variant."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["dataset", "variant", "score", "mean", "deviation", "seeds", "floor", "weights", "iteration"])
-    for row in rows:
-        for name, cell in row.cells.items():
-            of_real = floor[row.dataset].get(name, "")
-            deviation = "" if cell.deviation is None else cell.deviation
-            numbers = [cell.mean, deviation, cell.seeds, of_real]
-            writer.writerow([row.dataset, row.variant, name, *numbers, row.weights, row.iteration])
+    about = ["dataset", "variant", "score", "better", "mean", "deviation", "seeds", "held_out", "best_mean"]
+    writer.writerow([*about, "best_iteration", "weights", "iteration"])
+    for table in tables:
+        senses = {score.name: score.better for score in table.scores}
+        real = table.checks[HELD_OUT]["scores"]
+        for row in table.rows:
+            for name in [*senses, "validation_critic_loss"]:
+                cell, best = row.cells[name], row.best.get(name)
+                line: list[Any] = [row.dataset, row.variant, name, senses.get(name, ""), cell.mean]
+                line += ["" if cell.deviation is None else cell.deviation, cell.seeds, real.get(name, "")]
+                line += ["" if best is None else best.mean]
+                line += row.best_iterations if best and len(row.best_iterations) == 1 else [""]
+                writer.writerow([*line, row.weights, row.iteration])
     return text.getvalue()
 
 
-def as_metrics(rows: list[Row]) -> dict[str, dict[str, dict[str, float]]]:
+def as_metrics(tables: Iterable[Table]) -> dict[str, dict[str, dict[str, float]]]:
     """{dataset: {variant: {score: mean, score_deviation: ...}}} for `dvc metrics`."""
     metrics: dict[str, dict[str, dict[str, float]]] = {}
-    for row in rows:
+    for row in (row for table in tables for row in table.rows):
         numbers = {name: cell.mean for name, cell in row.cells.items()}
         numbers |= {f"{name}_deviation": c.deviation for name, c in row.cells.items() if c.deviation is not None}
         metrics.setdefault(row.dataset, {})[row.variant] = numbers

@@ -8,7 +8,8 @@ from typing import Any
 
 from ganflow.config import Experiment
 from ganflow.reporting.runs import RunRecord, flat, load_run
-from ganflow.reporting.tables import score_rows
+from ganflow.reporting.scores import scores_of
+from ganflow.reporting.tables import HELD_OUT, rounded, score_rows
 from ganflow.stages.selection import runs_named
 from ganflow.stages.units import RESULTS
 
@@ -17,12 +18,13 @@ ABSENT, CODE = "-", "code of"
 
 
 def run(experiment: Experiment, one: str, other: str) -> None:
-    """Prints scores with their floors, then every parameter, version, input and module that is not the same."""
+    """Prints scores beside what real samples get, then every parameter, version, input and module that differs."""
     left, right = (
         [load_run(RESULTS / experiment.experiment, *axes) for axes in runs_named(experiment, name)]
         for name in (one, other)
     )
-    print(_table([("", _name(left), _name(right)), *_scores(left, right)]))
+    metrics = [metric.name for metric in experiment.evaluation.metrics]
+    print(_table([("", _name(left), _name(right)), *_scores(left, right, metrics)]))
     if protocol := _differing(*(_protocol(runs[0]) for runs in (left, right))):
         print("\nThese scores can't be compared: they were not made under one protocol.")
         print(_table(protocol))
@@ -39,20 +41,26 @@ def _name(runs: list[RunRecord]) -> str:
     return f"{runs[0].dataset}/{runs[0].variant}" + (f"/{only.seed}" if only else f" ({len(runs)} seeds)")
 
 
-def _scores(left: list[RunRecord], right: list[RunRecord]) -> list[Line]:
-    """Scores and floors; a critic's own loss says nothing about another's, so it is left out."""
+def _scores(left: list[RunRecord], right: list[RunRecord], metrics: list[str]) -> list[Line]:
+    """Scores that both have, of the last weights and of the best, and what real held-out samples get; a critic's own
+    loss says nothing about another's, so it is left out."""
     rows = [score_rows(runs)[0] for runs in (left, right)]
     lines = []
-    for score in left[0].score["scores"]:
-        lines.append((f"{score}, lower is better", *(str(row.cells[score]) for row in rows)))
-        floors = (runs[0].score["floor"].get(score) for runs in (left, right))
-        lines.append(("  of held-out real images", *("" if floor is None else f"{floor:.4g}" for floor in floors)))
-    iterations = [f"{row.iteration:,}" for row in rows]
-    return [*lines, ("iterations", *iterations), ("weights", *(row.weights for row in rows))]
+    for score in scores_of([*left, *right], metrics):
+        lines.append((f"{score.name}, {score.better} is better", *(str(row.cells[score.name]) for row in rows)))
+        if any(row.best for row in rows):
+            lines.append(("  at its best", *(str(row.best.get(score.name, ABSENT)) for row in rows)))
+        real = (runs[0].score["checks"][HELD_OUT]["scores"].get(score.name) for runs in (left, right))
+        lines.append(("  of held-out real samples", *("" if value is None else rounded(value) for value in real)))
+    lines.append(("iterations", *(f"{row.iteration:,}" for row in rows)))
+    if any(row.best for row in rows):
+        lines.append(("best iteration", *(row.best_at if row.best else ABSENT for row in rows)))
+    return [*lines, ("weights", *(row.weights for row in rows))]
 
 
 def _protocol(run: RunRecord) -> dict[str, Any]:
-    return flat(run.score["protocol"]) | {"dataset": run.dataset, "scores": ", ".join(run.score["scores"])}
+    protocol = {key: value for key, value in run.score["protocol"].items() if key != "seed"}
+    return flat(protocol) | {"dataset": run.dataset, "scores": ", ".join(run.score["better"])}
 
 
 def _made(run: RunRecord) -> dict[str, Any]:

@@ -1,0 +1,61 @@
+"""Scores by their names: which way is better, in what order they stand, and what they are called in sentences."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ganflow.reporting.runs import RunRecord, spoken
+
+LITERATURE = {"fid": "frechet_distance", "kid": "kernel_distance"}  # {name in the literature: metric}
+SPREAD = "_spread"  # ends the name of a deviation over parts of one set
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score of one dataset."""
+
+    name: str
+    better: str | None  # "lower" or "higher"; None of a score that is of a curve alone
+    extractor: str | None  # whose features it looks at, where its name says so
+
+    @property
+    def words(self) -> str:
+        """Its name in words, without the extractor."""
+        return spoken(self.name.removesuffix(f"_{self.extractor}"))
+
+    @property
+    def title(self) -> str:
+        return self.words[0].upper() + self.words[1:]
+
+    @property
+    def by(self) -> str:
+        """Whose features it looks at, and which way is better, in words."""
+        return ", ".join(
+            [f"by {self.extractor}"] * bool(self.extractor) + [f"{self.better} is better"] * bool(self.better)
+        )
+
+    def best(self, means: Mapping[str, float]) -> str:
+        """The key of the best of some values."""
+        return (min if self.better == "lower" else max)(means, key=means.__getitem__)
+
+
+def scores_of(runs: Sequence[RunRecord], metrics: Iterable[str]) -> list[Score]:
+    """The scores that all of some runs have, by the order of params.yaml's metrics; a metric may give several."""
+    order = list(metrics)
+    shared = set.intersection(*(set(run.score["better"]) for run in runs))
+    found = [score_named(name, runs[0]) for name in sorted(shared)]
+    return sorted(found, key=lambda score: _place(score, order))
+
+
+def score_named(name: str, run: RunRecord) -> Score:
+    """A score by the name that it carries in a run's files."""
+    extractor = (run.score["protocol"]["extractor"] or {}).get("name")
+    named = extractor if extractor and name.endswith(f"_{extractor}") else None
+    return Score(name, run.score["better"].get(name), named)
+
+
+def _place(score: Score, metrics: list[str]) -> int:
+    """The place of the metric that a score is of: one has all words of the other in its name; without any, the last."""
+    plain = score.name.removesuffix(f"_{score.extractor}")
+    words = set(LITERATURE.get(plain, plain).split("_"))
+    places = [place for place, metric in enumerate(metrics) if words <= (of := set(metric.split("_"))) or of <= words]
+    return places[0] if places else len(metrics)
