@@ -22,6 +22,7 @@ class Manifold(Metric):
 
     takes: ClassVar = "features"
     better: ClassVar = {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"}
+    sees: ClassVar = {"recall": ("fewer_classes",), "coverage": ("blurred", "noisy", "fewer_classes")}
     k: int = Field(3, ge=1, le=100, description="neighbour that a ball of precision and recall reaches to")
     k_density: int = Field(5, ge=1, le=100, description="neighbour that a ball of density and coverage reaches to")
 

@@ -22,6 +22,7 @@ class Repeats(Metric):
 
     takes: ClassVar = "features"
     better: ClassVar = {"near_duplicates": "lower", "training_copies": "lower"}
+    sees: ClassVar = {"near_duplicates": (), "training_copies": ()}  # they look at no quality
     quantile: float = Field(0.01, gt=0, lt=1, description="share of the real samples that are as near to one another")
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
