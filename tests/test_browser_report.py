@@ -10,8 +10,8 @@ import pytest
 from dvc_render import ImageRenderer, VegaRenderer, render_html
 from test_report import TOP, VARIANTS, experiment_of, make_runs
 
+from ganflow.reporting.captions import CAPTIONS
 from ganflow.reporting.page import write_report
-from ganflow.reporting.panels import CAPTIONS
 from ganflow.reporting.runs import load_runs
 
 CHROMIUM = shutil.which("chromium")
@@ -172,7 +172,7 @@ def test_a_phone_shows_all_of_it_in_both_colour_schemes(opened, scheme):
     assert page.evaluate(SMALLEST) >= 11
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) > 600) == (scheme == "light")
-    for selector in ("h1", ".note", ".digests a", ".claim th small", ".tick-y", ".mark"):
+    for selector in ("h1", ".note", ".digests a", ".claim th small", ".tick-y", ".mark", ".failed"):
         assert page.evaluate(CONTRAST, selector) >= 4.5, selector
     for line in range(3):
         assert page.evaluate(CONTRAST, f"path.line.c{line}") >= 3
@@ -187,11 +187,24 @@ def test_a_phone_shows_all_of_it_in_both_colour_schemes(opened, scheme):
     assert slider.bounding_box()["height"] >= 40 and slider.bounding_box()["width"] >= 200
 
 
+def test_a_wide_table_scrolls_inside_its_box_beside_the_names_of_its_rows(opened):
+    page = opened(390, has_touch=True, is_mobile=True)
+    box = page.get_by_role("region", name="Scores on rendered_objects")
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth + 100")
+    head = box.locator("tbody th").first
+    before = head.bounding_box()["x"]
+    box.evaluate("box => box.scrollLeft = 120")
+    assert head.bounding_box()["x"] == before
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+
+
 def test_without_a_script_the_last_samples_and_the_figures_are_there(opened):
     page = opened(java_script_enabled=False)
     assert [said for *_, said in shown(page)] == ["iteration 6 of 6"] * len(VARIANTS)
     still = page.locator("img.still")
-    assert still.count() == 4 and all(image.bounding_box()["height"] > 100 for image in still.all())
+    assert still.count() == 2 * (3 + len(VARIANTS)) and all(
+        image.bounding_box()["height"] > 100 for image in still.all()
+    )
     assert not page.locator(".controls").first.is_visible() and page.locator(".claim").is_visible()
 
 
@@ -209,7 +222,9 @@ def test_the_page_of_dvc_plots_shows_figures_and_curves_without_a_network(opened
     shown = render_html(renderers, tmp_path / "plots/index.html", TOP / ".dvc/plots.html")
     page = opened(place=shown, fetches={figure.as_uri() for figure in figures})
     assert page.locator("h2").all_inner_texts() == ["rendered_bedrooms", "rendered_objects"]
-    assert page.locator("h3").all_inner_texts() == ["curves", "estimates", "losses", "samples"] * 2
+    assert (
+        page.locator("h3").all_inner_texts() == ["curves", "estimates", "losses", "neighbours", "samples", "scores"] * 2
+    )
     assert page.locator("svg").count() == 2 * 2 * len(VARIANTS) and page.locator("path").count() == 2 * 4 * len(
         VARIANTS
     )

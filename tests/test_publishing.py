@@ -86,7 +86,7 @@ def check_shown(client, shown, runs: list[RunRecord]) -> None:
         expected = {f"{check}_{name}": v for check, found in checks.items() for name, v in found["scores"].items()}
         assert parent.data.metrics == expected and parent.data.metrics["held_out_sliced_wasserstein"] == 0.0123
         note = parent.data.tags["mlflow.note.content"]
-        assert "| wgan_gp | 1 |" in note and "| held-out real samples | |" in note and "(higher)" in note
+        assert "| wgan_gp | 1 |" in note and "| held-out real samples |  |" in note and "(higher)" in note
     for run in runs:
         there = children[run.manifest["fingerprint"]]
         check_run(client, there, run)

@@ -107,6 +107,7 @@ def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
             "conditioning": {"name": "none", "settings": {}},
         },
         "inputs": {f"data/shards/{dataset}": "1" * 64},
+        "code": {"ganflow.networks": "2" * 64},
         "versions": {"torch": "2.14.1"},
     }
     write_manifest(folder, about)
