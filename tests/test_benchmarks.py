@@ -10,15 +10,16 @@ from conftest import TOP
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "rows"),
+    ("name", "rows", "sizes"),
     [
-        ("reading", ["webdataset, PNG, its default pipeline", "ours, raw", "image folder, PNG", "LMDB, PNG"]),
-        ("writing", ["webdataset.ShardWriter, npy", "tarfile, npy", "ours, raw", "ours, webp"]),
-        ("sharding", ["decoding alone", "ours, lanczos", "ours, box", "PSNR"]),
+        ("reading", ["webdataset, PNG, its default pipeline", "ours, raw", "image folder, PNG", "LMDB, PNG"], []),
+        ("writing", ["webdataset.ShardWriter, npy", "tarfile, npy", "ours, raw", "ours, webp"], []),
+        ("sharding", ["decoding alone", "ours, lanczos", "ours, box", "PSNR"], []),
+        ("frechet", ["scipy.linalg.sqrtm", "torch-fidelity", "ours", "relative difference"], ["--dimension", "64"]),
     ],
 )
-def test_it_runs(name, rows):
-    command = [sys.executable, f"benchmarks/{name}.py", "--images", "100", "--rounds", "1"]
+def test_it_runs(name, rows, sizes):
+    command = [sys.executable, f"benchmarks/{name}.py", "--images", "100", "--rounds", "1", *sizes]
     done = subprocess.run(command, cwd=TOP, env=os.environ, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert all(row in done.stdout for row in [*rows, "| images/s |", "one thread; Python"])

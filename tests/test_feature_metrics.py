@@ -200,6 +200,13 @@ def test_distances_in_blocks_against_differences():
     assert torch.equal(nearest_distances(one, other), found.min(1, keepdim=True).values.sqrt())
 
 
+def test_equal_features_have_no_distance():
+    """Not a rounding's worth either, or a copy would lie outside a ball of radius nothing."""
+    rows = 3 * normal(300, 1000, dtype=torch.float32)
+    assert nearest_distances(rows, rows.clone()).max() == 0
+    assert nearest_distances(torch.cat([rows, rows])).max() == 0 < nearest_distances(rows).min()
+
+
 def manifold(real: Tensor, generated: Tensor) -> dict[str, float]:
     return scores(Manifold(), real, generated)
 
