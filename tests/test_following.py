@@ -25,9 +25,15 @@ compute: {threads: 1, device: cpu}
 datasets: {rendered_objects: {format: cifar10, source: {rendered: {train: 100, validation: 20}}, resolution: 16}}
 variants: {dcgan: {network: {dcgan: {width: 4}}, objective: non_saturating, optimizer: adam}}
 training:
-  {iterations: 3000, batch_size: 8, latent: 8, journal_every: 20, sample_every: 400, checkpoint_every: 20, grid: 2}
-evaluation: {images: 32, batch_size: 16, metrics: [{sliced_wasserstein: {patches: 4, directions: 16}}]}
+  {iterations: 3000, batch_size: 8, latent: 8, journal_every: 20, sample_every: 400, checkpoint_every: 20, grid: 2,
+   snapshot_every: 100}
+evaluation:
+  images: 32
+  batch_size: 16
+  metrics: [{sliced_wasserstein: {patches: 4, directions: 16}}]
+  curve: {metric: {sliced_wasserstein: {patches: 2, directions: 8}}, images: 16}
 """
+CURVE = "curve/sliced_wasserstein"
 AXES = ("rendered_objects", "dcgan", "0")
 
 
@@ -58,9 +64,9 @@ def until(condition, process: subprocess.Popen):
 
 
 def in_training():
-    """The training's run once it has metrics and grids."""
+    """The training's run once it has a journal, scores of snapshots, and grids."""
     found = shown()
-    ready = found and found[1].data.metrics and found[0].list_artifacts(found[1].info.run_id, "images")
+    ready = found and CURVE in found[1].data.metrics and found[0].list_artifacts(found[1].info.run_id, "images")
     return found[1] if ready else None
 
 
@@ -93,6 +99,9 @@ def test_a_training_is_shown_while_it_goes_on_and_is_the_same_run_in_the_end(tmp
         history = sorted(client.get_metric_history(run.info.run_id, name), key=lambda metric: metric.step)
         expected = list(zip(record.journal["iteration"], record.journal[column], strict=True))
         assert [(metric.step, metric.value) for metric in history] == expected
+    curve = sorted(client.get_metric_history(run.info.run_id, CURVE), key=lambda metric: metric.step)
+    scored = list(zip(record.curve["iteration"], record.curve["sliced_wasserstein"], strict=True))
+    assert len(scored) == 30 and [(metric.step, metric.value) for metric in curve] == scored
     images = [file.path for file in client.list_artifacts(run.info.run_id, "images") if file.path.endswith(".png")]
     assert sorted(int(path.split("+")[2]) for path in images) == [iteration for iteration, _ in record.samples]
     assert run.data.metrics["sliced_wasserstein"] == record.score["scores"]["sliced_wasserstein"]

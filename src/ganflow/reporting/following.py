@@ -56,7 +56,7 @@ class Follower:
     def __init__(self, experiment: Experiment, place: Place):
         self.experiment, self.place = experiment, place
         self.finished: dict[str, str] | None = None
-        self.stages: dict[str, tuple[float, int]] = {}  # {fingerprint: (last iteration, number of grids)}
+        self.stages: dict[str, tuple[float, int, int]] = {}  # {fingerprint: (last iteration, grids, snapshots scored)}
         self.began = time.time()
         self.shows = False
 
@@ -77,7 +77,7 @@ class Follower:
                 board.read(finished)
                 for run in news:
                     known = run.manifest["fingerprint"]
-                    after, _ = self.stages.get(known, (-1, 0))
+                    after, *_ = self.stages.get(known, (-1,))
                     board.advance(run, "RUNNING" if self._moves(run) else "SCHEDULED", after)
                     self.stages[known] = _stage(run)
 
@@ -107,6 +107,7 @@ def checkpointed(scratch: Path) -> tuple[dict[str, np.ndarray], list[tuple[int, 
     return {}, samples
 
 
-def _stage(run: Unfinished) -> tuple[float, int]:
+def _stage(run: Unfinished) -> tuple[float, int, int]:
     steps = run.journal.get("iteration", ())
-    return (float(steps[-1]) if len(steps) else -1.0), len(run.samples)
+    scored = len(run.curve["iteration"]) if run.curve else 0
+    return (float(steps[-1]) if len(steps) else -1.0), len(run.samples), scored

@@ -36,7 +36,7 @@ PUBLISHED, PARENT, GRIDS = "ganflow.published", "mlflow.parentRunId", "samples"
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A training without scores: what its manifest would say, and the journal and grids that there are."""
+    """A training without scores: what its manifest would say, and the journal, grids and curve that there are."""
 
     dataset: str
     variant: str
@@ -44,6 +44,7 @@ class Unfinished:
     manifest: dict[str, Any]
     journal: dict[str, np.ndarray]
     samples: list[tuple[int, Path]]
+    curve: dict[str, np.ndarray] | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -75,7 +76,8 @@ def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | Un
 def advance(
     client: "MlflowClient", there: "Run", run: RunRecord | Unfinished, dataset: Dataset, after: float = -1
 ) -> None:
-    """Writes what a training has so far: parameters, dataset, rows of the journal `after` an iteration, new grids."""
+    """Writes what a training has so far: parameters, dataset, rows of the journal `after` an iteration, its curve, new
+    grids."""
     from mlflow.entities import Metric, Param
 
     identity, start = there.info.run_id, there.info.start_time
@@ -95,6 +97,12 @@ def advance(
         if (name := metric_name(run, column))
         for index, (step, value) in enumerate(zip(run.journal["iteration"], values, strict=True))
         if step > after
+    ]
+    metrics += [
+        Metric(f"curve/{column}", float(value), start + index, int(run.curve["iteration"][index]))
+        for column, values in (run.curve or {}).items()
+        if column != "iteration"
+        for index, value in enumerate(values)
     ]
     for first in range(0, len(metrics), BATCH):
         client.log_batch(identity, metrics=metrics[first : first + BATCH])
@@ -139,12 +147,6 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
     metrics = [Metric(name, value, end, 0, **about) for name, value in _scores(run).items()]
     if "images_per_second" in log:
         metrics.append(Metric("images_per_second", float(log["images_per_second"]), end, 0))
-    metrics += [
-        Metric(f"curve/{column}", float(value), there.info.start_time + index, int(run.curve["iteration"][index]))
-        for column, values in (run.curve or {}).items()
-        if column != "iteration"
-        for index, value in enumerate(values)
-    ]
     for first in range(0, len(metrics), BATCH):
         client.log_batch(identity, metrics=metrics[first : first + BATCH])
     for name in ("journal.csv", MANIFEST):

@@ -8,6 +8,7 @@ from ganflow.reporting.run_entry import Unfinished
 from ganflow.reporting.runs import RunRecord, load_run
 from ganflow.reporting.tracking import Place
 from ganflow.stages.execution import device_of, fingerprint
+from ganflow.stages.live import LiveCurves
 from ganflow.stages.units import RESULTS, Unit, units
 
 LOCAL = "http://127.0.0.1:5000"  # where `make ui` serves
@@ -17,11 +18,12 @@ def run(experiment: Experiment, follow: bool = False) -> None:
     """Brings MLflow up to date with results/<experiment>; publishing twice changes nothing."""
     place = Place.chosen()
     if follow:
+        curves = LiveCurves(experiment)
         trainings = [unit for unit in units(experiment, device_of(experiment)) if unit.stage == "train"]
 
         def look() -> tuple[list[RunRecord], list[Unfinished]]:
             runs = finished(experiment)
-            return runs, unfinished(trainings, runs)
+            return runs, unfinished(trainings, runs, curves)
 
         following.follow(experiment, look, place)
     runs = finished(experiment)
@@ -45,12 +47,14 @@ def finished(experiment: Experiment) -> list[RunRecord]:
                 if run.is_file() and scores.is_file():
                     scored = read_json(scores).get("inputs", {}).get(run.parent.as_posix())
                     if scored == digest_file(run):
-                        found.append(load_run(top, dataset, variant, seed))
+                        curve = curves.of(dataset, variant, known)
+            found.append(load_run(top, dataset, variant, seed))
     return found
 
 
-def unfinished(trainings: list[Unit], finished: list[RunRecord]) -> list[Unfinished]:
-    """The trainings that have begun and are not yet trained and scored, as their newest checkpoints have them."""
+def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: LiveCurves) -> list[Unfinished]:
+    """The trainings that have begun and are not yet trained and scored, as their newest checkpoints have them, with
+    the scores of their snapshots."""
     done = {(run.dataset, run.variant, str(run.seed)) for run in finished}
     found = []
     for unit in trainings:
@@ -62,5 +66,6 @@ def unfinished(trainings: list[Unit], finished: list[RunRecord]) -> list[Unfinis
             dataset, variant, seed = unit.axes
             about = {"fingerprint": known, "parameters": unit.parameters, "versions": unit.versions}
             about["inputs"] = input_digests(unit.inputs)
-            found.append(Unfinished(dataset, variant, int(seed), about, journal, samples))
+            curve = curves.of(dataset, variant, known)
+            found.append(Unfinished(dataset, variant, int(seed), about, journal, samples, curve))
     return found

@@ -1,0 +1,51 @@
+"""Scores of trainings that go on, by the snapshots in their scratch folders: those that `generate` will find again."""
+
+import numpy as np
+
+from ganflow.artifacts import MANIFEST, SCRATCH, read_json
+from ganflow.config import Experiment
+from ganflow.data.interfaces import SPLITS
+from ganflow.data.reader import Shards
+from ganflow.evaluation.curve import Curve, Row, snapshots
+from ganflow.evaluation.extraction import extraction_of
+from ganflow.evaluation.sets import real_set
+from ganflow.stages.execution import device_of
+from ganflow.stages.status import changes
+from ganflow.stages.units import EXTRACTOR, FEATURES, SHARDS, unit_of
+
+
+class LiveCurves:
+    """The curves of an experiment so far; every snapshot is scored once."""
+
+    def __init__(self, experiment: Experiment):
+        self.experiment, self.device = experiment, device_of(experiment)
+        self.curves: dict[str, Curve] = {}  # by dataset
+        self.rows: dict[str, dict[int, Row]] = {}  # by fingerprint of the training
+
+    def of(self, dataset: str, variant: str, fingerprint: str) -> dict[str, np.ndarray] | None:
+        """Columns as in curve.csv; None if no curve is asked for, or there is nothing yet to score or to score by."""
+        evaluation = self.experiment.evaluation
+        if evaluation.curve is None or (curve := self._curve(dataset)) is None:
+            return None
+        averaged = evaluation.weights == "ema" and self.experiment.training_of(variant).ema
+        passed = snapshots(SCRATCH / "train" / fingerprint[:32], "generator_ema" if averaged else "generator")
+        known = self.rows.setdefault(fingerprint, {})
+        for iteration in sorted(passed.keys() - known.keys()):
+            known[iteration] = curve.row(passed[iteration])
+        if not known:
+            return None
+        scores = {name: np.array([row[name] for _, row in known.values()]) for name in next(iter(known.values()))[1]}
+        return {"iteration": np.array(list(known), dtype=float)} | scores
+
+    def _curve(self, dataset: str) -> Curve | None:
+        """What scores the trainings on a dataset, once its features are there and up to date."""
+        if dataset not in self.curves:
+            unit = unit_of(self.experiment, self.device, "extract", dataset)
+            manifest = unit.output / MANIFEST
+            if not manifest.is_file() or list(changes(unit, read_json(manifest))):
+                return None
+            extraction = extraction_of(self.experiment.evaluation, EXTRACTOR, self.device)
+            features = FEATURES / dataset if extraction else None
+            real = real_set(Shards(SHARDS / dataset / SPLITS[0]), features, self.experiment.evaluation.most_real)
+            self.curves[dataset] = Curve(self.experiment.evaluation, real, extraction, self.device)
+        return self.curves[dataset]
