@@ -55,12 +55,12 @@ def shown():
 
 
 def until(condition, process: subprocess.Popen):
-    for _ in range(300):
+    for _ in range(900):
         if found := condition():
             return found
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
-    raise AssertionError("nothing to see after 30 seconds")
+    raise AssertionError("nothing to see after 90 seconds")
 
 
 def in_training():

@@ -1,5 +1,7 @@
 """publish: shows runs in MLflow; a command and not a stage, for restored runs are published too."""
 
+from typing import TYPE_CHECKING
+
 from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, input_digests, read_json
 from ganflow.config import Experiment
 from ganflow.reporting import following
@@ -8,8 +10,10 @@ from ganflow.reporting.run_entry import Unfinished
 from ganflow.reporting.runs import RunRecord, load_run
 from ganflow.reporting.tracking import Place
 from ganflow.stages.execution import device_of, fingerprint
-from ganflow.stages.live import LiveCurves
 from ganflow.stages.units import RESULTS, Unit, units
+
+if TYPE_CHECKING:
+    from ganflow.stages.live import LiveCurves
 
 LOCAL = "http://127.0.0.1:5000"  # where `make ui` serves
 
@@ -18,6 +22,8 @@ def run(experiment: Experiment, follow: bool = False) -> None:
     """Brings MLflow up to date with results/<experiment>; publishing twice changes nothing."""
     place = Place.chosen()
     if follow:
+        from ganflow.stages.live import LiveCurves  # it takes torch to score, and publishing does not
+
         curves = LiveCurves(experiment)
         trainings = [unit for unit in units(experiment, device_of(experiment)) if unit.stage == "train"]
 
@@ -47,12 +53,11 @@ def finished(experiment: Experiment) -> list[RunRecord]:
                 if run.is_file() and scores.is_file():
                     scored = read_json(scores).get("inputs", {}).get(run.parent.as_posix())
                     if scored == digest_file(run):
-                        curve = curves.of(dataset, variant, known)
-            found.append(load_run(top, dataset, variant, seed))
+                        found.append(load_run(top, dataset, variant, seed))
     return found
 
 
-def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: LiveCurves) -> list[Unfinished]:
+def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "LiveCurves") -> list[Unfinished]:
     """The trainings that have begun and are not yet trained and scored, as their newest checkpoints have them, with
     the scores of their snapshots."""
     done = {(run.dataset, run.variant, str(run.seed)) for run in finished}
