@@ -52,7 +52,7 @@ class Classes(Metric):
             "mean": mean,
             "whitening": axes @ scale,
             "centres": centres @ scale,
-            "log_prior": (labels.bincount() / len(labels)).double().log(),
+            "log_prior": (labels.bincount().double() / len(labels)).log(),
         }
         found, distance = self.classified(fitted, real.features)
         shares = found.bincount(minlength=len(names)).double().clamp_min(1)  # so that no divergence is infinite
