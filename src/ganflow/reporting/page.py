@@ -15,7 +15,7 @@ from ganflow.reporting.figures import COLOURS
 from ganflow.reporting.findings import Findings, study_figure
 from ganflow.reporting.panels import by_variant
 from ganflow.reporting.runs import RunRecord, flat, spoken
-from ganflow.reporting.score_template import SCORES
+from ganflow.reporting.score_template import LITERATURE, SCORES
 from ganflow.reporting.scores import SPREAD
 from ganflow.reporting.script import SCRIPT
 from ganflow.reporting.sections import section, still
@@ -39,7 +39,7 @@ def write_report(
         sections.append(section(folder, experiment.datasets[table.dataset], table, chosen, len(runs)))
     findings = [still(folder, name, "study", found["caption"], study_figure(found)) for name, found in studies.items()]
     environment = Environment(
-        loader=DictLoader({"page": PAGE, "scores": SCORES}),
+        loader=DictLoader({"page": PAGE, "scores": SCORES, "literature": LITERATURE}),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
