@@ -26,7 +26,7 @@ table { border-collapse: separate; border-spacing: 0; font-variant-numeric: tabu
 th, td { padding: .5rem .9rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 tbody tr:last-child > * { border-bottom: 0; } th small, td small { display: block; color: var(--soft); font-weight: 400; font-size: .8rem; }
 .claim thead th, .published thead th { background: var(--card); vertical-align: bottom; line-height: 1.3; } .claim tbody th { overflow-wrap: anywhere; min-width: 13rem; max-width: 15rem; background: var(--page); border-right: 1px solid var(--line); }
-.claim tr > th:first-child { position: sticky; left: 0; z-index: 1; border-right: 1px solid var(--line); } .claim td, .claim thead th { min-width: 9.5rem; padding: .5rem .75rem; } .score { display: flex; align-items: baseline; } .claim td.best { background: var(--best); }
+.claim tr > th:first-child { position: sticky; left: 0; z-index: 1; border-right: 1px solid var(--line); } .claim td, .claim thead th { min-width: 9.5rem; } .claim th, .claim td { padding: .5rem .75rem; } .score { display: flex; align-items: baseline; } .claim td.best { background: var(--best); }
 .claim .number { color: inherit; font-size: 1.05rem; font-weight: 600; text-decoration: none; white-space: nowrap; } .claim small { line-height: 1.35; }
 .claim .number:hover { text-decoration: underline; } .mark { color: var(--good); font-size: .8rem; font-weight: 700; margin-left: .4rem; } .claim .failed, .flags b { color: var(--bad); }
 .bar { position: relative; display: block; height: 6px; margin: .35rem 0 .2rem; background: color-mix(in srgb, var(--line) 45%, transparent); border-radius: 3px; }
