@@ -66,12 +66,12 @@ tbody tr:last-child > * { border-bottom: 0; } th small, td small { display: bloc
 .still { width: 100%; height: auto; background: #fff; border-radius: 8px; }
 
 details { border-bottom: 1px solid var(--line); } summary { cursor: pointer; padding: .5rem 0; } details .scroll { margin-bottom: .8rem; }
-.facts td:first-child { color: var(--soft); width: 16rem; overflow-wrap: anywhere; } .facts td { padding: .3rem .9rem; font-size: .9rem; }
+.facts td:first-child { color: var(--soft); width: 19rem; } .facts td { padding: .3rem .9rem; font-size: .9rem; overflow-wrap: anywhere; }
 
 @media (max-width: 60rem) { .films { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 @media (max-width: 40rem) {
   body { padding: 1.2rem 1rem 4rem; } h1 { font-size: 1.6rem; } .films { gap: .7rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .claim tbody th { min-width: 8.5rem; max-width: 9rem; } .claim td, .claim thead th { min-width: 8.5rem; } .claim th, .claim td { padding: .45rem .6rem; } .claim thead th:first-child { min-width: 0; } .published th { min-width: 8rem; }
+  .claim tbody th { font-size: .95rem; min-width: 8.5rem; max-width: 9rem; } .claim td, .claim thead th { min-width: 8.5rem; } .claim th, .claim td { padding: .45rem .6rem; } .claim thead th:first-child { min-width: 0; } .published th { min-width: 8rem; }
   .controls { order: 1; top: auto; bottom: .4rem; } .controls output { order: 3; flex: 1 1 100%; text-align: center; }
   .facts td { display: block; border: 0; padding: .1rem .7rem; width: auto !important; } .facts tr { display: block; padding: .35rem 0; border-bottom: 1px solid var(--line); } }
 @media print { .controls, nav { display: none; } }
