@@ -205,7 +205,7 @@ def test_without_a_script_the_last_samples_and_the_figures_are_there(opened):
     assert still.count() == 2 * (3 + len(VARIANTS)) and all(
         image.bounding_box()["height"] > 100 for image in still.all()
     )
-    assert not page.locator(".controls").first.is_visible() and page.locator(".claim").is_visible()
+    assert not page.locator(".controls").first.is_visible() and page.locator(".claim").first.is_visible()
 
 
 def test_the_page_of_dvc_plots_shows_figures_and_curves_without_a_network(opened, report, tmp_path):

@@ -516,4 +516,6 @@ def test_a_protocol_that_differs_between_runs_is_not_shown_as_one(tmp_path):
     write_json(path, score)
     write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()
+    assert "<td>metrics.frechet_distance</td><td>no settings</td>" in page
+    assert f"<td>extractor.sha256</td><td>{EXTRACTOR['sha256']}</td>" in page
     assert "<td>weights</td><td>ema or raw</td>" in page or "<td>weights</td><td>raw or ema</td>" in page

@@ -5,6 +5,7 @@ It holds no clock, host or path: equal runs give equal bytes.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
@@ -15,7 +16,7 @@ from ganflow.reporting.figures import COLOURS
 from ganflow.reporting.findings import Findings, study_figure
 from ganflow.reporting.panels import by_variant
 from ganflow.reporting.runs import RunRecord, flat, spoken
-from ganflow.reporting.score_template import SCORES
+from ganflow.reporting.score_template import LITERATURE, SCORES
 from ganflow.reporting.scores import SPREAD
 from ganflow.reporting.script import SCRIPT
 from ganflow.reporting.sections import section, still
@@ -39,7 +40,7 @@ def write_report(
         sections.append(section(folder, experiment.datasets[table.dataset], table, chosen, len(runs)))
     findings = [still(folder, name, "study", found["caption"], study_figure(found)) for name, found in studies.items()]
     environment = Environment(
-        loader=DictLoader({"page": PAGE, "scores": SCORES}),
+        loader=DictLoader({"page": PAGE, "scores": SCORES, "literature": LITERATURE}),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -78,12 +79,17 @@ def _claims(tables: list[Table]) -> dict[str, list[tuple[Row, Cell]]]:
 
 def _protocol(runs: list[RunRecord]) -> dict[str, str]:
     """The protocol of all scores; where runs differ, every value that there is."""
-    protocols = [flat(run.score["protocol"]) for run in runs]
+    protocols = [_flat_protocol(run) for run in runs]
     values: dict[str, list[str]] = {"runs of each variant": [str(len({run.seed for run in runs}))]}
     for protocol in protocols:
         for key, value in protocol.items():
             values.setdefault(key, []).append("none" if value is None else str(value))
     return {key: " or ".join(dict.fromkeys(found)) for key, found in values.items()}
+
+
+def _flat_protocol(run: RunRecord) -> dict[str, Any]:
+    protocol = run.score["protocol"]
+    return flat(protocol | {"metrics": {name: has or "no settings" for name, has in protocol["metrics"].items()}})
 
 
 def _scored(run: RunRecord) -> dict[str, str]:

@@ -40,7 +40,8 @@ class Published:
     resolution: int = 32
 
     def __str__(self) -> str:
-        return f"{self.value:g}" + (f" ± {self.deviation:g}" if self.deviation is not None else "")
+        decimals = len(str(self.value).partition(".")[2])
+        return str(self.value) + ("" if self.deviation is None else f" ± {self.deviation:.{decimals}f}")
 
 
 @dataclass(frozen=True)

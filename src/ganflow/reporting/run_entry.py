@@ -17,6 +17,7 @@ from ganflow.config import Dataset
 from ganflow.reporting.dataset_entry import FINGERPRINT, commit_tag, dataset_digest, dataset_input, digest_tags
 from ganflow.reporting.models import log_generator
 from ganflow.reporting.runs import RunRecord, flat
+from ganflow.reporting.score_entry import best_scores, curve_scores, finished_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,7 +27,6 @@ LOGS = Path("logs")
 BATCH = 1000  # metrics in one call, MLflow's limit
 PARAMETERS = 100  # in one call
 LONGEST = 6000  # characters of a parameter's value, MLflow's limit
-LONGEST_TAG = 5000  # characters of a tag's value
 RECORDING = re.compile(
     r"compute\..*|training\.(.*_every|grid|validation_images)"
 )  # parameters that no comparison needs
@@ -144,7 +144,10 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
         "dataset_name": run.dataset,
         "dataset_digest": dataset_digest(run.manifest["inputs"]),
     }
-    metrics = [Metric(name, value, end, 0, **about) for name, value in _scores(run).items()]
+    # at step 0, for MLflow compares metrics that have no other as bars
+    metrics = [Metric(name, float(value), end, 0, **about) for name, value in run.score["scores"].items()]
+    metrics += [Metric(name, value, end, 0) for name, value in best_scores(run).items()]
+    metrics += [Metric(name, value, there.info.start_time + step, step) for name, step, value in curve_scores(run)]
     if "images_per_second" in log:
         metrics.append(Metric("images_per_second", float(log["images_per_second"]), end, 0))
     for first in range(0, len(metrics), BATCH):
@@ -154,30 +157,9 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
     client.log_dict(identity, run.score, "score.json")
     if run.neighbours:
         client.log_artifact(identity, str(run.neighbours.picture))
-    client.log_batch(identity, tags=[RunTag(key, value) for key, value in _about(run).items()])
+    client.log_batch(identity, tags=[RunTag(key, value) for key, value in finished_tags(run).items()])
     client.set_terminated(identity, status="FINISHED", end_time=end)
     client.set_tag(identity, PUBLISHED, run.scored)
-
-
-def _scores(run: RunRecord) -> dict[str, float]:
-    """What is written at step 0, for MLflow compares metrics that have no other as bars."""
-    best = run.score["best"]
-    found = dict(run.score["scores"])
-    if best is not None:
-        found |= {f"best/{name}": value for name, value in best["scores"].items()}
-        found["best/iteration"] = float(best["iteration"])
-    return found
-
-
-def _about(run: RunRecord) -> dict[str, str]:
-    """Tags of a finished run: what its estimate and its scores are, and which of their self-checks failed."""
-    extractor = run.score["protocol"]["extractor"]
-    tags = {"estimate": run.estimate}
-    if extractor:
-        tags |= {"extractor": extractor["name"], "extractor.sha256": extractor["sha256"]}
-    if run.score["flags"]:
-        tags["flags"] = "; ".join(run.score["flags"])[:LONGEST_TAG]
-    return tags
 
 
 def delete_run(client: "MlflowClient", home: str, there: "Run") -> None:

@@ -1,9 +1,8 @@
-"""What the page says of one dataset's scores, as a Jinja template: variants, the scale, failed checks, and the
-literature."""
+"""What the page says of one dataset's scores, as Jinja templates: variants, the scale and failed checks; and beside
+them the literature."""
 
 # ruff: noqa: E501
 SCORES = """{% set table = section.table %}
-{% set things = "points" if section.points else "images" %}
 <div class="scroll" tabindex="0" role="region" aria-label="Scores on {{ section.dataset }}"><table class="claim">
 <thead><tr><th scope="col">variant</th>
 {% for score in table.scores %}<th scope="col">{{ score.title }}<small>{{ score.by }}</small>{% if table.flagged(score) %}<small class="failed">a check failed</small>{% endif %}</th>{% endfor %}</tr></thead>
@@ -22,7 +21,7 @@ SCORES = """{% set table = section.table %}
 </tr>
 {% endfor %}
 {% for name, check in table.checks.items() %}
-<tr class="scale{{ " real" if loop.first }}"><th scope="row">{{ "held-out real " + things if loop.first else spoken(name) }}<small>{{ "{:,}".format(check.samples) }}, {{ table.split }} split</small></th>
+<tr class="scale{{ " real" if loop.first }}"><th scope="row">{{ "held-out real " + section.things if loop.first else spoken(name) }}<small>{{ "{:,}".format(check.samples) }}, {{ table.split }} split</small></th>
 {% for score in table.scores %}<td data-score="{{ score.name }}">{% if score.name in check.scores %}<a class="number" href="#protocol" title="To its protocol">{{ rounded(check.scores[score.name]) }}</a>{% endif %}</td>{% endfor %}</tr>
 {% endfor %}
 </tbody></table></div>
@@ -30,12 +29,16 @@ SCORES = """{% set table = section.table %}
 <div class="flags" role="note"><b>Self-checks that failed: read these scores with care</b><ul>{% for flag in table.flags %}<li>{{ flag }}</li>{% endfor %}</ul></div>
 {% endif %}
 <p class="note"><b>Best</b> is the best mean over seeds of the last weights; "best at" is the snapshot with the best score over training, scored in full.
-A bar is the score, the tick on it what real {{ things }} that were not trained on get, scored the same way. The last rows are the scale: the same held-out {{ things }}, degraded in known ways.
+A bar is the score, the tick on it what real {{ section.things }} that were not trained on get, scored the same way. The last rows are the scale: the same held-out {{ section.things }}, degraded in known ways.
 The code below a variant starts the sha256 of its score.json and leads to its run. No number is an FID, a KID or an Inception Score unless its name is that alone.</p>
+{% if section.drawn %}
+<p class="note">These {{ section.things }} were drawn for this project, so nobody has published numbers for them.</p>
+{% endif %}
 {% for name, known in table.literature.items() %}
 <p class="note">{{ spoken(name) }} of the real training images: {{ rounded(known.found) }} here, {{ known.expected }} in the literature ({{ known.source }}): {{ "they agree" if known.agrees else "they do not agree" }}.</p>
-{% endfor %}
-{% if section.published %}
+{% endfor %}"""
+
+LITERATURE = """{% if section.published %}
 <h3>Published numbers</h3>
 {% if section.published | selectattr("possible") | list %}
 <p class="note">Ours stand beside a number of the same name where objective, constraint and use of classes are the same; "best at" as above. Not stated: the source does not say.</p>
@@ -43,14 +46,12 @@ The code below a variant starts the sha256 of its score.json and leads to its ru
 <p class="note">None of ours stands here: they are not by the official Inception weights, or not of these names, and scores of different names can't be compared.</p>
 {% endif %}
 <div class="scroll" tabindex="0" role="region" aria-label="Published numbers for {{ section.dataset }}"><table class="published">
-<thead><tr><th scope="col">method</th><th scope="col">score</th><th scope="col">published</th><th scope="col">ours</th><th scope="col">differs from ours in</th></tr></thead>
+<thead><tr><th scope="col">method</th><th scope="col">published</th><th scope="col">ours</th><th scope="col">differs from ours in</th></tr></thead>
 <tbody>
 {% for one in section.published %}
-<tr><th scope="row">{{ one.published.method }}<small>{{ one.published.source }}</small></th><td>{{ spoken(one.published.score) }}</td><td>{{ one.published }}</td>
-<td>{% for row in one.ours %}{{ row.variant }} {{ row.cells[one.published.score] }}{% if row.best and row.best_iterations != [row.iteration] %}<small>best at {{ row.best_at }}: {{ row.best[one.published.score] }}</small>{% endif %}{{ "" if loop.last else "<br>" | safe }}{% endfor %}</td>
+<tr><th scope="row">{{ one.published.method }}<small>{{ one.published.source }}</small></th><td>{{ spoken(one.published.score) }} {{ one.published }}</td>
+<td>{% for row in one.ours %}<div>{{ row.variant }} {{ row.cells[one.published.score] }}{% if row.best and row.best_iterations != [row.iteration] %}<small>best at {{ row.best_at }}: {{ row.best[one.published.score] }}</small>{% endif %}</div>{% else %}–{% endfor %}</td>
 <td>{% for words in one.differences %}{{ words }}{{ "; " if not loop.last }}{% endfor %}</td></tr>
 {% endfor %}
 </tbody></table></div>
-{% elif section.drawn %}
-<p class="note">These {{ things }} were drawn for this project, so nobody has published numbers for them.</p>
 {% endif %}"""

@@ -54,6 +54,7 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
         "drawn": dataset.source.name == "rendered",
         "films": {v: [(run, _film(run, films_of)) for run in seeds] for v, seeds in by_variant(runs).items()},
         "points": runs[0].points,
+        "things": "points" if runs[0].points else "images",
         "side": images_a_side(runs[0]),
         "charts": [
             _chart(folder, name, kind, panels_of(runs)) for kind, panels_of in CHARTS.items() if panels_of(runs)

@@ -25,8 +25,8 @@ button, select { font: inherit; color: inherit; background: var(--page); border:
 table { border-collapse: separate; border-spacing: 0; font-variant-numeric: tabular-nums; width: 100%; }
 th, td { padding: .5rem .9rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 tbody tr:last-child > * { border-bottom: 0; } th small, td small { display: block; color: var(--soft); font-weight: 400; font-size: .8rem; }
-.claim thead th, .published thead th { background: var(--card); vertical-align: bottom; line-height: 1.3; } .claim tbody th { overflow-wrap: anywhere; min-width: 11rem; max-width: 15rem; background: var(--page); border-right: 1px solid var(--line); }
-.claim tr > th:first-child { position: sticky; left: 0; z-index: 1; border-right: 1px solid var(--line); } .claim td, .claim thead th { min-width: 9.5rem; padding: .5rem .75rem; } .score { display: flex; align-items: baseline; } .claim td.best { background: var(--best); }
+.claim thead th, .published thead th { background: var(--card); vertical-align: bottom; line-height: 1.3; } .claim tbody th { overflow-wrap: anywhere; min-width: 13rem; max-width: 15rem; background: var(--page); border-right: 1px solid var(--line); }
+.claim tr > th:first-child { position: sticky; left: 0; z-index: 1; border-right: 1px solid var(--line); } .claim td, .claim thead th { min-width: 9.5rem; } .claim th, .claim td { padding: .5rem .75rem; } .score { display: flex; align-items: baseline; } .claim td.best { background: var(--best); }
 .claim .number { color: inherit; font-size: 1.05rem; font-weight: 600; text-decoration: none; white-space: nowrap; } .claim small { line-height: 1.35; }
 .claim .number:hover { text-decoration: underline; } .mark { color: var(--good); font-size: .8rem; font-weight: 700; margin-left: .4rem; } .claim .failed, .flags b { color: var(--bad); }
 .bar { position: relative; display: block; height: 6px; margin: .35rem 0 .2rem; background: color-mix(in srgb, var(--line) 45%, transparent); border-radius: 3px; }
@@ -35,7 +35,7 @@ tbody tr:last-child > * { border-bottom: 0; } th small, td small { display: bloc
 .digests { display: flex; flex-wrap: wrap; gap: 0 .6rem; } .digests code { white-space: nowrap; } .digests a { color: var(--soft); font-size: .9rem; font-weight: 400; }
 .claim .scale > * { color: var(--soft); font-weight: 400; padding-top: .3rem; padding-bottom: .3rem; } .claim .scale .number { font-weight: 400; font-size: 1rem; } .claim .real > * { border-top: 2px solid var(--line); } .claim .real .number { font-weight: 600; }
 .flags { margin: .8rem 0; padding: .6rem .9rem; border: 1px solid var(--bad); border-left-width: 5px; border-radius: 8px; font-size: .9rem; } .flags ul { margin: .3rem 0 0; padding-left: 1.2rem; overflow-wrap: anywhere; }
-.published { font-size: .9rem; } .published td:nth-child(3), .published td:nth-child(4) { white-space: nowrap; } .published th { font-weight: 600; min-width: 11rem; } .published td:last-child { min-width: 18rem; color: var(--soft); }
+.published { font-size: .9rem; } .published td { white-space: nowrap; } .published div + div { margin-top: .3rem; } .published th { font-weight: 600; min-width: 11rem; } .published td:last-child { white-space: normal; min-width: 18rem; color: var(--soft); }
 .neighbours { display: grid; gap: .9rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 32rem), 1fr)); margin: .8rem 0; } .neighbours figure { margin: 0; } .neighbours b { color: var(--ink); } .neighbours img { image-rendering: pixelated; }
 
 .films { display: grid; gap: .9rem; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); margin: .8rem 0; }
@@ -66,12 +66,12 @@ tbody tr:last-child > * { border-bottom: 0; } th small, td small { display: bloc
 .still { width: 100%; height: auto; background: #fff; border-radius: 8px; }
 
 details { border-bottom: 1px solid var(--line); } summary { cursor: pointer; padding: .5rem 0; } details .scroll { margin-bottom: .8rem; }
-.facts td:first-child { color: var(--soft); width: 16rem; overflow-wrap: anywhere; } .facts td { padding: .3rem .9rem; font-size: .9rem; }
+.facts td:first-child { color: var(--soft); width: 19rem; } .facts td { padding: .3rem .9rem; font-size: .9rem; overflow-wrap: anywhere; }
 
 @media (max-width: 60rem) { .films { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 @media (max-width: 40rem) {
   body { padding: 1.2rem 1rem 4rem; } h1 { font-size: 1.6rem; } .films { gap: .7rem; grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .claim tbody th { min-width: 7.5rem; max-width: 8.5rem; } .claim td, .claim thead th { min-width: 8.5rem; } .claim th, .claim td { padding: .45rem .6rem; } .claim thead th:first-child { min-width: 0; }
+  .claim tbody th { font-size: .95rem; min-width: 8.5rem; max-width: 9rem; } .claim td, .claim thead th { min-width: 8.5rem; } .claim th, .claim td { padding: .45rem .6rem; } .claim thead th:first-child { min-width: 0; } .published th { min-width: 8rem; }
   .controls { order: 1; top: auto; bottom: .4rem; } .controls output { order: 3; flex: 1 1 100%; text-align: center; }
   .facts td { display: block; border: 0; padding: .1rem .7rem; width: auto !important; } .facts tr { display: block; padding: .35rem 0; border-bottom: 1px solid var(--line); } }
 @media print { .controls, nav { display: none; } }

@@ -82,6 +82,7 @@ Click or tap one to enlarge it. Compressed for this page; the full grids lie in 
 <p class="note">{{ still.caption }}</p>
 <img class="still" alt="{{ section.dataset }}: {{ still.figure }}. {{ still.caption }}" src="data:image/webp;base64,{{ still.data }}">
 {% endfor %}
+{% include "literature" %}
 {% endfor %}
 {% if studies %}
 <h2 id="studies">Studies of the theory</h2>
