@@ -1,6 +1,7 @@
 """Features of images by a fixed network, in batches of one size, so that no number depends on how many images there
 are or where an image stands among them; and what makes such a network fast without another result."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -39,6 +40,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path}: holds no weights that can be read safely; take the file that the extractor names")
     return state
+
+
+def built(build: Callable[[dict[str, Tensor]], nn.Module], weights: Path) -> nn.Module:
+    """The network that `build` makes of the tensors in a file; raises UserError if they are another network's."""
+    state = read_weights(weights)
+    try:
+        return build(state)
+    except RuntimeError:  # from load_state_dict
+        raise UserError(f"{weights}: holds another network's weights; take the file that the extractor names") from None
 
 
 def frozen(network: nn.Module) -> nn.Module:
