@@ -46,7 +46,7 @@ def built(build: Callable[[dict[str, Tensor]], nn.Module], weights: Path) -> nn.
     """The network that `build` makes of the tensors in a file; raises UserError if they are another network's."""
     state = read_weights(weights)
     try:
-        return build(state)
+        return build(state).eval().requires_grad_(False)
     except RuntimeError:  # from load_state_dict
         raise UserError(f"{weights}: holds another network's weights; take the file that the extractor names") from None
 

@@ -51,7 +51,6 @@ class EfficientNetFeatures(nn.Module):
             if isinstance(layer, nn.ReLU6):
                 layer.inplace = True
         self.resolution = resolution
-        self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         size = (self.resolution, self.resolution)
