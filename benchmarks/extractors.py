@@ -1,8 +1,9 @@
 """Extractors: whose Frechet distance orders known degradations of held-out images rightly, how finely, and how fast.
 
 Each candidate gives features of n training images and of several disjoint draws of n held-out ones: their distances are
-its floor. One draw is degraded in rising strength: each step must raise the distance. The resolving power is the rise
-at the weakest strength over the standard deviation of the floor: below 2 or so, chance hides the degradation.
+its floor. The first draw is degraded in rising strength, and each step should raise the distance: it does, it falls, or
+it stays within two standard deviations of the floor, where chance hides it. The resolving power is the rise of the
+weakest strength in those standard deviations.
 """
 
 import argparse
@@ -97,7 +98,9 @@ PIXELS: dict[str, tuple[Callable, tuple[float, ...]]] = {  # what happens to an 
     "faded": (faded, (0.9, 0.75, 0.5, 0)),
 }
 REPEATS = (2, 4, 16)  # of each image: collapse
-CLASSES = (0.7, 0.5, 0.2)  # of all classes are left
+CLASSES = (0.7, 0.5, 0.2)  # of all classes are left: a mean over ORDERS in which they are lost
+ORDERS = 8
+SEEN = 2  # standard deviations of the floor
 
 # ---- images
 
@@ -221,15 +224,22 @@ class Measured:
     rate: float
     dimension: int
 
-    def violations(self, name: str) -> int:
-        """Steps, from the draw as it is to the greatest strength, that do not raise the distance."""
-        return sum(after <= before for before, after in zip(self.scores[name], self.scores[name][1:], strict=False))
+    def rises(self, name: str) -> list[float]:
+        """Of each step, from the draw as it is to the greatest strength, in standard deviations of the floor."""
+        spread = statistics.stdev(self.floor)
+        return [
+            (after - before) / spread for before, after in zip(self.scores[name], self.scores[name][1:], strict=False)
+        ]
 
-    def rank_correlation(self, name: str) -> float:
-        return float(spearmanr(range(len(self.scores[name])), self.scores[name]).statistic)
-
-    def power(self, name: str) -> float:
-        return (self.scores[name][1] - self.scores[name][0]) / statistics.stdev(self.floor)
+    def row(self) -> list[str]:
+        """What the summary says of it."""
+        steps = [rise for name in self.scores for rise in self.rises(name)]
+        told, wrong = sum(rise > SEEN for rise in steps), sum(rise < -SEEN for rise in steps)
+        order = min(spearmanr(range(len(scores)), scores).statistic for scores in self.scores.values())
+        power = statistics.median(self.rises(name)[0] for name in self.scores)
+        floor = f"{statistics.mean(self.floor):.4g} +- {statistics.stdev(self.floor):.2g}"
+        counts = [f"{told} of {len(steps)}", f"{wrong}", f"{len(steps) - told - wrong}"]
+        return [f"{self.dimension:,}", *counts, f"{order:.2g}", f"{power:.3g}", floor, f"{self.rate:,.0f}"]
 
 
 def degraded(first: Samples) -> dict[str, list[Samples]]:
@@ -257,12 +267,6 @@ def measured(network: nn.Module, pool: Pool, worse: dict[str, list[Samples]], co
     made = {name: [features(samples) for samples in steps] for name, steps in worse.items()}
     rate = seen / (time.perf_counter() - began)
 
-    first = held.take(slice(count))
-    made["collapse"] = [first.take(torch.arange(count) // times * times) for times in REPEATS]
-    if held.labels is not None:
-        classes = int(held.labels.max()) + 1
-        kept = [held.take(held.labels < round(share * classes)) for share in CLASSES]
-        made["classes lost"] = [few.take(torch.arange(count) % len(few)) for few in kept]
     metric = FrechetDistance()
     prepared = metric.prepare(real)
 
@@ -270,8 +274,21 @@ def measured(network: nn.Module, pool: Pool, worse: dict[str, list[Samples]], co
         return metric.score(prepared, real, samples)["frechet_distance"]
 
     floor = [distance(held.take(slice(draw * count, (draw + 1) * count))) for draw in range(draws)]
+    first = held.take(slice(count))
+    made["collapse"] = [first.take(torch.arange(count) // times * times) for times in REPEATS]
     scores = {name: [floor[0], *(distance(samples) for samples in steps)] for name, steps in made.items()}
+    if held.labels is not None:
+        left = [[distance(few) for few in losing(held, count, order)] for order in range(ORDERS)]
+        scores["classes lost"] = [floor[0], *(statistics.mean(step) for step in zip(*left, strict=True))]
     return Measured(floor, scores, rate, real.features.shape[1])
+
+
+def losing(held: Samples, count: int, order: int) -> list[Samples]:
+    """Equally many of fewer and fewer classes."""
+    classes = int(held.labels.max()) + 1
+    ranks = torch.from_numpy(generator(0, "classes lost", order).permutation(classes))[held.labels]
+    kept = [held.take(ranks < round(share * classes)) for share in CLASSES]
+    return [few.take(torch.arange(count) % len(few)) for few in kept]
 
 
 def compare(candidates: dict[str, nn.Module], pool: Pool, images: int, draws: int) -> None:
@@ -279,30 +296,20 @@ def compare(candidates: dict[str, nn.Module], pool: Pool, images: int, draws: in
     count = min(images, len(pool.held) // draws)
     worse = degraded(pool.held.take(slice(count)))
     found = {name: measured(network, pool, worse, count, draws) for name, network in candidates.items()}
-    names = list(next(iter(found.values())).scores)
     print(f"\n{pool.about}: n = {count:,}, floor of {draws} draws\n")
-    print(
-        "| what | features | steps in the wrong order | rank correlation: worst | resolving power: median, least |",
-        end="",
+    columns = ["what", "features", "steps told apart", "wrong", "hidden", "worst rank correlation", "resolving power"]
+    show([*columns, "floor", "images/s"], [[name, *here.row()] for name, here in found.items()])
+    print("\nRises, step by step, in standard deviations of the floor:\n")
+    names = list(next(iter(found.values())).scores)
+    show(
+        ["what", *names],
+        [[c, *(", ".join(f"{rise:.2g}" for rise in here.rises(n)) for n in names)] for c, here in found.items()],
     )
-    print(" images/s |\n| --- | ---: | ---: | ---: | ---: | ---: |")
-    for candidate, here in found.items():
-        steps = sum(len(scores) - 1 for scores in here.scores.values())
-        powers = [here.power(name) for name in names]
-        print(
-            f"| {candidate} | {here.dimension:,} | {sum(map(here.violations, names))} of {steps} | "
-            f"{min(map(here.rank_correlation, names)):.2g} | {statistics.median(powers):.3g}, {min(powers):.2g} | "
-            f"{here.rate:,.0f} |"
-        )
-    print("\nResolving power, and steps in the wrong order if any:\n")
-    print("| what | " + " | ".join(names) + " |\n| --- |" + " ---: |" * len(names))
-    for candidate, here in found.items():
-        wrong = {name: f" ({count} wrong)" if (count := here.violations(name)) else "" for name in names}
-        print(f"| {candidate} | " + " | ".join(f"{here.power(name):.3g}{wrong[name]}" for name in names) + " |")
-    print("\nDistances, from the draw as it is to the greatest strength:\n")
-    for candidate, here in found.items():
-        print(f"- {candidate}: floor {statistics.mean(here.floor):.4g} +- {statistics.stdev(here.floor):.2g}; ", end="")
-        print("; ".join(f"{name} " + ", ".join(f"{s:.4g}" for s in here.scores[name]) for name in names))
+
+
+def show(columns: list[str], rows: list[list[str]]) -> None:
+    """Prints a table."""
+    print(*(f"| {' | '.join(row)} |" for row in (columns, ["---", *["---:"] * (len(columns) - 1)], *rows)), sep="\n")
 
 
 def arguments() -> argparse.Namespace:

@@ -1,6 +1,7 @@
 """Features of images by a fixed network, in batches of one size, so that no number depends on how many images there
 are or where an image stands among them; and what makes such a network fast without another result."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,11 +42,17 @@ def extraction_of(evaluation: Evaluation, folder: Path, device: str) -> Extracti
 
 
 def identity_of(evaluation: Evaluation, folder: Path) -> Identity | None:
-    """Which extractor it is that params.yaml names, with the weights in `folder`; None if it names none."""
+    """Which extractor it is that params.yaml names, with the weights in `folder`; None if it names none.
+
+    Raises UserError if the weights are not there.
+    """
     extractor = extractor_of(evaluation)
     if extractor is None:
         return None
-    sha256 = digest_file(folder / WEIGHTS)
+    try:
+        sha256 = digest_file(folder / WEIGHTS)
+    except FileNotFoundError:
+        raise UserError(f"{folder / WEIGHTS}: not there; run `dvc repro` to make it") from None
     return Identity(evaluation.extractor.name, sha256, extractor.resize, sha256 == extractor.literature)
 
 
@@ -76,6 +83,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path}: holds no weights that can be read safely; take the file that the extractor names")
     return state
+
+
+def built(build: Callable[[dict[str, Tensor]], nn.Module], weights: Path) -> nn.Module:
+    """The network that `build` makes of the tensors in a file; raises UserError if they are another network's."""
+    state = read_weights(weights)
+    try:
+        return build(state).eval().requires_grad_(False)
+    except RuntimeError:  # from load_state_dict
+        raise UserError(f"{weights}: holds another network's weights; take the file that the extractor names") from None
 
 
 def frozen(network: nn.Module) -> nn.Module:

