@@ -1,12 +1,12 @@
 """Extractors: one contract for all, offline weights, no code out of a file of weights, and torch-fidelity's numbers."""
 
 import hashlib
-import io
 import pickle
 from pathlib import Path
 
 import pytest
 import torch
+from inception_weights import pictures, random_inception
 from test_fetching import Answer, quick, serving  # noqa: F401 (a fixture: no proxies, no pauses, a scratch folder)
 from torch import nn
 
@@ -24,32 +24,9 @@ SIZES = {"efficientnet_lite0": (1280, 1000), "inception": (2048, 1008)}  # featu
 COUNT = BATCH + 4
 
 
-def pictures(count=COUNT, side=32, seed=0):
-    """Smooth ones, uint8 (n, 3, side, side)."""
-    coarse = torch.rand(count, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
-    fine = nn.functional.interpolate(coarse, (side, side), mode="bicubic", align_corners=False)
-    return (255 * fine).clamp(0, 255).byte()
-
-
 @pytest.fixture(scope="session")
 def fidelity():
-    """torch-fidelity's own module with weights at random, whose batch norms know the pictures."""
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-    nothing = io.BytesIO()
-    torch.save({}, nothing)
-    nothing.seek(0)
-    torch.manual_seed(0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
-        module = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], nothing)
-    for layer in module.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.weight.uniform_(0.5, 1.5), layer.bias.normal_(0, 0.3)
-            layer.momentum = None  # the mean of all batches, here one
-    with torch.no_grad():
-        module.train()(pictures(4, seed=1))
-    return module.eval()
+    return random_inception()
 
 
 @pytest.fixture(scope="session")

@@ -122,6 +122,7 @@ DAMAGE = [
     (f"{RUN}/samples/000000006.png", 0.5, ["report"], r"000000006\.png: damaged"),
     (f"{RUN}/manifest.json", 0.9, ["status"], r"manifest\.json: damaged \(not JSON\)"),
     (f"results/tiny/scores/{OBJECTS}/dcgan/0/score.json", None, ["report"], r"score\.json: not there; run `dvc repro`"),
+    ("data/extractor/weights.pth", None, ["extract", OBJECTS], r"weights\.pth: not there; run `dvc repro`"),
     (
         "data/extractor/weights.pth",
         0.5,
