@@ -77,6 +77,18 @@ def test_frechet_distance_of_known_covariances():
     assert distance(base * one, base * other) == pytest.approx(expected, rel=1e-8)
 
 
+@pytest.mark.parametrize("count", [(300, 10), (10, 300), (12, 10)])
+def test_frechet_distance_of_few_samples_without_a_covariance(count):
+    """By singular values of the product of QR factors: square roots of null directions are not in it."""
+    real, generated = pair(*count, seed=3, decades=6)
+    means, factors = [x.mean(0) for x in (real, generated)], []
+    for x, mean in zip((real, generated), means, strict=True):
+        factors.append(torch.linalg.qr((x - mean) / (len(x) - 1) ** 0.5, mode="r").R)
+    traces = sum(factor.square().sum() for factor in factors)
+    expected = (means[0] - means[1]).square().sum() + traces - 2 * torch.linalg.svdvals(factors[0] @ factors[1].T).sum()
+    assert distance(real, generated) == pytest.approx(float(expected), rel=1e-8)
+
+
 def test_frechet_distance_of_two_pairs():
     """A pair's covariance has one axis, so the square root's trace is the product of the axes."""
     one, other = pair(2, 2, seed=0)
