@@ -70,21 +70,14 @@ PARAMETERS = [
         "",
         r"evaluation\.metrics: 'frechet_distance' compares features, and evaluation\.extractor is absent; name one",
     ),
+    ("extractor: {efficientnet_lite0:", "extractor: {inceptoin:", r"'inceptoin': .*did you mean `inception`"),
+    ("patches: 2,", "patch_count: 2,", r"evaluation\.curve\.metric\.sliced_wasserstein\.patch_count: unknown key"),
     (
-        "extractor: {efficientnet_lite0:",
-        "extractor: {inceptoin:",
-        r"extractor = 'inceptoin': .*did you mean `inception`",
+        "{metric: {sliced_wasserstein: {patches: 2, directions: 8}}",
+        "{metric: exact_em",
+        r"compares points, and datasets",
     ),
-    (
-        "curve: {metric: {sliced_wasserstein:",
-        "curve: {metric: {exact_em:",
-        r"curve\.metric\.exact_em\.patches: unknown key",
-    ),
-    (
-        "curve: {metric: {sliced_wasserstein: {patches: 2, directions: 8}}",
-        "curve: {metric: exact_em",
-        r"compares points",
-    ),
+    ("images: 16}", "images: 1}", r"evaluation\.curve\.images = 1: .*greater than or equal to 2"),
 ]
 
 # (command, what is said): of an experiment that is finished but for its report

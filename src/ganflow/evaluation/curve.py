@@ -59,11 +59,14 @@ def read_curve(path: Path) -> list[Row]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-        return [(int(row.pop("iteration")), row) for row in rows]
+        read = [(int(row.pop("iteration")), row) for row in rows]
     except FileNotFoundError:
         raise UserError(f"{path}: not there; run `dvc repro` to make it") from None
     except (ValueError, TypeError, KeyError):
-        raise UserError(f"{path}: damaged; delete its folder and run `dvc repro`") from None
+        read = []
+    if not read:
+        raise UserError(f"{path}: damaged; delete its folder and run `dvc repro`")
+    return read
 
 
 def scored_weights(evaluation: Evaluation, run: Path) -> Path:
