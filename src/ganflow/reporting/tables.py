@@ -25,6 +25,7 @@ class Cell:
 
     @classmethod
     def of(cls, values: list[float]) -> "Cell":
+        """The cell of a score's values, one a seed."""
         return cls(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
     def __str__(self) -> str:
