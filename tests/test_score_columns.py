@@ -59,6 +59,16 @@ def test_the_best_of_a_column_is_its_lowest_or_its_highest(runs, sense, best):
     assert table.share(score, table.real(score)) == pytest.approx(0.41)
 
 
+@pytest.mark.parametrize(
+    ("values", "leads"), [((1.0, 1.0, 2.0), [True, True, False]), ((0.0, 0.0, 0.0), [False, False, False])]
+)
+def test_equals_lead_together_and_not_at_all_if_all_are_equal(runs, values, leads):
+    better = {"sliced_wasserstein": "lower"}
+    made = [scored(run, {"sliced_wasserstein": value}, better) for run, value in zip(runs, values, strict=True)]
+    [table] = score_tables(experiment_of((1,)), made)
+    assert [table.leads(table.scores[0], row) for row in table.rows] == leads
+
+
 def test_numbers_are_rounded_to_figures_but_never_lose_those_before_the_point():
     assert [rounded(value) for value in (12345.6, 50.1, 0.02, -0.5)] == ["12,346", "50.10", "0.02000", "-0.5000"]
     assert [rounded(value, 2) for value in (130.0, 0.0299, 9.96)] == ["130", "0.030", "10"]

@@ -74,6 +74,13 @@ class Table:
         means = {row.variant: row.cells[score.name].mean for row in self.rows}
         return next(row for row in self.rows if row.variant == score.best(means))
 
+    def leads(self, score: Score, row: Row) -> bool:
+        """Whether no variant has a better mean, and some a worse one; of a lone variant, always."""
+        means = {other.cells[score.name].mean for other in self.rows}
+        return row.cells[score.name].mean == self.best(score).cells[score.name].mean and (
+            len(means) > 1 or len(self.rows) == 1
+        )
+
     def real(self, score: Score) -> float | None:
         """What real held-out images get."""
         return self.checks[HELD_OUT]["scores"].get(score.name)
