@@ -21,7 +21,7 @@ OURS = {
     "weights": "raw",
     "iteration": "final",
     "extractor": EXTRACTOR | {"name": "inception"},
-    "metrics": {"frechet_distance": {}, "inception_score": {"splits": 10}},
+    "metrics": {"frechet_distance": {}, "classifier_score": {"splits": 10}},
 }
 
 
@@ -58,7 +58,7 @@ def test_an_inception_score_has_splits_and_no_real_images():
     paper = published("WGAN-GP, ResNet", "inception_score", "1704.00028")
     assert str(paper) == "7.86 ± 0.07"
     assert differences(paper, OURS | {"real_images": 7}) == ["iteration: not stated, ours final"]
-    fewer = OURS | {"metrics": {"inception_score": {"splits": 5}}}
+    fewer = OURS | {"metrics": {"classifier_score": {"splits": 5}}}
     assert "splits: 10, ours 5" in differences(paper, fewer)
 
 

@@ -25,7 +25,7 @@ def test_scores_stand_as_their_metrics_do_whatever_the_literature_calls_them(run
     names = ["colour_distance", "fid", "inception_score", "kid", "precision_efficientnet_lite0", "sliced_wasserstein"]
     names += ["recall_efficientnet_lite0"]
     run = scored(runs[0], dict.fromkeys(names, 0.5), dict.fromkeys(names, "lower"))
-    order = ["kernel_distance", "precision_recall", "frechet_distance", "inception_score", "sliced_wasserstein"]
+    order = ["kernel_distance", "precision_recall", "frechet_distance", "classifier_score", "sliced_wasserstein"]
     found = scores_of([run], order)
     assert [score.name for score in found] == [
         "kid",
@@ -57,6 +57,16 @@ def test_the_best_of_a_column_is_its_lowest_or_its_highest(runs, sense, best):
     assert table.best(score).variant == best
     assert [table.share(score, value) for value in values.values()] == [0, pytest.approx(100 / 3), 100]
     assert table.share(score, table.real(score)) == pytest.approx(0.41)
+
+
+@pytest.mark.parametrize(
+    ("values", "leads"), [((1.0, 1.0, 2.0), [True, True, False]), ((0.0, 0.0, 0.0), [False, False, False])]
+)
+def test_equals_lead_together_and_not_at_all_if_all_are_equal(runs, values, leads):
+    better = {"sliced_wasserstein": "lower"}
+    made = [scored(run, {"sliced_wasserstein": value}, better) for run, value in zip(runs, values, strict=True)]
+    [table] = score_tables(experiment_of((1,)), made)
+    assert [table.leads(table.scores[0], row) for row in table.rows] == leads
 
 
 def test_numbers_are_rounded_to_figures_but_never_lose_those_before_the_point():

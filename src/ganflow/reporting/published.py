@@ -78,7 +78,7 @@ def differences(published: Published, protocol: Mapping[str, Any]) -> list[str]:
         found.append("pipeline around Inception: not stated")
     elif published.extractor != "TensorFlow":
         found.append(f"pipeline around Inception: {published.extractor}")
-    splits = protocol["metrics"].get("inception_score", {}).get("splits")
+    splits = protocol["metrics"].get("classifier_score", {}).get("splits")
     if published.score == "inception_score" and splits is not None:
         found.append(_fact("splits", published.splits, splits))
     found.append(_fact("iteration", published.chosen, protocol["iteration"]))

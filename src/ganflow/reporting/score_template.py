@@ -11,7 +11,7 @@ SCORES = """{% set table = section.table %}
 <tr><th scope="row">{{ row.variant }}<small>{{ row.runs[0].method }}</small><small>{{ "{:,}".format(row.iteration) }} iterations, {{ row.weights }} weights, n = {{ row.runs | length }}</small>
 <span class="digests">{% for run in row.runs %}<a href="#run-{{ run.dataset }}-{{ run.variant }}-{{ run.seed }}" title="seed {{ run.seed }}, sha256 of score.json: {{ run.score_digest }}"><code>{{ run.score_digest[:8] }}</code></a>{% endfor %}</span></th>
 {% for score in table.scores %}
-{% set cell = row.cells[score.name] %}{% set best = row.variant == table.best(score).variant %}
+{% set cell = row.cells[score.name] %}{% set best = table.leads(score, row) %}
 <td{% if best %} class="best"{% endif %} data-score="{{ score.name }}">
 <span class="score"><a class="number" href="#protocol" title="To its protocol">{{ cell }}</a>{% if best %}<b class="mark">best</b>{% endif %}</span>
 <span class="bar"><i style="width: {{ "%.1f" | format(table.share(score, cell.mean)) }}%"></i>

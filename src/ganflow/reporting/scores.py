@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 from ganflow.reporting.runs import RunRecord, spoken
 
-LITERATURE = {"fid": "frechet_distance", "kid": "kernel_distance"}  # {name in the literature: metric}
+LITERATURE = {  # {name in the literature: metric}
+    "fid": "frechet_distance",
+    "kid": "kernel_distance",
+    "inception_score": "classifier_score",
+}
 SPREAD = "_spread"  # ends the name of a deviation over parts of one set
 
 
@@ -24,14 +28,15 @@ class Score:
 
     @property
     def title(self) -> str:
+        """The same as a heading."""
         return self.words[0].upper() + self.words[1:]
 
     @property
     def by(self) -> str:
         """Whose features it looks at, and which way is better, in words."""
-        return ", ".join(
-            [f"by {self.extractor}"] * bool(self.extractor) + [f"{self.better} is better"] * bool(self.better)
-        )
+        whose = f"by {self.extractor}" if self.extractor else ""
+        sense = f"{self.better} is better" if self.better else ""
+        return ", ".join(filter(None, [whose, sense]))
 
     def best(self, means: Mapping[str, float]) -> str:
         """The key of the best of some values."""

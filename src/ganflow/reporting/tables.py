@@ -25,6 +25,7 @@ class Cell:
 
     @classmethod
     def of(cls, values: list[float]) -> "Cell":
+        """The cell of a score's values, one a seed."""
         return cls(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
     def __str__(self) -> str:
@@ -72,6 +73,13 @@ class Table:
         """The variant with the best mean."""
         means = {row.variant: row.cells[score.name].mean for row in self.rows}
         return next(row for row in self.rows if row.variant == score.best(means))
+
+    def leads(self, score: Score, row: Row) -> bool:
+        """Whether no variant has a better mean, and some a worse one; of a lone variant, always."""
+        means = {other.cells[score.name].mean for other in self.rows}
+        return row.cells[score.name].mean == self.best(score).cells[score.name].mean and (
+            len(means) > 1 or len(self.rows) == 1
+        )
 
     def real(self, score: Score) -> float | None:
         """What real held-out images get."""
