@@ -77,7 +77,7 @@ PARAMETERS = [
         "{metric: exact_em",
         r"compares points, and datasets",
     ),
-    ("images: 16}", "images: 1}", r"evaluation\.curve\.images = 1: .*greater than or equal to 2"),
+    ("8}}, images: 16}", "8}}, images: 1}", r"evaluation\.curve\.images = 1: .*greater than or equal to 2"),
 ]
 
 # (command, what is said): of an experiment that is finished but for its report

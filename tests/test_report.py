@@ -136,6 +136,7 @@ def score_of(random: np.random.Generator, dataset: str, variant: str, seed: int)
         "scores": drawn(),
         "best": {"iteration": 3, "scores": drawn()},
         "better": BETTER,
+        "order": list(BETTER),
         "checks": {
             name: {"samples": 40, "scores": scores}
             for name, scores in {"blurred": degraded, "held_out": REAL, "noisy": degraded}.items()

@@ -60,7 +60,8 @@ def test_a_score_carries_its_protocol_and_its_checks(finished):
     }
     assert (protocol["images"], protocol["real_images"], protocol["real_split"]) == (32, 32, "train")
     assert (protocol["weights"], protocol["batch_norm"], protocol["seed"]) == ("raw", "running", 0)
-    assert protocol["best"] == "lowest sliced_wasserstein of 16 samples, every 2 iterations"
+    assert protocol["best"] == "lowest sliced_wasserstein of 16 samples of each snapshot"
+    assert found["order"] == ["sliced_wasserstein", FRECHET]
     assert protocol["metrics"]["sliced_wasserstein"]["directions"] == 16
     assert {"torch", "numpy", "torch-fidelity", "scipy"} <= protocol["versions"].keys()
 

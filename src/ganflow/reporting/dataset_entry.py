@@ -116,7 +116,7 @@ def _settings(name: str, dataset: Dataset) -> dict[str, Any]:
 
 def _table(runs: list[RunRecord], checks: dict[str, dict[str, Any]]) -> str:
     """Scores by variant and the scale on which to read them, as Markdown."""
-    scores = scores_of(runs, ())
+    scores = scores_of(runs)
     heads = [f"{score.name} ({score.better})" for score in scores]
     rows = [["variant", "seeds", *heads], ["---"] * (len(heads) + 2)]
     for row in score_rows(runs):

@@ -1,15 +1,10 @@
 """Scores by their names: which way is better, in what order they stand, and what they are called in sentences."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ganflow.reporting.runs import RunRecord, spoken
 
-LITERATURE = {  # {name in the literature: metric}
-    "fid": "frechet_distance",
-    "kid": "kernel_distance",
-    "inception_score": "classifier_score",
-}
 SPREAD = "_spread"  # ends the name of a deviation over parts of one set
 
 
@@ -43,12 +38,10 @@ class Score:
         return (min if self.better == "lower" else max)(means, key=means.__getitem__)
 
 
-def scores_of(runs: Sequence[RunRecord], metrics: Iterable[str]) -> list[Score]:
+def scores_of(runs: Sequence[RunRecord]) -> list[Score]:
     """The scores that all of some runs have, by the order of params.yaml's metrics; a metric may give several."""
-    order = list(metrics)
     shared = set.intersection(*(set(run.score["better"]) for run in runs))
-    found = [score_named(name, runs[0]) for name in sorted(shared)]
-    return sorted(found, key=lambda score: _place(score, order))
+    return [score_named(name, runs[0]) for name in runs[0].score["order"] if name in shared]
 
 
 def score_named(name: str, run: RunRecord) -> Score:
@@ -56,11 +49,3 @@ def score_named(name: str, run: RunRecord) -> Score:
     extractor = (run.score["protocol"]["extractor"] or {}).get("name")
     named = extractor if extractor and name.endswith(f"_{extractor}") else None
     return Score(name, run.score["better"].get(name), named)
-
-
-def _place(score: Score, metrics: list[str]) -> int:
-    """The place of the metric that a score is of: one has all words of the other in its name; without any, the last."""
-    plain = score.name.removesuffix(f"_{score.extractor}")
-    words = set(LITERATURE.get(plain, plain).split("_"))
-    places = [place for place, metric in enumerate(metrics) if words <= (of := set(metric.split("_"))) or of <= words]
-    return places[0] if places else len(metrics)

@@ -121,11 +121,11 @@ def score_tables(experiment: Experiment, runs: list[RunRecord]) -> list[Table]:
     tables = []
     for dataset in dict.fromkeys(run.dataset for run in runs):
         mine = [run for run in runs if run.dataset == dataset]
-        first, metrics = mine[0].score, [metric.name for metric in experiment.evaluation.metrics]
+        first = mine[0].score
         tables.append(
             Table(
                 dataset,
-                scores_of(mine, metrics),
+                scores_of(mine),
                 score_rows(mine),
                 scale(first["checks"]),
                 list(dict.fromkeys(flag for run in mine for flag in run.score["flags"])),

@@ -23,8 +23,7 @@ def run(experiment: Experiment, one: str, other: str) -> None:
         [load_run(RESULTS / experiment.experiment, *axes) for axes in runs_named(experiment, name)]
         for name in (one, other)
     )
-    metrics = [metric.name for metric in experiment.evaluation.metrics]
-    print(_table([("", _name(left), _name(right)), *_scores(left, right, metrics)]))
+    print(_table([("", _name(left), _name(right)), *_scores(left, right)]))
     if protocol := _differing(*(_protocol(runs[0]) for runs in (left, right))):
         print("\nThese scores can't be compared: they were not made under one protocol.")
         print(_table(protocol))
@@ -41,12 +40,12 @@ def _name(runs: list[RunRecord]) -> str:
     return f"{runs[0].dataset}/{runs[0].variant}" + (f"/{only.seed}" if only else f" ({len(runs)} seeds)")
 
 
-def _scores(left: list[RunRecord], right: list[RunRecord], metrics: list[str]) -> list[Line]:
+def _scores(left: list[RunRecord], right: list[RunRecord]) -> list[Line]:
     """Scores that both have, of the last weights and of the best, and what real held-out samples get; a critic's own
     loss says nothing about another's, so it is left out."""
     rows = [score_rows(runs)[0] for runs in (left, right)]
     lines = []
-    for score in scores_of([*left, *right], metrics):
+    for score in scores_of([*left, *right]):
         lines.append((f"{score.name}, {score.better} is better", *(str(row.cells[score.name]) for row in rows)))
         if any(row.best for row in rows):
             lines.append(("  at its best", *(str(row.best.get(score.name, ABSENT)) for row in rows)))

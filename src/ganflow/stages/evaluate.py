@@ -62,6 +62,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             "scores": scores,
             "best": None if best is None else {"iteration": best, "scores": at_best},
             "better": judges.better,
+            "order": list(judges.better),
             "checks": checks["checks"],
             "flags": checks["flags"],
             "literature": checks["literature"],
@@ -77,7 +78,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
                 "batch_norm": asked.batch_norm,
                 "seed": int(seed),
                 "iteration": "final",
-                "best": _chosen(asked, judges, experiment.training_of(variant).snapshot_every),
+                "best": _chosen(asked, judges),
                 "extractor": _described(judges.identity),
                 "metrics": {name: metric.model_dump(mode="json") for name, metric in judges.metrics.items()},
                 "versions": unit.versions,
@@ -93,13 +94,13 @@ def _samples(asked: Evaluation, judges: Judges, file: Path, generated: Path, nam
     return Samples(values, None, kept.features, kept.logits)
 
 
-def _chosen(asked: Evaluation, judges: Judges, every: int) -> str | None:
+def _chosen(asked: Evaluation, judges: Judges) -> str | None:
     """How the best iteration was chosen, in words."""
     if asked.curve is None:
         return None
     score = next(iter(score_names(curve_metric(asked), judges.identity).values()))
     extreme = "lowest" if chooses(asked) == "lower" else "highest"
-    return f"{extreme} {score} of {asked.curve.images} samples, every {every} iterations"
+    return f"{extreme} {score} of {asked.curve.images} samples of each snapshot"
 
 
 def _described(identity: Identity | None) -> dict[str, str] | None:

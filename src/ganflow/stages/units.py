@@ -189,7 +189,10 @@ def _studied(experiment: Experiment) -> Path:
 def _report(experiment: Experiment) -> Unit:
     parameters = {
         "experiment": experiment.experiment,
-        "datasets": list(experiment.datasets),
+        "datasets": {
+            name: dataset.model_dump(mode="json", include={"format", "source", "resolution"})
+            for name, dataset in experiment.datasets.items()
+        },
         "variants": list(experiment.variants),
         "seeds": list(experiment.seeds),
         "studies": [study.name for study in experiment.studies],
