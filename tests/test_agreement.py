@@ -1,6 +1,7 @@
 """Agreement: the numbers in score.json are those that torch-fidelity computes of the same images, out of PNG files."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from ganflow.artifacts import read_json
 from ganflow.data.reader import Shards
+from ganflow.evaluation import checks
 from ganflow.evaluation.extractors import inception
 from ganflow.evaluation.images import chosen_samples
 from ganflow.stages.cli import main
@@ -85,9 +87,15 @@ def test_the_names_of_the_literature_need_its_weights(scored, monkeypatch, tmp_p
     weights = read_json(Path("data/extractor/manifest.json"))["outputs"]["weights.pth"]["sha256"]
     assert found["protocol"]["extractor"]["sha256"] == weights != inception.SHA256
     monkeypatch.setattr(inception.Inception, "literature", weights)
+    monkeypatch.setattr(checks, "KNOWN", (replace(checks.KNOWN[0], images=32),))
     for stage in (["reference", RUN[0]], ["evaluate", *RUN]):
         assert main(stage) == 0
-    renamed = read_json(Path("results/tiny/scores", *RUN, "score.json"))["scores"]
+    rescored = read_json(Path("results/tiny/scores", *RUN, "score.json"))
+    renamed = rescored["scores"]
     assert {"fid", "kid", "kid_spread", "inception_score", "inception_score_spread"} <= renamed.keys()
     assert renamed["fid"] == found["scores"]["frechet_distance_inception"]
     assert np.isfinite(list(renamed.values())).all()
+    known = rescored["literature"]["inception_score"]
+    assert known["expected"] == 11.24 and not known["agrees"]
+    said = f"inception_score: 32 training images score {known['found']:.4g}; the literature has 11.24"
+    assert any(flag.startswith(said) for flag in rescored["flags"])

@@ -30,7 +30,7 @@ def test_every_command_of_the_readme(clone, tmp_path):
                 continue  # these two install an environment; CI runs them
             if command.startswith("cp profiles/"):
                 clone.run("cp params.yaml kept.yaml")
-            clone.run(command.replace("--cores 8", "--cores 2"))
+            clone.run(command.replace("--cores 8", "--cores 2").replace("results/quickstart", "results/tiny"))
             if command == "python -m ganflow plan":
                 clone.run("cp kept.yaml params.yaml && dvc repro --quiet")
     assert (clone.folder / "results/tiny/runs/rendered_objects/wgan_loose/0/manifest.json").exists()

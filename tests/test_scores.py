@@ -15,7 +15,7 @@ from torch import nn
 from ganflow import config
 from ganflow.artifacts import digest_file, read_json
 from ganflow.config import Evaluation
-from ganflow.evaluation.checks import flags, known_scores
+from ganflow.evaluation.checks import compared, flags, known_of
 from ganflow.evaluation.curve import best_of, snapshots
 from ganflow.evaluation.degradations import blurred, degraded, fewer_classes, noisy
 from ganflow.evaluation.extraction import extraction_of
@@ -185,10 +185,10 @@ def test_flags_name_the_score_that_does_not_see_a_degradation():
 
 @pytest.mark.parametrize(("value", "agrees"), [(11.24, True), (11.2, True), (9.67, False), (12.0, False)])
 def test_the_training_set_of_cifar10_has_the_inception_score_of_the_literature(value, agrees):
-    scores = {"inception_score": value}
-    assert known_scores("cifar10", 50_000, scores)["inception_score"]["agrees"] == agrees
-    assert known_scores("cifar10", 10_000, scores) == known_scores("lsun_bedroom", 50_000, scores) == {}
-    assert known_scores("cifar10", 50_000, {"classifier_score_other": value}) == {}
+    known = known_of("cifar10", 50_000)
+    assert known.keys() == {"inception_score"}
+    assert compared(known["inception_score"], value)["agrees"] == agrees
+    assert known_of("cifar10", 10_000) == known_of("lsun_bedroom", 50_000) == {}
 
 
 def test_degradations_are_what_they_say():

@@ -41,15 +41,12 @@ def flags(metric: Metric, names: dict[str, str], checks: dict[str, dict[str, flo
     return found
 
 
-def known_scores(dataset: str, images: int, scores: dict[str, float]) -> dict[str, dict[str, float | str | bool]]:
-    """{score: what it is of so many training images, and what the literature has}, where it has anything."""
-    return {
-        known.score: {
-            "found": scores[known.score],
-            "expected": known.value,
-            "source": known.source,
-            "agrees": abs(scores[known.score] - known.value) <= known.within,
-        }
-        for known in KNOWN
-        if (known.dataset, known.images) == (dataset, images) and known.score in scores
-    }
+def known_of(dataset: str, images: int) -> dict[str, Known]:
+    """{score: what the literature has of so many training images of a format}."""
+    return {known.score: known for known in KNOWN if (known.dataset, known.images) == (dataset, images)}
+
+
+def compared(known: Known, found: float) -> dict[str, float | str | bool]:
+    """A score beside the one of the literature."""
+    agrees = abs(found - known.value) <= known.within
+    return {"found": found, "expected": known.value, "source": known.source, "agrees": agrees}

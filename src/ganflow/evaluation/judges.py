@@ -1,7 +1,7 @@
 """All metrics of an experiment at once: prepared on the real samples, kept as files, and asked for scores under the
 names that these carry."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from torch import Tensor
@@ -51,10 +51,13 @@ class Judges:
         """Reads what `save` wrote; raises UserError if a file is absent or damaged."""
         self.prepared = {name: load_tensors(folder / f"{name}.safetensors")[0] for name in self.metrics}
 
-    def scores(self, real: Samples, samples: Samples) -> dict[str, float]:
-        """{score: value} of some samples by all metrics; with `_spread`, the deviation of a score over its parts."""
+    def scores(self, real: Samples, samples: Samples, wanted: Collection[str] | None = None) -> dict[str, float]:
+        """{score: value} of some samples by all metrics, or by those that give a `wanted` score; with `_spread`, the
+        deviation of a score over its parts."""
         found: dict[str, float] = {}
         for name, metric in self.metrics.items():
+            if wanted is not None and not set(wanted) & set(self.names[name].values()):
+                continue
             values = metric.score(self.prepared[name], real, samples)
             for score, carried in self.names[name].items():
                 found[carried] = values[score]

@@ -4,8 +4,6 @@ protocol that each number was made under and the checks that say what it is wort
 import csv
 from pathlib import Path
 
-import torch
-
 from ganflow.artifacts import read_json, write_file, write_json
 from ganflow.config import Evaluation, Experiment
 from ganflow.data.interfaces import SPLITS
@@ -16,7 +14,7 @@ from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score
 from ganflow.evaluation.judges import Judges
 from ganflow.evaluation.memorisation import neighbours, picture
 from ganflow.evaluation.sets import load_features, real_set
-from ganflow.stages.execution import claim_gpu, device_of, outputs
+from ganflow.stages.execution import compute_on, device_of, outputs
 from ganflow.stages.units import unit_of
 from ganflow.training.images import encoded
 from ganflow.training.weights import load_generator, load_tensors
@@ -28,8 +26,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     device = device_of(experiment)
     unit = unit_of(experiment, device, "evaluate", dataset, variant, seed)
     asked = experiment.evaluation
-    if device == "cuda":
-        torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
+    compute_on(device)
     weights, shards, features, reference, trained, generated = unit.inputs
     train = Shards(shards / SPLITS[0], experiment.compute.threads)
     real = real_set(train, features if asked.extractor else None, asked.most_real, values=False)

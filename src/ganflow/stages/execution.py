@@ -37,6 +37,16 @@ def claim_gpu(count: int) -> int:
     return 0
 
 
+def compute_on(device: str) -> None:
+    """Takes a GPU if `device` is cuda, and makes arithmetic exact: deterministic algorithms, float32 without TF32."""
+    import torch  # stages that compute nothing start without it
+
+    if device == "cuda":
+        torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def fingerprint(unit: Unit) -> str:
     """Names a unit's work on its inputs: equal fingerprints, equal bytes on the same kind of device and CPU.
 

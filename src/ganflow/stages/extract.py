@@ -1,7 +1,5 @@
 """extract: features of the real images that scores compare with, and of known degradations of them; once a dataset."""
 
-import torch
-
 from ganflow.artifacts import MANIFEST, discard_scratch, read_json
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
@@ -10,7 +8,7 @@ from ganflow.evaluation.degradations import degraded
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.images import chosen_samples, real_samples
 from ganflow.evaluation.sets import save_features
-from ganflow.stages.execution import claim_gpu, device_of, outputs
+from ganflow.stages.execution import compute_on, device_of, outputs
 from ganflow.stages.units import unit_of
 
 
@@ -19,8 +17,7 @@ def run(experiment: Experiment, dataset: str) -> None:
     (n, k) each; nothing but a manifest if there is no extractor."""
     device = device_of(experiment)
     unit = unit_of(experiment, device, "extract", dataset)
-    if device == "cuda":
-        torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
+    compute_on(device)
     weights, shards = unit.inputs
     extraction = extraction_of(experiment.evaluation, weights, device)
     for file in read_json(weights / MANIFEST)["outputs"].values():  # the engine has recorded them

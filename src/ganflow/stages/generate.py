@@ -1,8 +1,6 @@
 """generate: scores of the snapshots of a training, and features of the images by its last weights and its best ones;
 once a run."""
 
-import torch
-
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
@@ -11,7 +9,7 @@ from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.images import scored_images
 from ganflow.evaluation.sets import real_set, save_features
 from ganflow.progress import Progress
-from ganflow.stages.execution import claim_gpu, device_of, outputs
+from ganflow.stages.execution import compute_on, device_of, outputs
 from ganflow.stages.units import unit_of
 from ganflow.training.weights import load_generator
 
@@ -24,8 +22,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     """
     device = device_of(experiment)
     unit = unit_of(experiment, device, "generate", dataset, variant, seed)
-    if device == "cuda":
-        torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
+    compute_on(device)
     weights, shards, features, trained = unit.inputs
     evaluation = experiment.evaluation
     extraction = extraction_of(evaluation, weights, device)

@@ -6,7 +6,7 @@ from ganflow.artifacts import write_json
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.checks import HELD_OUT, flags, known_scores
+from ganflow.evaluation.checks import HELD_OUT, compared, flags, known_of
 from ganflow.evaluation.degradations import degraded, fewer_classes
 from ganflow.evaluation.interfaces import Samples
 from ganflow.evaluation.judges import Judges
@@ -35,14 +35,16 @@ def run(experiment: Experiment, dataset: str) -> None:
             checked["fewer_classes"] = fewer
         scores = {name: judges.scores(train, samples) for name, samples in checked.items()}
         raised = [flag for metric, names in judges.each() for flag in flags(metric, names, scores)]
-        known = known_scores(experiment.datasets[dataset].format, len(train), judges.scores(train, train))
+        known = known_of(experiment.datasets[dataset].format, len(train))
+        of_itself = judges.scores(train, train, known) if known else {}
+        literature = {score: compared(known[score], of_itself[score]) for score in known if score in of_itself}
         raised += [
             f"{score}: {len(train):,} training images score {about['found']:.4g}; the literature has {about['source']}"
-            for score, about in known.items()
+            for score, about in literature.items()
             if not about["agrees"]
         ]
         for flag in raised:
             say(f"{unit}: {flag}")
         checks = {name: {"samples": len(checked[name]), "scores": found} for name, found in scores.items()}
-        about = {"checks": checks, "flags": raised, "literature": known, "real_images": len(train)}
+        about = {"checks": checks, "flags": raised, "literature": literature, "real_images": len(train)}
         write_json(folder / "checks.json", about)

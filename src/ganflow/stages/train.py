@@ -6,14 +6,12 @@ import shutil
 import time
 from pathlib import Path
 
-import torch
-
 from ganflow.artifacts import read_json, scratch, write_file
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.methods.adversarial import Adversarial
-from ganflow.stages.execution import claim_gpu, device_of, fingerprint, outputs, write_log
+from ganflow.stages.execution import compute_on, device_of, fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
 from ganflow.training.loop import Run
 from ganflow.training.state import State
@@ -31,10 +29,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     train, held_out = (Shards(shards / split, experiment.compute.threads) for split in SPLITS)
     for split in (train, held_out):
         split.verify()
-    if device == "cuda":
-        torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.allow_tf32 = False  # float32 means float32
+    compute_on(device)
     method = Adversarial(
         variant, experiment.variants[variant], training, train.shape, int(seed), device, len(train.classes)
     )

@@ -28,7 +28,7 @@ PACKAGE = Path(ganflow.__file__).parent
 PICTURES = ("numpy", "pillow", "lmdb")
 SCIENCE = ("numpy", "pillow", "safetensors", "torch")
 FIGURES = ("numpy", "pillow", "matplotlib", "jinja2")
-JUDGING = ("torch-fidelity", "torchvision")  # by features
+JUDGING = ("torch-fidelity", "torchvision", "efficientnet-lite-pytorch")  # by features
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _report(experiment: Experiment) -> Unit:
     parameters = {
         "experiment": experiment.experiment,
         "datasets": {
-            name: dataset.model_dump(mode="json", include={"format", "source", "resolution"})
+            name: {"format": dataset.format, "source": dataset.source.name, "resolution": dataset.resolution}
             for name, dataset in experiment.datasets.items()
         },
         "variants": list(experiment.variants),
