@@ -41,7 +41,7 @@ def test_a_score_that_one_run_lacks_is_no_score_of_all(runs):
 def test_the_best_of_a_column_is_its_lowest_or_its_highest(runs, sense, best):
     values = {"dcgan": -0.5, "wgan": 1.0, "wgan_gp": 3.0}
     made = [scored(run, {"sliced_wasserstein": values[run.variant]}, {"sliced_wasserstein": sense}) for run in runs]
-    [table] = score_tables(experiment_of((1,)), made)
+    [table] = score_tables(made)
     [score] = table.scores
     assert table.best(score).variant == best
     assert [table.share(score, value) for value in values.values()] == [0, pytest.approx(100 / 3), 100]
@@ -54,7 +54,7 @@ def test_the_best_of_a_column_is_its_lowest_or_its_highest(runs, sense, best):
 def test_equals_lead_together_and_not_at_all_if_all_are_equal(runs, values, leads):
     better = {"sliced_wasserstein": "lower"}
     made = [scored(run, {"sliced_wasserstein": value}, better) for run, value in zip(runs, values, strict=True)]
-    [table] = score_tables(experiment_of((1,)), made)
+    [table] = score_tables(made)
     assert [table.leads(table.scores[0], row) for row in table.rows] == leads
 
 

@@ -31,7 +31,7 @@ def write_report(
     experiment: Experiment, runs: list[RunRecord], folder: Path, studies: Mapping[str, Findings] = NO_STUDIES
 ) -> None:
     """Fills `folder` with index.html, figures/*.png, curves/*.csv, scores.csv and metrics.json."""
-    tables = score_tables(experiment, runs)
+    tables = score_tables(runs)
     write_file(folder / "scores.csv", as_csv(tables))
     write_json(folder / "metrics.json", as_metrics(tables))
     sections = []

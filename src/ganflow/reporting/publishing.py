@@ -132,7 +132,7 @@ class Board:
             "compareRunsMode": "CHART",
         }
         if runs:
-            score = score_tables(self.experiment, runs)[0].scores[0]
+            score = score_tables(runs)[0].scores[0]
             asked |= {"orderByKey": f"metrics.`{score.name}`", "orderByAsc": str(score.better == "lower").lower()}
         query = "&".join(f"{key}={quote(value, safe='')}" for key, value in asked.items())
         return f"/#/experiments/{self.home}/runs?{query}"

@@ -19,7 +19,7 @@ WORDS = {
     "fid": "FID",
     "kid": "KID",
 }
-SCORED = ("scores", "best", "better", "checks", "flags", "literature", "protocol")  # keys of score.json
+SCORED = ("scores", "best", "better", "order", "checks", "flags", "literature", "protocol")  # keys of score.json
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from ganflow.config import Experiment
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.scores import Score, scores_of
 
@@ -116,7 +115,7 @@ def _row(dataset: str, variant: str, group: list[RunRecord]) -> Row:
     )
 
 
-def score_tables(experiment: Experiment, runs: list[RunRecord]) -> list[Table]:
+def score_tables(runs: list[RunRecord]) -> list[Table]:
     """One for each dataset; a critic's loss is its own and compares no variants, so it has no column."""
     tables = []
     for dataset in dict.fromkeys(run.dataset for run in runs):
