@@ -98,12 +98,7 @@ def advance(
         for index, (step, value) in enumerate(zip(run.journal["iteration"], values, strict=True))
         if step > after
     ]
-    metrics += [
-        Metric(f"curve/{column}", float(value), start + index, int(run.curve["iteration"][index]))
-        for column, values in (run.curve or {}).items()
-        if column != "iteration"
-        for index, value in enumerate(values)
-    ]
+    metrics += [Metric(name, value, start + step, step) for name, step, value in curve_scores(run.curve)]
     for first in range(0, len(metrics), BATCH):
         client.log_batch(identity, metrics=metrics[first : first + BATCH])
     _show_grids(client, identity, run.samples, start)
@@ -147,7 +142,6 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
     # at step 0, for MLflow compares metrics that have no other as bars
     metrics = [Metric(name, float(value), end, 0, **about) for name, value in run.score["scores"].items()]
     metrics += [Metric(name, value, end, 0) for name, value in best_scores(run).items()]
-    metrics += [Metric(name, value, there.info.start_time + step, step) for name, step, value in curve_scores(run)]
     if "images_per_second" in log:
         metrics.append(Metric("images_per_second", float(log["images_per_second"]), end, 0))
     for first in range(0, len(metrics), BATCH):

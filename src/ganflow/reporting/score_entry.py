@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from ganflow.reporting.runs import RunRecord
 
 LONGEST = 5000  # characters of a tag's value
@@ -16,10 +18,9 @@ def best_scores(run: RunRecord) -> dict[str, float]:
     return scores | {"best/iteration": float(best["iteration"])}
 
 
-def curve_scores(run: RunRecord) -> Iterator[tuple[str, int, float]]:
-    """(curve/<score>, iteration, value) of every snapshot."""
-    curve = run.curve or {}
-    for column in curve.keys() - {"iteration"}:
+def curve_scores(curve: dict[str, np.ndarray] | None) -> Iterator[tuple[str, int, float]]:
+    """(curve/<score>, iteration, value) of every snapshot of a curve, if there is one."""
+    for column in (curve or {}).keys() - {"iteration"}:
         for iteration, value in zip(curve["iteration"], curve[column], strict=True):
             yield f"curve/{column}", int(iteration), float(value)
 
