@@ -15,7 +15,7 @@ from conftest import TOP
         ("reading", 100, ["webdataset, PNG, its default pipeline", "ours, raw", "image folder, PNG", "LMDB, PNG"]),
         ("writing", 100, ["webdataset.ShardWriter, npy", "tarfile, npy", "ours, raw", "ours, webp"]),
         ("sharding", 100, ["decoding alone", "ours, lanczos", "ours, box", "PSNR"]),
-        ("extractors", 10, ["Drawn objects", "Drawn bedrooms", "| classifier |", "| EfficientNet-Lite0, 96 px |"]),
+        ("extractors", 10, ["Drawn objects", "Drawn bedrooms", "| classifier |", "| EfficientNet-Lite0, 128 px |"]),
     ],
 )
 def test_it_runs(name, images, rows):

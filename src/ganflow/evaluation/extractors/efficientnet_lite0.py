@@ -20,7 +20,7 @@ BYTES = 18_826_032
 class EfficientNetLite0(Extractor):
     """Features of 1280 values, the last average pooling, and logits of 1000 classes."""
 
-    resolution: int = Field(96, ge=32, le=512, description="pixels a side that images are resized to")
+    resolution: int = Field(128, ge=32, le=512, description="pixels a side that images are resized to")
 
     @property
     def resize(self) -> str:
