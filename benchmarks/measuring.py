@@ -28,11 +28,15 @@ REAL = TOP.parent / "shared" / "data"  # real images, where there are any; drawi
 PACKAGES = ("torch", "numpy", "pillow", "webdataset", "lmdb")
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """The command line of every benchmark."""
+def arguments(description: str, images: int = 20_000, rounds: int = 7, **others: int) -> argparse.Namespace:
+    """The command line of every benchmark, with its defaults; `others` are further whole numbers that it takes."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--images", type=int, default=20_000, help="images of the data set (default: 20,000)")
-    parser.add_argument("--rounds", type=int, default=7, help="times that all contenders run, in turn (default: 7)")
+    parser.add_argument("--images", type=int, default=images, help=f"images of the data set (default: {images:,})")
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help=f"times that all contenders run, in turn (default: {rounds})"
+    )
+    for name, default in others.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"default: {default:,}")
     return parser.parse_args()
 
 
@@ -90,11 +94,11 @@ def show(title: str, rates: dict[str, list[float]], baseline: str) -> None:
         print(f"| {name} | {statistics.median(found):,.0f} | {spread} |")
 
 
-def machine() -> None:
+def machine(packages: tuple[str, ...] = PACKAGES) -> None:
     """Prints what the numbers were measured on."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     processor = next(
         (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine()
     )
-    versions = ", ".join(f"{package} {version(package).partition('+')[0]}" for package in PACKAGES)
+    versions = ", ".join(f"{package} {version(package).partition('+')[0]}" for package in packages)
     print(f"\n{processor}; one thread; Python {platform.python_version()}, {versions}")

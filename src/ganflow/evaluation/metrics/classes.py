@@ -1,6 +1,6 @@
-"""Which classes of a labelled set the samples fall into, by linear discriminant analysis of features: classes missed and
-the divergence of their shares, as counted with a classifier by Metz et al. (arXiv 1611.02163, section 3.3) and Lin et
-al. (PacGAN, arXiv 1712.04086, section 4), and the share of samples as close to a class as real ones."""
+"""Which classes of a labelled set the samples fall into, by linear discriminant analysis of features: classes missed
+and the divergence of their shares, as counted with a classifier by Metz et al. (arXiv 1611.02163, section 3.3) and Lin
+et al. (PacGAN, arXiv 1712.04086, section 4), and the share of samples as close to a class as real ones."""
 
 from typing import ClassVar
 
@@ -18,8 +18,11 @@ HIGH = 0.95  # quantile of the real samples' own distances up to which a sample 
 
 
 class Classes(Metric):
-    """Classes are normal distributions with one covariance, fitted in the real features' leading principal components,
-    a tenth of the samples beyond one a class at most; real shares are the classifier's too."""
+    """Classes are normal distributions with one covariance, fitted in the real features' leading principal components.
+
+    There are no more components than a tenth of the covariance's degrees of freedom, samples less classes. The real
+    shares are those that the same classifier finds.
+    """
 
     takes: ClassVar = "features"
     better: ClassVar = {"missed_classes": "lower", "high_quality": "higher", "class_kl": "lower"}
@@ -39,16 +42,16 @@ class Classes(Metric):
             )
         mean, covariance = moments([real.features])
         axes = torch.linalg.eigh(covariance).eigenvectors[:, -count:]
-        whitening, centres = axes, _centres(_projected(real.features, mean, axes), labels)
-        within = _projected(real.features, mean, axes) - centres[labels]
+        points = _projected(real.features, mean, axes)
+        centres = torch.stack([points[labels == label].mean(0) for label in range(len(names))])
+        within = points - centres[labels]
         values, vectors = torch.linalg.eigh(within.T @ within / freedom)
         scale = vectors / values.clamp_min(values[-1] * torch.finfo(values.dtype).eps).sqrt()
-        whitening = (axes @ scale).contiguous()
         fitted = {
             "mean": mean,
-            "whitening": whitening,
+            "whitening": axes @ scale,
             "centres": centres @ scale,
-            "log_prior": (labels.bincount() / len(labels)).double().log(),
+            "log_prior": (labels.bincount().double() / len(labels)).log(),
         }
         found, distance = self.classified(fitted, real.features)
         shares = found.bincount(minlength=len(names)).double().clamp_min(1)  # so that no divergence is infinite
@@ -76,7 +79,3 @@ class Classes(Metric):
 def _projected(features: Tensor, mean: Tensor, axes: Tensor) -> Tensor:
     """Features (n, f) along axes (f, c): (n, c), float64."""
     return torch.cat([(block.double() - mean) @ axes for block in features.split(BLOCK)])
-
-
-def _centres(points: Tensor, labels: Tensor) -> Tensor:
-    return torch.stack([points[labels == label].mean(0) for label in range(int(labels.max()) + 1)])

@@ -11,7 +11,7 @@ from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import Metric, Samples
 from ganflow.evaluation.neighbours import distance_blocks, nearest_distances
 
-ROUNDING = 1 + 1e-12  # of squared radii: the neighbour that sets a radius lies in the ball, whichever way it was rounded
+ROUNDING = 1 + 1e-12  # of squared radii: so that the neighbour that sets a radius lies in the ball
 
 
 class Manifold(Metric):
@@ -34,7 +34,7 @@ class Manifold(Metric):
         }
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
-        """Shares in 0..1, of generated samples and of real ones in turn, and the density, 1 for the real distribution."""
+        """Shares in 0..1, of generated samples and of real ones in turn; the density is about 1 for real samples."""
         radii = self._nearest(samples.features, self.k)[:, -1].square() * ROUNDING  # (m,)
         real_radii, density_radii = (prepared[name].square() * ROUNDING for name in ("radii", "radii_density"))  # (n,)
         precise, balls = torch.zeros(len(samples), dtype=torch.bool), 0

@@ -16,8 +16,8 @@ class Repeats(Metric):
     """Near is what only `quantile` of the real samples are to their nearest other one: fresh real samples score about
     `quantile` themselves.
 
-    Neighbours come nearer as samples grow more, so `near_duplicates` compares equally many, the first ones of the larger
-    set; both scores hold for their counts alone.
+    Neighbours come nearer as samples grow more, so `near_duplicates` compares equally many, the first ones of the
+    larger set; both scores hold for their counts alone.
     """
 
     takes: ClassVar = "features"
