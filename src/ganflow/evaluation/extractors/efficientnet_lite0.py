@@ -23,7 +23,7 @@ class EfficientNetLite0(Extractor):
 
     fetched: ClassVar = False
     bytes: ClassVar = BYTES
-    resolution: int = Field(96, ge=32, le=512, description="pixels a side that images are resized to")
+    resolution: int = Field(128, ge=32, le=512, description="pixels a side that images are resized to")
 
     @property
     def resize(self) -> str:
