@@ -22,7 +22,7 @@ from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.extractors import inception
 from ganflow.evaluation.images import generated_images, scored_images
 from ganflow.evaluation.interfaces import Identity, Metric, Samples, score_names
-from ganflow.evaluation.memorisation import neighbours, picture
+from ganflow.evaluation.memorisation import neighbours, picture, real_distance
 from ganflow.stages.cli import main
 from ganflow.training.weights import load_generator
 
@@ -217,7 +217,7 @@ def test_copies_have_their_originals_as_neighbours():
     real = torch.randn(1500, 8, generator=draw)
     made = torch.randn(40, 8, generator=draw)
     made[[3, 17, 30]] = real[[700, 5, 1499]]
-    found = neighbours(made, real)
+    found = neighbours(made, real, real_distance(real))
     assert found.samples[:6].tolist() == [0, 1, 2, 3, 4, 5] and {17, 30} <= set(found.samples[6:8].tolist())
     for sample, original in ((3, 700), (17, 5), (30, 1499)):
         place = found.samples.tolist().index(sample)

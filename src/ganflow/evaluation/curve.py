@@ -45,6 +45,11 @@ def chooses(evaluation: Evaluation) -> Sense:
     return next(iter(curve_metric(evaluation).better.values()))
 
 
+def sees_values(evaluation: Evaluation) -> bool:
+    """Whether the curve's metric looks at images or points themselves."""
+    return curve_metric(evaluation).takes != "features"
+
+
 def write_curve(path: Path, rows: list[Row]) -> None:
     """Writes one line a row below the names of the scores."""
     text = io.StringIO()

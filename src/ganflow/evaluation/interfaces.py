@@ -117,9 +117,14 @@ def extractor_of(evaluation: Evaluation) -> Extractor | None:
 def score_names(metric: Metric, identity: Identity | None) -> dict[str, str]:
     """{a metric's name of a score: the name that the score carries}; by features, it says whose they are.
 
-    The names FID, KID and Inception Score belong to one set of weights alone.
+    The names FID, KID and Inception Score belong to one set of weights alone. Raises UserError if there is no extractor
+    and the metric needs one.
     """
     if metric.takes != "features":
         return {score: score for score in metric.better}
+    if identity is None:
+        raise UserError(
+            f"params.yaml: evaluation.extractor: is absent, and {', '.join(metric.better)} needs one; name it"
+        )
     known = metric.known_as if identity.literature else {}
     return {score: known.get(score, f"{score}_{identity.name}") for score in metric.better}

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganflow.errors import UserError
 from ganflow.evaluation.neighbours import distance_blocks, nearest_distances
 from ganflow.training.images import as_grid
 
@@ -20,7 +21,7 @@ class Neighbours:
     samples: Tensor  # (s,) int64, indices
     nearest: Tensor  # (s, SHOWN) int64, indices of real images
     distances: Tensor  # (s, SHOWN), of features
-    real_distance: float  # the median distance of a real image to the nearest other one
+    real_distance: float  # of real images among themselves
 
     @property
     def as_json(self) -> dict[str, object]:
@@ -29,13 +30,20 @@ class Neighbours:
         return numbers | {"real_distance": self.real_distance, "first": FIRST, "nearest_first": NEAREST}
 
 
-def neighbours(features: Tensor, real: Tensor) -> Neighbours:
-    """Of samples with features (n, f), by at least SHOWN real images with features (m, f)."""
+def neighbours(features: Tensor, real: Tensor, real_distance: float) -> Neighbours:
+    """Of samples with features (n, f), by real images with features (m, f); raises UserError for fewer than SHOWN."""
+    if len(real) < SHOWN:
+        raise UserError(f"params.yaml: evaluation: {SHOWN} training images stand beside a sample; set real_images")
     distances, nearest = _nearest(features, real)
     chosen = list(range(min(FIRST, len(features))))
     chosen += [index for index in distances[:, 0].argsort(stable=True).tolist() if index not in chosen][:NEAREST]
     which = torch.tensor(chosen)
-    return Neighbours(which, nearest[which], distances[which], float(nearest_distances(real).median()))
+    return Neighbours(which, nearest[which], distances[which], real_distance)
+
+
+def real_distance(real: Tensor) -> float:
+    """The median distance of real images with features (m, f) to the nearest other one."""
+    return float(nearest_distances(real).median())
 
 
 def picture(samples: Tensor, real: Tensor) -> Image.Image:

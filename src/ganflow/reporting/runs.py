@@ -36,7 +36,8 @@ class Neighbours:
     @property
     def ratios(self) -> list[float]:
         """The distance of each sample to the nearest training image, in units of `real_distance`."""
-        return [distances[0] / self.real_distance for distances in self.distances]
+        unit = self.real_distance or 1.0  # of images that are mostly alike, as they are
+        return [distances[0] / unit for distances in self.distances]
 
 
 @dataclass(frozen=True)

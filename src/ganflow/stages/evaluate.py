@@ -43,12 +43,14 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         if best in passed:
             at_best = judges.scores(real, _samples(asked, judges, passed[best], generated, "best", device))
         if asked.extractor:
-            found = neighbours(final.features, real.features)
+            found = neighbours(final.features, real.features, checks["real_distance"])
             write_json(folder / "neighbours.json", found.as_json)
             indices = chosen_samples(train.count, asked.most_real)[found.nearest]
             beside = real_samples(train, indices.ravel()).unflatten(0, indices.shape)
-            images = scored_images(asked, *load_generator(file, device), device)[found.samples]
-            write_file(folder / "neighbours.png", encoded([picture(images, beside)], ".png"))
+            images = (
+                scored_images(asked, *load_generator(file, device), device) if final.values is None else final.values
+            )
+            write_file(folder / "neighbours.png", encoded([picture(images[found.samples], beside)], ".png"))
         with (trained / "journal.csv").open(newline="") as journal:
             last = list(csv.DictReader(journal))[-1]
         content = {

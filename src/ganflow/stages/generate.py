@@ -4,7 +4,7 @@ once a run."""
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.curve import Curve, best_of, scored_weights, snapshots, write_curve
+from ganflow.evaluation.curve import Curve, best_of, scored_weights, sees_values, snapshots, write_curve
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.images import scored_images
 from ganflow.evaluation.sets import real_set, save_features
@@ -31,7 +31,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     with outputs(unit) as folder:
         if evaluation.curve:
             train = Shards(shards / SPLITS[0], experiment.compute.threads)
-            real = real_set(train, features if extraction else None, evaluation.most_real)
+            real = real_set(train, features if extraction else None, evaluation.most_real, sees_values(evaluation))
             curve, passed = Curve(evaluation, real, extraction, device), snapshots(trained, file.stem)
             rows = []
             with Progress(f"{unit}, curve", len(passed) + 1, "snapshots") as progress:

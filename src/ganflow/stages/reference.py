@@ -10,6 +10,7 @@ from ganflow.evaluation.checks import HELD_OUT, compared, flags, known_of
 from ganflow.evaluation.degradations import degraded, fewer_classes
 from ganflow.evaluation.interfaces import Samples
 from ganflow.evaluation.judges import Judges
+from ganflow.evaluation.memorisation import real_distance
 from ganflow.evaluation.sets import load_features, real_set
 from ganflow.progress import say
 from ganflow.stages.execution import device_of, outputs
@@ -47,4 +48,5 @@ def run(experiment: Experiment, dataset: str) -> None:
             say(f"{unit}: {flag}")
         checks = {name: {"samples": len(checked[name]), "scores": found} for name, found in scores.items()}
         about = {"checks": checks, "flags": raised, "literature": literature, "real_images": len(train)}
+        about |= {"real_distance": real_distance(train.features)} if kept else {}
         write_json(folder / "checks.json", about)
