@@ -23,7 +23,9 @@ OF_A_RUN = ("train", "generate", "evaluate")
 def longer(clone) -> None:
     """Trainings of some seconds, with a checkpoint every few iterations, so that a kill finds something to cut off."""
     clone.edit("params.yaml", "iterations: 6,", "iterations: 150,")
-    clone.edit("params.yaml", "3, snapshot_every: 2, checkpoint_every: 2", "30, snapshot_every: 40, checkpoint_every: 10")
+    clone.edit(
+        "params.yaml", "3, snapshot_every: 2, checkpoint_every: 2", "30, snapshot_every: 40, checkpoint_every: 10"
+    )
 
 
 def kill(clone, command: str, number: int, after: float) -> None:

@@ -43,7 +43,7 @@ def compute_on(device: str) -> None:
 
     if device == "cuda":
         torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms is the same, and imports the compiler
     torch.backends.cudnn.allow_tf32 = False
 
 
