@@ -27,6 +27,7 @@ EVALUATION = """evaluation:
   metrics: [frechet_distance, {{kernel_distance: {{subset_size: 20}}}}, classifier_score, manifold, classes]
 """
 
+FEW = 1e-3  # theirs errs with fewer images than features: rounding in the null directions of a singular product
 KEYS = {
     "frechet_distance_inception": "frechet_inception_distance",
     "kernel_distance_inception": "kernel_inception_distance_mean",
@@ -72,10 +73,10 @@ def test_score_json_holds_what_torch_fidelity_computes_of_the_same_images(scored
     theirs = calculate_metrics(input1="validation", isc=True, fid=True, kid=True, kid_subset_size=20, **prc, **how)
     held_out = ours["checks"]["held_out"]["scores"]
     for name, key in KEYS.items():
-        assert held_out[name] == pytest.approx(theirs[key], rel=1e-5), name
+        assert held_out[name] == pytest.approx(theirs[key], rel=FEW if name.startswith("frechet") else 1e-5), name
     assert 0 < held_out["precision_inception"] < 1 < held_out["classifier_score_inception"]
     [fid] = calculate_metrics(input1="generated", fid=True, **how).values()
-    assert ours["scores"]["frechet_distance_inception"] == pytest.approx(fid, rel=1e-5)
+    assert ours["scores"]["frechet_distance_inception"] == pytest.approx(fid, rel=FEW)
 
 
 def test_the_names_of_the_literature_need_its_weights(scored, monkeypatch, tmp_path):

@@ -63,7 +63,7 @@ def test_what_an_image_gives_depends_on_no_other_image(name, weights_of):
     assert isinstance(network, nn.Module)
     assert not any(module.training for module in network.modules())
     assert not any(parameter.requires_grad for parameter in network.parameters())
-    images = pictures()
+    images = pictures(COUNT)
     features, logits = extract(network, images, name)
     assert (features.dtype, logits.dtype) == (torch.float32, torch.float32)
     assert (features.shape, logits.shape) == tuple((COUNT, size) for size in SIZES[name])

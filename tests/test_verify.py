@@ -9,7 +9,7 @@ RUN = "results/tiny/runs/rendered_objects/dcgan/0"
 def test_verify(clone):
     clone.run("dvc repro --quiet")
     whole = clone.run("python -m ganflow verify").stdout
-    assert "16 units" in whole and whole.endswith("all equal\n")
+    assert "23 units" in whole and whole.endswith("all equal\n")
     sampled = clone.run("python -m ganflow verify --subset 5%").stdout
     assert sampled.endswith("all equal\n")
     assert float(sampled.split(" MB")[0].split()[-1]) < float(whole.split(" MB")[0].split()[-1])

@@ -59,7 +59,7 @@ def identity_of(evaluation: Evaluation, folder: Path) -> Identity | None:
 @torch.no_grad()
 def extract(network: nn.Module, images: Tensor, what: str | None = None) -> tuple[Tensor, Tensor]:
     """Features (n, f) and logits (n, k), float32 on the CPU, of images, uint8 (n, 3, H, W)."""
-    device = next(network.parameters()).device
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     found: list[tuple[Tensor, Tensor]] = []
     with Progress(what, len(images), "images") if what else nullcontext() as progress:
         for batch in images.split(BATCH):
