@@ -14,7 +14,7 @@ reproduce: environment
 	@echo "Report: results/$$(sed -n 's/^experiment: *//p' params.yaml)/report/index.html; 'make ui' compares the runs in MLflow"
 
 test: lint
-	pytest -n 2
+	pytest -n 2 --dist loadgroup
 
 exact: environment
 	GANFLOW_EXACT=long pytest tests/test_exact.py tests/test_engines.py --verbose --durations=0

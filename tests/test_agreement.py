@@ -17,7 +17,7 @@ from ganflow.evaluation.extractors import inception
 from ganflow.evaluation.images import chosen_samples
 from ganflow.stages.cli import main
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agreement")]  # one run for both tests
 
 RUN = ("rendered_objects", "dcgan", "0")
 EVALUATION = """evaluation:
