@@ -74,7 +74,7 @@ def test_score_json_holds_what_torch_fidelity_computes_of_the_same_images(scored
     held_out = ours["checks"]["held_out"]["scores"]
     for name, key in KEYS.items():
         assert held_out[name] == pytest.approx(theirs[key], rel=FEW if name.startswith("frechet") else 1e-5), name
-    assert 0 < held_out["precision_inception"] < 1 < held_out["classifier_score_inception"]
+    assert held_out["precision_inception"] > 0 and held_out["classifier_score_inception"] > 1.1  # logits that differ
     [fid] = calculate_metrics(input1="generated", fid=True, **how).values()
     assert ours["scores"]["frechet_distance_inception"] == pytest.approx(fid, rel=FEW)
 
