@@ -14,7 +14,6 @@ from ganflow.components import component_class, names
 from ganflow.config import Choice, Evaluation
 from ganflow.data.scenes import bedrooms
 from ganflow.errors import UserError
-from ganflow.evaluation import metrics
 from ganflow.evaluation.images import generated_images
 from ganflow.evaluation.interfaces import Metric, Samples, metrics_of
 from ganflow.evaluation.metrics.sliced_wasserstein import _wasserstein_1d
@@ -49,7 +48,7 @@ def featured(features: torch.Tensor, labels: torch.Tensor, centres: torch.Tensor
     return Samples(features=features, logits=-torch.cdist(features, centres).square() / 20, labels=labels)
 
 
-METRICS = {name: component_class(metrics, Metric, name, "where") for name in names(metrics)}
+METRICS = {name: component_class(Metric, name, "where") for name in names(Metric)}
 BY_CONTENT = {"points": "corners", "images": "rooms", "features": "blobs"}
 
 

@@ -12,14 +12,13 @@ from torch import nn
 
 from ganflow.components import component_class, names
 from ganflow.errors import UserError
-from ganflow.evaluation import extractors
 from ganflow.evaluation.extraction import BATCH, extract, frozen, read_weights
 from ganflow.evaluation.extractors import efficientnet_lite0, inception
 from ganflow.evaluation.extractors.efficientnet_lite0 import EfficientNetLite0
 from ganflow.evaluation.extractors.inception import Inception
 from ganflow.evaluation.interfaces import Extractor
 
-NAMES = names(extractors)
+NAMES = names(Extractor)
 SIZES = {"efficientnet_lite0": (1280, 1000), "inception": (2048, 1008)}  # features and logits
 COUNT = BATCH + 4
 
@@ -39,7 +38,7 @@ def weights_of(fidelity, tmp_path_factory):
 
 
 def extractor_class(name):
-    return component_class(extractors, Extractor, name, "evaluation.extractor")
+    return component_class(Extractor, name, "evaluation.extractor")
 
 
 def digest(path):

@@ -13,7 +13,6 @@ from torch import nn
 from ganflow import config
 from ganflow.components import component_class, names
 from ganflow.config import Choice, Training, Variant
-from ganflow.data import formats
 from ganflow.data.interfaces import Format
 from ganflow.errors import UserError
 from ganflow.methods import conditionings, constraints, objectives, optimizers
@@ -60,9 +59,9 @@ def test_every_component_keeps_the_contract(package, kind, name):
         found(unknown_setting=1)
 
 
-@pytest.mark.parametrize("name", names(objectives))
+@pytest.mark.parametrize("name", names(Objective))
 def test_objectives_drive_critic_and_generator_apart(name):
-    objective = component_class(objectives, Objective, name, "where")()
+    objective = component_class(Objective, name, "where")()
     real, fake = REAL / 4, FAKE / 16  # below least squares' target for real images and above that for generated ones
     assert objective.critic_loss(real + 0.1, fake - 0.1) < objective.critic_loss(real, fake)
     assert objective.estimate(real + 0.1, fake - 0.1) > objective.estimate(real, fake)
@@ -259,8 +258,8 @@ def test_choice_of_a_component_by_name():
         parts("v", variant(optimizer=Choice(name="adm").name), (32, 32, 3))
 
 
-OBJECTIVES = [*(set(names(objectives)) - {"f_gan"}), *({"f_gan": {"divergence": name}} for name in DIVERGENCES)]
-PAIRS = list(product(sorted(OBJECTIVES, key=str), names(constraints), ("batch", "layer", "none")))
+OBJECTIVES = [*(set(names(Objective)) - {"f_gan"}), *({"f_gan": {"divergence": name}} for name in DIVERGENCES)]
+PAIRS = list(product(sorted(OBJECTIVES, key=str), names(Constraint), ("batch", "layer", "none")))
 
 
 @pytest.mark.parametrize(("objective", "constraint", "norm"), PAIRS, ids=lambda value: str(value))
@@ -329,7 +328,7 @@ class RandomDraws:
         return torch.randint(max(count, 1), (self.size,))
 
 
-@pytest.mark.parametrize("conditioning", names(conditionings))
+@pytest.mark.parametrize("conditioning", names(Conditioning))
 @pytest.mark.parametrize("network", ["dcgan", "mlp"])
 @pytest.mark.parametrize("constraint", ["gradient_penalty", "spectral_norm"])
 def test_every_conditioning_trains_every_network(conditioning, network, constraint):
@@ -438,7 +437,7 @@ def test_every_variant_of_every_profile_is_sensible_and_builds(profile):
     experiment = config.load(profile)
     for name, chosen in experiment.variants.items():
         for dataset in experiment.datasets.values():
-            form = component_class(formats, Format, dataset.format, "where")
+            form = component_class(Format, dataset.format, "where")
             made = parts(name, chosen, dataset.shape, form.labelled)
             with torch.device("meta"):
                 made.network.generator(dataset.shape[0], experiment.training_of(name).latent)

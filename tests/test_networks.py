@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from ganflow.components import component_class, names
-from ganflow.networks import families
 from ganflow.networks.families.bottleneck import Bottleneck
 from ganflow.networks.families.dcgan import DCGAN
 from ganflow.networks.families.dcgan5 import DCGAN5
@@ -22,9 +21,9 @@ from ganflow.networks.layers import ConditionalBatchNorm2d, SameConv2d, SameConv
 NORMS = (nn.BatchNorm2d, nn.GroupNorm)
 
 
-@pytest.mark.parametrize("name", names(families))
+@pytest.mark.parametrize("name", names(Network))
 def test_every_family_keeps_the_contract(name):
-    found = component_class(families, Network, name, "where")
+    found = component_class(Network, name, "where")
     assert found.__doc__
     for key, field in found.model_fields.items():
         assert field.description, f"{name}.{key} is not described"

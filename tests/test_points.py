@@ -7,7 +7,6 @@ import pytest
 
 from ganflow.components import component_class, names
 from ganflow.config import Choice
-from ganflow.data import distributions
 from ganflow.data.formats.points import Points
 from ganflow.data.interfaces import SPLITS, Distribution
 from ganflow.data.reader import Shards
@@ -20,9 +19,9 @@ DEVIATIONS = {"eight_gaussians": 0.02 / 2**0.5, "twenty_five_gaussians": 0.05 / 
 DEVIATIONS |= {"mixture_2d": 0.1, "gaussian": 1.0}
 
 
-@pytest.mark.parametrize("name", names(distributions))
+@pytest.mark.parametrize("name", names(Distribution))
 def test_every_distribution_keeps_the_contract(name):
-    found = component_class(distributions, Distribution, name, "where")
+    found = component_class(Distribution, name, "where")
     assert found.__doc__
     for key, field in found.model_fields.items():
         assert field.description, f"{name}.{key} is not described"
@@ -41,7 +40,7 @@ def test_every_distribution_keeps_the_contract(name):
 
 def test_the_papers_toys_are_where_the_authors_code_puts_them():
     def centres(name: str) -> np.ndarray:
-        one = component_class(distributions, Distribution, name, "where")()
+        one = component_class(Distribution, name, "where")()
         points, modes = one.draw(50_000, generator(0, "points"))
         return np.stack([points[modes == mode].mean(0) for mode in range(one.modes)])
 
@@ -49,7 +48,7 @@ def test_the_papers_toys_are_where_the_authors_code_puts_them():
     assert np.linalg.norm(ring, axis=1) == pytest.approx(2 / 1.414, rel=2e-3)
     grid = centres("twenty_five_gaussians") * 2.828
     assert np.abs(grid - 2 * np.round(grid / 2)).max() < 0.01 and np.abs(grid).max() == pytest.approx(4, abs=0.01)
-    roll, _ = component_class(distributions, Distribution, "swiss_roll", "where")().draw(50_000, generator(0, "points"))
+    roll, _ = component_class(Distribution, "swiss_roll", "where")().draw(50_000, generator(0, "points"))
     radius = np.linalg.norm(roll, axis=1) * 7.5
     assert 1.5 * np.pi - 1.2 < radius.min() and radius.max() < 4.5 * np.pi + 1.2
 

@@ -13,7 +13,6 @@ from ganflow.errors import UserError
 from ganflow.methods.objectives.minimax import Minimax
 from ganflow.methods.objectives.non_saturating import NonSaturating
 from ganflow.reporting.findings import study_figure
-from ganflow.studies import cases
 from ganflow.studies.cases import divergence_fits, parallel_lines, saturation
 from ganflow.studies.interfaces import Study, studies_of
 
@@ -30,12 +29,12 @@ SHORT = {
 def findings():
     """Each study, made short, with what it found."""
     torch.use_deterministic_algorithms(True)
-    return {name: component_class(cases, Study, name, "where")(**SHORT[name]).run() for name in SHORT}
+    return {name: component_class(Study, name, "where")(**SHORT[name]).run() for name in SHORT}
 
 
-@pytest.mark.parametrize("name", names(cases))
+@pytest.mark.parametrize("name", names(Study))
 def test_every_study_keeps_the_contract(name, findings):
-    found = component_class(cases, Study, name, "where")
+    found = component_class(Study, name, "where")
     for key, field in found.model_fields.items():
         assert field.description, f"{name}.{key} is not described"
     made = findings[name].as_json()
@@ -46,7 +45,7 @@ def test_every_study_keeps_the_contract(name, findings):
 
 @pytest.mark.parametrize("name", ["saturation", "minimax_maximin"])
 def test_a_study_finds_the_same_again(name, findings):
-    assert component_class(cases, Study, name, "where")(**SHORT[name]).run() == findings[name]
+    assert component_class(Study, name, "where")(**SHORT[name]).run() == findings[name]
 
 
 @pytest.mark.parametrize("theta", [-0.7, 0.0, 0.2])

@@ -22,7 +22,7 @@ from ganflow.data.scenes import objects
 from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
 from ganflow.evaluation.images import generated_images
-from ganflow.methods import conditionings, constraints, objectives, optimizers
+from ganflow.methods import constraints, objectives, optimizers
 from ganflow.methods.adversarial import Adversarial, parts
 from ganflow.methods.interfaces import Update
 from ganflow.networks.interfaces import codes
@@ -62,7 +62,7 @@ def sensible_variants() -> dict[str, Variant]:
                     parts("v", plain(**objective), (16, 16, 3))
                     found[name] = plain(**objective)
                     break
-    for name in names(conditionings):
+    for name in names(Conditioning):
         found[f"conditioned_{name}"] = plain(network=NORMALISED, conditioning=name)
     return found
 
@@ -70,7 +70,7 @@ def sensible_variants() -> dict[str, Variant]:
 VARIANTS = sensible_variants()
 WGAN_GP, DCGAN, WGAN = "wasserstein", "dcgan", "wgan"
 # `wasserstein` found the gradient penalty, `none` is the constraint
-assert set(VARIANTS) >= {*names(objectives), *names(constraints), *names(optimizers)}
+assert set(VARIANTS) >= {*names(Objective), *names(Constraint), *names(Optimizer)}
 
 
 def drawing(index: int) -> Image.Image:

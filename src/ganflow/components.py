@@ -1,44 +1,89 @@
-"""Components: one file each, found by its name. A file `weight_clipping.py` in a package holds one subclass of
+"""Components: one file each, found by its name. A file `weight_clipping.py` in a folder holds one subclass of
 `Component`, a frozen pydantic model whose fields are its settings in params.yaml and whose methods are what it does."""
 
 import difflib
 import importlib
 import pkgutil
-from types import ModuleType
-from typing import TypeVar
+from collections.abc import Iterator
+from typing import Any, ClassVar, TypeVar
 
-from ganflow.config import Choice, Model, checked
+from pydantic import BaseModel
+
+from ganflow.config import Choice, In, Model, checked
 from ganflow.errors import UserError
 
 
 class Component(Model):
     """Base of everything that params.yaml chooses by name."""
 
+    folder: ClassVar[str]  # of the files of one kind, below the package: methods.objectives
+
 
 C = TypeVar("C", bound=Component)
 
 
-def names(package: ModuleType) -> list[str]:
-    """The names of the components in a package, sorted."""
+def component_names(folder: str) -> list[str]:
+    """The names of all components in a folder of the package, sorted."""
+    package = importlib.import_module(f"ganflow.{folder}")
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
 
 
-def component_class(package: ModuleType, kind: type[C], name: str, where: str) -> type[C]:
-    """The one subclass of `kind` in `package`/`name`.py; raises UserError for a name that has no file."""
-    known = names(package)
+def named_class(folder: str, name: str, where: str) -> Any:
+    """The component class in the file `name`.py of a folder; raises UserError if there is no such file."""
+    known = component_names(folder)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         cure = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
         raise UserError(f"params.yaml: {where} = {name!r}: there is no such component; {cure}")
-    module = importlib.import_module(f"{package.__name__}.{name}")
+    module = importlib.import_module(f"ganflow.{folder}.{name}")
     [found] = [
         c
         for c in vars(module).values()
-        if isinstance(c, type) and issubclass(c, kind) and c.__module__ == module.__name__
+        if isinstance(c, type) and issubclass(c, Component) and c.__module__ == module.__name__
     ]
     return found
 
 
-def component(package: ModuleType, kind: type[C], choice: Choice, where: str) -> C:
+def names(kind: type[Component]) -> list[str]:
+    """The names of all components of a kind, sorted."""
+    return component_names(kind.folder)
+
+
+def component_class(kind: type[C], name: str, where: str) -> type[C]:
+    """The component class of a kind in the file `name`.py; raises UserError if there is no such file."""
+    return named_class(kind.folder, name, where)
+
+
+def component(kind: type[C], choice: Choice, where: str) -> C:
     """The component that a choice names, with its settings checked; `where` is the key for messages."""
-    return checked(component_class(package, kind, choice.name, where), choice.settings, f"{where}.{choice.name}")
+    return checked(component_class(kind, choice.name, where), choice.settings, f"{where}.{choice.name}")
+
+
+def choices(model: BaseModel, where: str = "") -> Iterator[tuple[str, str, Component]]:
+    """(key, module, component) of everything that a model of params.yaml chooses by name, and of what that chooses.
+
+    The key is dotted and begins with `where`; the module is that of the component's file. Raises UserError for an
+    unknown name or setting.
+    """
+    for name, field in type(model).model_fields.items():
+        folder = next((mark.folder for mark in field.metadata if isinstance(mark, In)), None)
+        for key, value in _leaves(getattr(model, name), f"{where}.{name}" if where else name):
+            if folder and isinstance(value, Choice | str):
+                choice = Choice(name=value) if isinstance(value, str) else value
+                found = checked(named_class(folder, choice.name, key), choice.settings, f"{key}.{choice.name}")
+                yield key, f"ganflow.{folder}.{choice.name}", found
+                yield from choices(found, f"{key}.{choice.name}")
+            elif isinstance(value, BaseModel):
+                yield from choices(value, key)
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    match value:
+        case dict():
+            for inner, item in value.items():
+                yield from _leaves(item, f"{key}.{inner}")
+        case tuple() | list():
+            for index, item in enumerate(value):
+                yield from _leaves(item, f"{key}.{index}")
+        case _:
+            yield key, value

@@ -6,9 +6,19 @@ the component's own file; here it is a `Choice`: a name and its settings.
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
@@ -27,6 +37,13 @@ class Model(BaseModel):
     """Frozen, refuses unknown keys and silent conversions (a number written as text stays text)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+    short_keys: ClassVar[tuple[str, ...]] = ()  # keys that are short for others
+
+
+class In(NamedTuple):
+    """Says of a field that its `Choice`s name files of this folder of the package, such as methods.objectives."""
+
+    folder: str
 
 
 class Choice(Model):
@@ -58,8 +75,10 @@ class Compute(Model):
 class Dataset(Model):
     """A dataset: where its archives come from, how they are read, how its images are cut or how long its points are."""
 
-    format: Name = Field(description="layout of the archives: a file of data/formats")
-    source: Choice = Field(description="where the archives come from: a file of data/sources")
+    format: Annotated[Name, In("data.formats")] = Field(description="layout of the archives: a file of data/formats")
+    source: Annotated[Choice, In("data.sources")] = Field(
+        description="where the archives come from: a file of data/sources"
+    )
     resolution: int | None = Field(None, ge=8, le=1024, description="of images: pixels a side, after crop and resize")
     dimension: int | None = Field(None, ge=1, le=1024, description="of points: their coordinates")
     resize: Resize = Field("lanczos", description="filter; the others are faster and less exact (docs/data.md)")
@@ -83,23 +102,21 @@ class Dataset(Model):
         return self
 
 
-class CriticSteps(Model):
-    """Critic updates per generator update; `boost` at the start and now and then, as in the WGAN authors' code."""
+class MovingAverage(Model):
+    """An exponential moving average of weights, updated after every iteration."""
 
-    steps: int = Field(1, ge=1, description="critic updates before each generator update")
-    boost: int | None = Field(None, ge=1, description="critic updates at boosted iterations")
-    boost_first: int = Field(25, ge=0, description="the first so many generator iterations are boosted")
-    boost_every: int = Field(500, ge=1, description="and every so many")
+    decay: float = Field(gt=0, lt=1, description="of the average")
+    ramp_up: bool = Field(
+        False, description="decay min(decay, (1 + t) / (10 + t)) in iteration t, as TensorFlow's `num_updates` has it"
+    )
+    batch_norm: Literal["recomputed", "copied"] = Field(
+        "recomputed",
+        description="running statistics of the averaged weights: recomputed with them, or copied from the raw weights",
+    )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_yaml(cls, value: Any) -> Any:
-        return {"steps": value} if isinstance(value, int) else value
-
-    def at(self, iteration: int) -> int:
-        """Critic updates before the generator update `iteration` (from 0)."""
-        boosted = self.boost and (iteration < self.boost_first or iteration % self.boost_every == 0)
-        return self.boost if boosted else self.steps
+    def decay_at(self, iteration: int) -> float:
+        """The decay of iteration `iteration`, from 0."""
+        return min(self.decay, (1 + iteration) / (10 + iteration)) if self.ramp_up else self.decay
 
 
 class Training(Model):
@@ -113,7 +130,9 @@ class Training(Model):
         False, description="critics see 2 (x / 256 - 0.5) + U(0, 1/128) of real images, as in WGAN-GP's CIFAR code"
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the networks; penalties stay float32")
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of the generator's moving average; 0: none")
+    ema: MovingAverage | None = Field(
+        None, description="moving average of what is scored: its decay, or a mapping; 0 or absent: none"
+    )
     journal_every: int = Field(100, ge=1, description="iterations between journal rows")
     sample_every: int = Field(1000, ge=1, description="iterations between sample grids")
     snapshot_every: int = Field(
@@ -124,6 +143,13 @@ class Training(Model):
         8, ge=1, le=32, description="images a side of a sample grid; its square of points in a picture of points"
     )
     validation_images: int = Field(1000, ge=1, description="at most so many held-out images in the validation loss")
+
+    @field_validator("ema", mode="before")
+    @classmethod
+    def _short_ema(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return {"decay": value} if value else None
+        return value
 
     @model_validator(mode="after")
     def _rows_are_whole(self) -> "Training":
@@ -137,16 +163,54 @@ class Training(Model):
 
 
 class Variant(Model):
-    """One method: networks, objective, constraint and optimiser, with what it changes in the training section."""
+    """One line of the experiment: a method with its networks and optimisers, and what it changes in the training
+    section.
 
-    network: Choice = Field(description="a file of networks/families")
-    critic_network: Choice | None = Field(None, description="the critic's family; absent: the generator's")
-    objective: Choice = Field(description="what both minimise: a file of methods/objectives")
-    constraint: Choice = Field(Choice(name="none"), description="of the critic: a file of methods/constraints")
-    conditioning: Choice = Field(Choice(name="none"), description="on classes: a file of methods/conditionings")
-    optimizer: Choice = Field(description="of both networks: a file of methods/optimizers")
-    critic_steps: CriticSteps = Field(CriticSteps(), description="critic updates per generator update")
+    The settings of the method `adversarial` may also stand in the variant itself: `objective: wasserstein` is short for
+    `method: {adversarial: {objective: wasserstein}}`.
+    """
+
+    short_keys: ClassVar = (
+        "critic_network",
+        "objective",
+        "constraint",
+        "generator_constraint",
+        "conditioning",
+        "critic_steps",
+    )
+
+    network: Annotated[Choice, In("networks.families")] = Field(description="a file of networks/families")
+    method: Annotated[Choice, In("methods.recipes")] = Field(description="a file of methods/recipes")
+    optimizer: Annotated[Choice, In("methods.optimizers")] = Field(
+        description="of every player: a file of methods/optimizers"
+    )
+    optimizers: Annotated[dict[Name, Choice], In("methods.optimizers")] = Field(
+        {}, description="of single players by their names, as two learning rates (TTUR, arXiv 1706.08500)"
+    )
+    datasets: tuple[Name, ...] | None = Field(
+        None, min_length=1, strict=False, description="the datasets to train it on; absent: all"
+    )
     training: dict[str, Any] = Field({}, description="keys of the training section that this variant sets otherwise")
+    _short: bool = PrivateAttr(False)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _short_form(cls, value: Any, handler: ModelWrapValidatorHandler["Variant"]) -> "Variant":
+        short = isinstance(value, dict) and not value.keys().isdisjoint(cls.short_keys)
+        if short:
+            if "method" in value:
+                raise ValueError("has `method` and settings of `adversarial` beside it; move them into the method")
+            settings = {key: value[key] for key in cls.short_keys if key in value}
+            others = {key: value[key] for key in value.keys() - settings.keys()}
+            value = others | {"method": {"adversarial": settings}}
+        made = handler(value)
+        made._short = short
+        return made
+
+    @property
+    def method_key(self) -> str:
+        """Where the method's settings stand in the variant, for messages; empty for the short form."""
+        return "" if self._short else f"method.{self.method.name}"
 
 
 class Curve(Model):
@@ -155,7 +219,7 @@ class Curve(Model):
     Its first score says which is best.
     """
 
-    metric: Choice = Field(description="a file of evaluation/metrics")
+    metric: Annotated[Choice, In("evaluation.metrics")] = Field(description="a file of evaluation/metrics")
     images: int = Field(500, ge=2, description="generated images of each snapshot")
 
 
@@ -171,16 +235,26 @@ class Evaluation(Model):
     batch_norm: Literal["running", "batch"] = Field(
         "running", description="statistics of the generator's batch normalisation; batch: as in WGAN-GP's code"
     )
-    extractor: Choice | None = Field(
+    extractor: Annotated[Choice | None, In("evaluation.extractors")] = Field(
         None, description="of the features that some metrics compare: a file of evaluation/extractors"
     )
-    metrics: tuple[Choice, ...] = Field(min_length=1, strict=False, description="files of evaluation/metrics")
+    metrics: Annotated[tuple[Choice, ...], In("evaluation.metrics")] = Field(
+        min_length=1, strict=False, description="files of evaluation/metrics"
+    )
     curve: Curve | None = Field(None, description="scores over training; absent: none, and no best iteration")
 
     @property
     def most_real(self) -> int:
         """Real images of a split at most."""
         return self.real_images or self.images
+
+
+class Run(NamedTuple):
+    """One training: a variant on a dataset with a seed."""
+
+    dataset: str
+    variant: str
+    seed: int
 
 
 class Experiment(Model):
@@ -193,7 +267,9 @@ class Experiment(Model):
     variants: dict[Name, Variant] = Field(min_length=1)
     training: Training
     evaluation: Evaluation
-    studies: tuple[Choice, ...] = Field((), strict=False, description="of the theory: files of studies")
+    studies: Annotated[tuple[Choice, ...], In("studies.cases")] = Field(
+        (), strict=False, description="of the theory: files of studies/cases"
+    )
 
     @field_validator("seeds")
     @classmethod
@@ -204,12 +280,20 @@ class Experiment(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Experiment":
-        points = [name for name, dataset in self.datasets.items() if dataset.dimension is not None]
-        for name in self.variants:
-            if self.training_of(name).dequantise and points:
+        for name, variant in self.variants.items():
+            for dataset in variant.datasets or ():
+                if dataset not in self.datasets:
+                    raise ValueError(
+                        f"variants.{name}.datasets: there is no dataset {dataset!r}; name some of "
+                        f"{', '.join(self.datasets)}"
+                    )
+        for dataset, variant, _ in self.runs:
+            if self.training_of(variant).dequantise and self.datasets[dataset].dimension is not None:
                 raise ValueError(
-                    f"variants.{name}: dequantise is noise on 8-bit images, and datasets.{points[0]} are points"
+                    f"variants.{variant}: dequantise is noise on 8-bit images, and datasets.{dataset} are points"
                 )
+        if idle := sorted(self.datasets.keys() - {run.dataset for run in self.runs}):
+            raise ValueError(f"datasets.{idle[0]}: no variant is trained on it; remove it, or name it in a variant")
         for name, dataset in self.datasets.items():
             if (dataset.source.name == "rendered") != name.startswith("rendered_"):
                 raise ValueError(
@@ -217,6 +301,17 @@ class Experiment(Model):
                     "and no other, has a name that begins with `rendered_`: drawings never go by the name of real data"
                 )
         return self
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All trainings: every variant on each of its datasets with each seed."""
+        return tuple(
+            Run(dataset, name, seed)
+            for dataset in self.datasets
+            for name, variant in self.variants.items()
+            if variant.datasets is None or dataset in variant.datasets
+            for seed in self.seeds
+        )
 
     def training_of(self, variant: str) -> Training:
         """The training section as it holds for a variant."""
@@ -293,4 +388,4 @@ def _fields_at(annotation: Any, path: list[str]) -> set[str]:
             annotation = get_args(annotation)[get_origin(annotation) is dict]
         else:
             annotation = annotation.model_fields[part].annotation
-    return set(annotation.model_fields) if hasattr(annotation, "model_fields") else set()
+    return {*annotation.model_fields, *annotation.short_keys} if hasattr(annotation, "model_fields") else set()

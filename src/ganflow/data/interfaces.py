@@ -55,6 +55,7 @@ class Sample(NamedTuple):
 class Format(Component):
     """The layout of a dataset's official archives."""
 
+    folder: ClassVar = "data.formats"
     archives: ClassVar[tuple[Archive, ...]]
     images: ClassVar[dict[str, int]]  # of each split in the official archives
     labelled: ClassVar[bool] = False  # whether the images have classes
@@ -84,6 +85,8 @@ class Format(Component):
 class Distribution(Component):
     """A distribution of points, most often a mixture of equal components: its modes."""
 
+    folder: ClassVar = "data.distributions"
+
     @property
     def dimension(self) -> int:
         """The coordinates of a point."""
@@ -101,6 +104,8 @@ class Distribution(Component):
 
 class Source(Component):
     """Where the archives of a dataset come from."""
+
+    folder: ClassVar = "data.sources"
 
     @abstractmethod
     def deliver(self, form: Format, folder: Path) -> dict[str, str]:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from ganflow.components import Component, component
 from ganflow.config import Evaluation
 from ganflow.errors import UserError
-from ganflow.evaluation import extractors, metrics
 
 Sense = Literal["lower", "higher"]
 
@@ -40,6 +39,7 @@ class Samples:
 class Metric(Component):
     """One or several scores of a set of samples, each against the same real ones."""
 
+    folder: ClassVar = "evaluation.metrics"
     takes: ClassVar[Literal["images", "points", "features"]]  # what it looks at; features come with logits
     better: ClassVar[dict[str, Sense]]  # its scores by name, and whether a lower or a higher one is better
     known_as: ClassVar[dict[str, str]] = {}  # {score: its name in the literature, by the Inception network alone}
@@ -61,6 +61,7 @@ class Metric(Component):
 class Extractor(Component):
     """A network with fixed weights, which come as a file of a known sha256."""
 
+    folder: ClassVar = "evaluation.extractors"
     literature: ClassVar[str | None] = None  # sha256 of the weights with which scores have the literature's names
     fetched: ClassVar[bool]  # whether the weights come over the network
     bytes: ClassVar[int]  # of the weights
@@ -96,7 +97,7 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:
         where = f"evaluation.metrics.{index}"
         if choice.name in found:
             raise UserError(f"params.yaml: {where} = {choice.name!r}: stands there twice; keep one")
-        found[choice.name] = component(metrics, Metric, choice, where)
+        found[choice.name] = component(Metric, choice, where)
     return found
 
 
@@ -104,14 +105,14 @@ def curve_metric(evaluation: Evaluation) -> Metric | None:
     """The metric of the scores over training, if params.yaml asks for them."""
     if evaluation.curve is None:
         return None
-    return component(metrics, Metric, evaluation.curve.metric, "evaluation.curve.metric")
+    return component(Metric, evaluation.curve.metric, "evaluation.curve.metric")
 
 
 def extractor_of(evaluation: Evaluation) -> Extractor | None:
     """The extractor that params.yaml names, if any."""
     if evaluation.extractor is None:
         return None
-    return component(extractors, Extractor, evaluation.extractor, "evaluation.extractor")
+    return component(Extractor, evaluation.extractor, "evaluation.extractor")
 
 
 def score_names(metric: Metric, identity: Identity | None) -> dict[str, str]:

@@ -9,7 +9,6 @@ from torch import Tensor, nn, optim
 from ganflow.components import Component, component
 from ganflow.config import Training, Variant
 from ganflow.errors import UserError
-from ganflow.methods import conditionings, constraints, objectives, optimizers
 from ganflow.methods.interfaces import Conditioning, Constraint, Draws, Objective, Optimizer, Update, Values
 from ganflow.methods.slopes import gradient_norms, summary
 from ganflow.networks.interfaces import Network, Shape, codes, initialise, network_of, parameter_count
@@ -39,10 +38,10 @@ def parts(name: str, variant: Variant, shape: Shape, labelled: bool = True, data
     found = Parts(
         network_of(variant.network, shape, f"{where}.network"),
         network_of(variant.critic_network or variant.network, shape, f"{where}.critic_network"),
-        component(objectives, Objective, variant.objective, f"{where}.objective"),
-        component(constraints, Constraint, variant.constraint, f"{where}.constraint"),
-        component(conditionings, Conditioning, variant.conditioning, f"{where}.conditioning"),
-        component(optimizers, Optimizer, variant.optimizer, f"{where}.optimizer"),
+        component(Objective, variant.objective, f"{where}.objective"),
+        component(Constraint, variant.constraint, f"{where}.constraint"),
+        component(Conditioning, variant.conditioning, f"{where}.conditioning"),
+        component(Optimizer, variant.optimizer, f"{where}.optimizer"),
     )
     if reason := found.constraint.refusal(found.critic_network, found.objective):
         raise UserError(f"params.yaml: {where}.constraint = {variant.constraint.name!r}: {reason}")

@@ -79,6 +79,7 @@ class Legend(NamedTuple):
 class Objective(Component):
     """What critic and generator minimise."""
 
+    folder: ClassVar = "methods.objectives"
     needs_slope: ClassVar[bool] = False  # whether only a constrained slope gives the critic's loss an optimum
     threshold: ClassVar[float | None] = 0.0  # scores above it say "real"; None: scores say no such thing
 
@@ -103,6 +104,7 @@ class Objective(Component):
 class Constraint(Component):
     """What keeps the critic in its class of functions; the default constrains nothing."""
 
+    folder: ClassVar = "methods.constraints"
     slope: ClassVar[str] = "unknown"  # the largest slope of a critic so constrained, in words; "near 1" or "unknown"
 
     def prepare(self, critic: nn.Module, seed: int) -> None:
@@ -129,6 +131,7 @@ class Conditioning(Component):
     `classes` is their count: 0 in a method that uses none.
     """
 
+    folder: ClassVar = "methods.conditionings"
     uses_labels: ClassVar[bool] = True
     critic_sees: ClassVar[str] = "images"  # the pairs of distributions that an estimate compares, in words
 
@@ -156,6 +159,7 @@ class Conditioning(Component):
 class Optimizer(Component):
     """An optimiser with its settings."""
 
+    folder: ClassVar = "methods.optimizers"
     lr: float = Field(gt=0, description="learning rate")
     decay: Literal["none", "linear"] = Field(
         "none", description="linear: the rate falls in every iteration alike, to 0 after the last"

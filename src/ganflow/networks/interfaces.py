@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from ganflow.components import Component, component
 from ganflow.config import Choice
 from ganflow.errors import UserError
-from ganflow.networks import families
 from ganflow.randomness import generator
 
 Shape = tuple[int, ...]  # of a sample as shards hold it: (height, width, 3) of images, (d,) of points
@@ -23,6 +22,7 @@ Shape = tuple[int, ...]  # of a sample as shards hold it: (height, width, 3) of 
 class Network(Component):
     """A generator and a critic for square RGB images of some resolutions, or for points of any dimension."""
 
+    folder: ClassVar = "networks.families"
     resolutions: ClassVar[tuple[int, ...]]  # pixels a side that the family is defined for; none: it is for points
 
     @abstractmethod
@@ -86,7 +86,7 @@ def parameter_count(module: nn.Module) -> int:
 
 def network_of(choice: Choice, shape: Shape, where: str) -> Network:
     """The network family with its settings; raises UserError for an unknown one or samples it is not made for."""
-    network = component(families, Network, choice, where)
+    network = component(Network, choice, where)
     if (shape[0] if len(shape) == 3 else None) in (network.resolutions or (None,)):
         return network
     known = f"images of {', '.join(map(str, network.resolutions))} pixels" if network.resolutions else "points"

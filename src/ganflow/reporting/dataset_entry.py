@@ -11,7 +11,6 @@ import numpy as np
 from ganflow.artifacts import digest_value
 from ganflow.components import component_class
 from ganflow.config import Dataset
-from ganflow.data import formats
 from ganflow.data.interfaces import Format
 from ganflow.reporting.runs import RunRecord, flat, spoken
 from ganflow.reporting.scores import scores_of
@@ -70,7 +69,7 @@ def dataset_input(name: str, dataset: Dataset, inputs: dict[str, str]) -> "Datas
     from mlflow.types import Schema, TensorSpec
 
     if dataset.source.name == "official":
-        archives = component_class(formats, Format, dataset.format, f"datasets.{name}.format").archives
+        archives = component_class(Format, dataset.format, f"datasets.{name}.format").archives
         source = HTTPDatasetSource(archives[0].url)
     else:
         source = CodeDatasetSource({"mlflow.source.name": f"ganflow.data.sources.{dataset.source.name}"})

@@ -2,7 +2,6 @@
 
 from ganflow.components import component
 from ganflow.config import Choice, Experiment
-from ganflow.data import formats, sources
 from ganflow.data.interfaces import Format, Source
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
@@ -12,8 +11,8 @@ def run(experiment: Experiment, dataset: str) -> None:
     """Writes data/raw/<dataset>: the format's archives, verified, and a manifest."""
     unit = unit_of(experiment, device_of(experiment), "download", dataset)
     chosen = experiment.datasets[dataset]
-    form = component(formats, Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
-    source = component(sources, Source, chosen.source, f"datasets.{dataset}.source")
+    form = component(Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
+    source = component(Source, chosen.source, f"datasets.{dataset}.source")
     digests: dict[str, str] = {}
     with outputs(unit, known=digests) as folder:
         digests.update(source.deliver(form, folder))

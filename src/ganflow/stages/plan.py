@@ -11,11 +11,9 @@ import torch
 from ganflow.artifacts import write_file
 from ganflow.components import component, names
 from ganflow.config import Choice, Dataset, Experiment
-from ganflow.data import formats, sources
 from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
-from ganflow.evaluation import extractors
-from ganflow.evaluation.interfaces import curve_metric, extractor_of, metrics_of
+from ganflow.evaluation.interfaces import Extractor, curve_metric, extractor_of, metrics_of
 from ganflow.methods.adversarial import parts
 from ganflow.stages.execution import PLAN
 from ganflow.stages.units import RESULTS, Unit, units
@@ -49,7 +47,7 @@ def run(experiment: Experiment, cost: bool = False) -> None:
 
 def _format(key: str, dataset: Dataset) -> Format:
     """A dataset's format; raises UserError where format, source and shape of the samples don't fit."""
-    form = component(formats, Format, Choice(name=dataset.format), f"datasets.{key}.format")
+    form = component(Format, Choice(name=dataset.format), f"datasets.{key}.format")
     if form.points != (len(dataset.shape) == 1):
         kind, wrong, right = (
             ("points", "resolution", "dimension") if form.points else ("images", "dimension", "resolution")
@@ -57,7 +55,7 @@ def _format(key: str, dataset: Dataset) -> Format:
         raise UserError(
             f"params.yaml: datasets.{key}.{wrong}: the format {dataset.format!r} has {kind}; give `{right}` instead"
         )
-    source = component(sources, Source, dataset.source, f"datasets.{key}.source")
+    source = component(Source, dataset.source, f"datasets.{key}.source")
     if reason := source.refusal(form, dataset.shape):
         raise UserError(f"params.yaml: datasets.{key}.source = {dataset.source.name!r}: {reason}")
     return form
@@ -81,7 +79,7 @@ def _check_metrics(experiment: Experiment) -> None:
         if metric.takes == "features" and extractor is None:
             raise UserError(
                 f"params.yaml: evaluation.{where}: {name!r} compares features, and evaluation.extractor is absent; "
-                f"name one of {', '.join(names(extractors))}"
+                f"name one of {', '.join(names(Extractor))}"
             )
 
 

@@ -2,40 +2,16 @@
 components."""
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from pydantic import BaseModel
+
 from ganflow.artifacts import write_json
-from ganflow.components import Component, component_class, names
-from ganflow.config import Experiment, Training
-from ganflow.data import distributions, formats, sources
-from ganflow.data.interfaces import Distribution, Source
-from ganflow.evaluation import extractors, metrics
-from ganflow.evaluation.interfaces import Extractor, Metric
-from ganflow.methods import conditionings, constraints, objectives, optimizers
-from ganflow.methods.interfaces import Conditioning, Constraint, Objective, Optimizer
-from ganflow.networks import families
-from ganflow.networks.interfaces import Network
-from ganflow.studies import cases
-from ganflow.studies.interfaces import Study
+from ganflow.components import component_names, named_class
+from ganflow.config import Choice, Curve, Dataset, Evaluation, Experiment, In, Training, Variant
 
 SCHEMA = Path("params.schema.json")
-CHOICES: dict[tuple[str, str], tuple[ModuleType, type[Component]]] = {
-    ("Dataset", "source"): (sources, Source),
-    ("Variant", "network"): (families, Network),
-    ("Variant", "critic_network"): (families, Network),
-    ("Variant", "conditioning"): (conditionings, Conditioning),
-    ("Variant", "objective"): (objectives, Objective),
-    ("Variant", "constraint"): (constraints, Constraint),
-    ("Variant", "optimizer"): (optimizers, Optimizer),
-    ("Evaluation", "extractor"): (extractors, Extractor),
-    ("Curve", "metric"): (metrics, Metric),
-}
-
-
-NESTED: dict[str, dict[str, tuple[ModuleType, type[Component]]]] = {
-    "drawn": {"distribution": (distributions, Distribution)}
-}  # choices in the settings of a component
+ANY_CHOICE = {"$ref": f"#/$defs/{Choice.__name__}"}
 
 
 def run(experiment: Experiment) -> None:
@@ -47,37 +23,59 @@ def schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of params.yaml, with every component's settings and their descriptions."""
     whole = Experiment.model_json_schema()
     definitions = whole["$defs"]
-    for (model, field), (package, kind) in CHOICES.items():
-        plain = {key: value for key, value in definitions[model]["properties"][field].items() if key != "$ref"}
-        definitions[model]["properties"][field] = plain | _choice(package, kind, definitions)
-    definitions["Dataset"]["properties"]["format"] = {
-        "enum": names(formats),
-        "description": definitions["Dataset"]["properties"]["format"]["description"],
-    }
-    definitions["Evaluation"]["properties"]["metrics"]["items"] = _choice(metrics, Metric, definitions)
-    whole["properties"]["studies"]["items"] = _choice(cases, Study, definitions)
+    for model in (Dataset, Variant, Evaluation, Curve):
+        _name_components(model, definitions[model.__name__], definitions)
+    _name_components(Experiment, whole, definitions)
+    variant = definitions["Variant"]
+    adversarial = _settings("methods.recipes", "adversarial", definitions)["properties"]
+    variant["properties"] |= {key: adversarial[key] for key in Variant.short_keys}
+    variant["required"].remove("method")
+    variant["oneOf"] = [{"required": ["method"]}, {"required": ["objective"]}]
     changes = Training.model_json_schema() | {"title": "changes of the training section"}
     changes.pop("required")
-    definitions["Variant"]["properties"]["training"] |= changes
-    steps = definitions["CriticSteps"]
-    definitions["CriticSteps"] = {
-        "anyOf": [{"type": "integer", "minimum": 1}, steps],
-        "description": steps["description"],
-    }
+    definitions |= changes.pop("$defs", {})
+    variant["properties"]["training"] |= changes
     del definitions["Choice"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | whole
 
 
-def _choice(package: ModuleType, kind: type[Component], definitions: dict[str, Any]) -> dict[str, Any]:
+def _name_components(model: type[BaseModel], described: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """Says in the schema of a model which components each field chooses from."""
+    for name, field in model.model_fields.items():
+        for mark in field.metadata:
+            if isinstance(mark, In):
+                known = described["properties"][name]
+                if field.annotation is str:
+                    described["properties"][name] = {
+                        "enum": component_names(mark.folder),
+                        "description": known["description"],
+                    }
+                else:
+                    described["properties"][name] = _replaced(known, _choice(mark.folder, definitions))
+
+
+def _replaced(described: Any, choice: dict[str, Any]) -> Any:
+    """A schema with `choice` in the place of the reference to any choice."""
+    if isinstance(described, list):
+        return [_replaced(item, choice) for item in described]
+    if not isinstance(described, dict):
+        return described
+    rest = {key: _replaced(value, choice) for key, value in described.items() if key != "$ref"}
+    return rest | choice if described.get("$ref") == ANY_CHOICE["$ref"] else described | rest
+
+
+def _choice(folder: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """A name, or a name with settings."""
-    settings = {}
-    for name in names(package):
-        found = component_class(package, kind, name, "schema").model_json_schema()
-        definitions |= found.pop("$defs", {})
-        for field, (inner, what) in NESTED.get(name, {}).items():
-            about = {"description": found["properties"][field]["description"]}
-            found["properties"][field] = about | _choice(inner, what, definitions)
-        settings[name] = found
+    settings = {name: _settings(folder, name, definitions) for name in component_names(folder)}
     plain = [name for name in settings if not settings[name].get("required")]
     with_settings = {"type": "object", "properties": settings, "additionalProperties": False}
     return {"anyOf": [{"enum": plain}, with_settings | {"minProperties": 1, "maxProperties": 1}]}
+
+
+def _settings(folder: str, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The settings of one component."""
+    model = named_class(folder, name, "schema")
+    found = model.model_json_schema()
+    definitions |= found.pop("$defs", {})
+    _name_components(model, found, definitions)
+    return found

@@ -3,7 +3,6 @@
 from ganflow.artifacts import MANIFEST, discard_scratch, read_json, scratch
 from ganflow.components import component
 from ganflow.config import Choice, Experiment
-from ganflow.data import formats, sources
 from ganflow.data.interfaces import SPLITS, Format, Source
 from ganflow.data.writing import write_shards
 from ganflow.stages.execution import device_of, fingerprint, outputs
@@ -17,8 +16,8 @@ def run(experiment: Experiment, dataset: str) -> None:
     """
     unit = unit_of(experiment, device_of(experiment), "shard", dataset)
     chosen = experiment.datasets[dataset]
-    form = component(formats, Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
-    counts = component(sources, Source, chosen.source, f"datasets.{dataset}.source").counts(form) or {}
+    form = component(Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
+    counts = component(Source, chosen.source, f"datasets.{dataset}.source").counts(form) or {}
     [raw] = unit.inputs
     for archive in read_json(raw / MANIFEST)["outputs"].values():  # the engine has recorded them: none is fetched again
         discard_scratch("download", archive["sha256"])

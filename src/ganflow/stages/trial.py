@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from ganflow.components import component
 from ganflow.config import Choice, Dataset, Experiment
-from ganflow.data import formats, sources
 from ganflow.data.costs import full_size_cost
 from ganflow.data.interfaces import SPLITS, Format, Source
 from ganflow.data.reader import Shards
@@ -260,7 +259,7 @@ class Trial:
 
 
 def _format(name: str) -> Format:
-    return component(formats, Format, Choice(name=name), "datasets")
+    return component(Format, Choice(name=name), "datasets")
 
 
 def _source(dataset: Dataset) -> Source:
@@ -274,7 +273,7 @@ def _source(dataset: Dataset) -> Source:
 def _counts(dataset: Dataset) -> dict[str, int]:
     """Samples of each split: as the source says, or as the official archives hold."""
     form = _format(dataset.format)
-    return component(sources, Source, dataset.source, "datasets").counts(form) or form.images
+    return component(Source, dataset.source, "datasets").counts(form) or form.images
 
 
 def _timed(work: Callable[[], T]) -> tuple[float, T]:

@@ -18,7 +18,6 @@ import ganflow
 from ganflow.artifacts import digest_file, digest_value, versions
 from ganflow.components import component
 from ganflow.config import Choice, Experiment
-from ganflow.data import formats, sources
 from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
 
@@ -93,8 +92,8 @@ def unit_of(experiment: Experiment, device: str, stage: str, *axes: str) -> Unit
 
 def _download(experiment: Experiment, name: str) -> Unit:
     dataset = experiment.datasets[name]
-    form = component(formats, Format, Choice(name=dataset.format), f"datasets.{name}.format")
-    source = component(sources, Source, dataset.source, f"datasets.{name}.source")
+    form = component(Format, Choice(name=dataset.format), f"datasets.{name}.format")
+    source = component(Source, dataset.source, f"datasets.{name}.source")
     parameters = dataset.model_dump(mode="json", include={"format", "source"})
     used = (
         _module("data.formats", dataset.format),

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -11,7 +11,6 @@ from pydantic import Field
 from ganflow.components import Component, component
 from ganflow.config import Choice
 from ganflow.errors import UserError
-from ganflow.studies import cases
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class Findings:
 class Study(Component):
     """A study of the theory; it needs no data set and trains at most for seconds."""
 
+    folder: ClassVar = "studies.cases"
     seed: int = Field(0, ge=0, lt=2**31, description="of everything that is drawn")
 
     @abstractmethod
@@ -66,7 +66,7 @@ def studies_of(choices: Iterable[Choice]) -> dict[str, Study]:
     for index, choice in enumerate(choices):
         if choice.name in found:
             raise UserError(f"params.yaml: studies.{index} = {choice.name!r}: stands there twice; keep one")
-        found[choice.name] = component(cases, Study, choice, f"studies.{index}")
+        found[choice.name] = component(Study, choice, f"studies.{index}")
     return found
 
 

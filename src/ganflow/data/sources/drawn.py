@@ -6,13 +6,13 @@ The points of a split are a pure function of (distribution, seed, split, count);
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from ganflow.components import component
-from ganflow.config import Choice
-from ganflow.data import distributions
+from ganflow.config import Choice, In
 from ganflow.data.interfaces import SPLITS, Distribution, Format, Sample, Source
 from ganflow.randomness import generator
 
@@ -20,7 +20,7 @@ from ganflow.randomness import generator
 class Drawn(Source):
     """So many points of a distribution for each split."""
 
-    distribution: Choice = Field(description="a file of data/distributions")
+    distribution: Annotated[Choice, In("data.distributions")] = Field(description="a file of data/distributions")
     train: int = Field(50_000, ge=1, le=10_000_000, description="training points")
     validation: int = Field(10_000, ge=1, le=10_000_000, description="validation points")
     seed: int = Field(0, ge=0, lt=2**31, description="of the points")
@@ -28,7 +28,7 @@ class Drawn(Source):
     @property
     def drawn_from(self) -> Distribution:
         """The distribution with its settings; raises UserError for an unknown one."""
-        return component(distributions, Distribution, self.distribution, "source.drawn.distribution")
+        return component(Distribution, self.distribution, "source.drawn.distribution")
 
     def counts(self, form: Format) -> dict[str, int]:
         return {split: getattr(self, split) for split in SPLITS}
