@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from ganflow import artifacts
-from ganflow.config import checked
 from ganflow.data.pictures import unpack
 from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, shard_bytes, shard_name, tar_header
 from ganflow.errors import UserError
+from ganflow.params_file import checked
 from ganflow.randomness import generator
 
 MOST_DIGITS = 8  # of a label
