@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ganflow import config
 from ganflow.errors import UserError
 
-TOP = Path(__file__).resolve().parents[1]
+TOP = Path(__file__).resolve().parents[2]
 PROFILES = sorted((TOP / "profiles").glob("*.yaml"))
 
 
