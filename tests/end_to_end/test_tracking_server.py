@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TOP
+from repository import TOP
 from test_publishing import check_shown
 from tracking import LATENT, Server, free_port, make_trained
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import TOP
+from repository import TOP
 from ruamel.yaml import YAML
 
 from ganflow import config

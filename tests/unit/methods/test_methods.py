@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from conftest import TOP
+from repository import TOP
 from torch import nn
 
 from ganflow import config

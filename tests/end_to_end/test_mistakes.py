@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TOP
+from repository import TOP
 
 from ganflow.data import transfer
 from ganflow.stages.cli import main

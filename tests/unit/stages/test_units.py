@@ -13,7 +13,7 @@ from ganflow.stages.execution import fingerprint
 from ganflow.stages.units import unit_of
 
 JUDGED = {"extract", "reference", "generate", "evaluate"}
-TINY = (Path(__file__).resolve().parents[1] / "profiles/tiny.yaml").read_text()
+TINY = (Path(__file__).resolve().parents[3] / "profiles/tiny.yaml").read_text()
 
 
 def digests(tmp_path: Path, before: str = "", after: str = "") -> dict[tuple[str, ...], str]:

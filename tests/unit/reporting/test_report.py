@@ -30,7 +30,7 @@ from ganflow.reporting.runs import RunRecord, load_runs
 from ganflow.reporting.sections import POINTS
 from ganflow.reporting.strips import film_length
 
-TOP = Path(__file__).resolve().parents[1]
+TOP = Path(__file__).resolve().parents[3]
 DATASETS = {"rendered_bedrooms": 32, "rendered_objects": 16}
 VARIANTS = {
     "dcgan": ("Jensen-Shannon estimate", "none", "free"),
@@ -204,7 +204,7 @@ def test_equal_runs_give_equal_bytes_in_other_processes_places_and_hash_seeds(re
         cwd.mkdir()
         (cwd / "matplotlibrc").write_text(f"lines.linewidth: {place + 5}\nfont.size: {place + 20}\n")
         out = cwd / "out"
-        source = Path(__file__).parents[1] / "src"
+        source = Path(__file__).parents[3] / "src"
         variables = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(source)}
         command = [sys.executable, "-c", WRITE, str(Path(__file__).parent), str(results), str(out)]
         subprocess.run(command, cwd=cwd, env=variables, check=True)

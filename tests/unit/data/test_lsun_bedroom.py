@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from archives import DATA, pixels, real_data, refused, samples
 from archives import scratch as scratch  # a fixture that every test here uses
-from conftest import TOP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from repository import TOP
 from ruamel.yaml import YAML
 
 from ganflow import artifacts

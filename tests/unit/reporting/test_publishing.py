@@ -51,7 +51,7 @@ RUNS = 6
 
 
 def start() -> subprocess.Popen:
-    source = Path(__file__).parents[1] / "src"
+    source = Path(__file__).parents[3] / "src"
     command = [sys.executable, "-c", PUBLISH, str(Path(__file__).parent)]
     return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(source)}, stdout=subprocess.PIPE, text=True)
 

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TOP
 from PIL import Image
+from repository import TOP
 from tracking import free_port
 
 from ganflow.config import load

@@ -10,7 +10,7 @@ from ganflow import artifacts
 from ganflow.data.interfaces import Sample
 from ganflow.errors import UserError
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 CLASSES = tuple(["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"])
 RNG = np.random.default_rng(0)
 real_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real images are not at {DATA}")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TOP
 from inception_weights import write_random_weights
 from PIL import Image
+from repository import TOP
 
 from ganflow.artifacts import read_json
 from ganflow.data.reader import Shards

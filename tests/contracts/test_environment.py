@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import TOP
+from repository import TOP
 
 LOCK = (TOP / "requirements.lock").read_text()
 PINNED = {

@@ -10,7 +10,7 @@ import sys
 import termios
 from pathlib import Path
 
-from conftest import TOP
+from repository import TOP
 
 from ganflow import progress
 from ganflow.progress import Progress

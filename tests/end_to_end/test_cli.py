@@ -8,7 +8,7 @@ from pathlib import Path
 from ganflow.stages import execution
 from ganflow.stages.cli import COMMANDS, STAGES
 
-TOP = Path(__file__).resolve().parents[1]
+TOP = Path(__file__).resolve().parents[2]
 PATHS = {"PATH": os.environ["PATH"]}
 
 

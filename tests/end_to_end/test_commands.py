@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from conftest import TOP
 from PIL import Image
+from repository import TOP
 
 from ganflow.artifacts import read_json
 from ganflow.randomness import generator

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import Clone
+from repository import Clone
 
 pytestmark = pytest.mark.slow
 LONG = os.environ.get("GANFLOW_EXACT") == "long"

@@ -4,8 +4,8 @@ import json
 import re
 
 import pytest
-from conftest import Clone
 from dvc.repo import Repo
+from repository import Clone
 
 pytestmark = pytest.mark.slow
 

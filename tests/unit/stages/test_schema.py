@@ -4,7 +4,7 @@ import json
 
 import jsonschema
 import pytest
-from conftest import TOP
+from repository import TOP
 from ruamel.yaml import YAML
 
 from ganflow.stages.schema import SCHEMA, schema

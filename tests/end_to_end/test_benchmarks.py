@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import TOP
+from repository import TOP
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import TOP
+from repository import TOP
 from test_shards import CLASSES, arrays, samples
 
 from ganflow.data.costs import full_size_cost

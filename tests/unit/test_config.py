@@ -11,7 +11,7 @@ from ganflow import config
 from ganflow.errors import UserError
 from ganflow.params_file import LARGEST_FILE
 
-TOP = Path(__file__).resolve().parents[1]
+TOP = Path(__file__).resolve().parents[2]
 PROFILES = sorted((TOP / "profiles").glob("*.yaml"))
 
 

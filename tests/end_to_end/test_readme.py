@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import TOP
+from repository import TOP
 
 pytestmark = pytest.mark.slow
 BLOCKS = re.findall(r"```(sh|yaml|python)\n(.*?)```", (TOP / "README.md").read_text(), re.DOTALL)
