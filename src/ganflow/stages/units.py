@@ -115,7 +115,7 @@ def _extractor(experiment: Experiment) -> Unit:
 
 def _extract(experiment: Experiment, dataset: str, device: str) -> Unit:
     parameters = experiment.evaluation.model_dump(mode="json", include={"extractor"}) | _compute(experiment, device)
-    parameters |= {"real_images": experiment.evaluation.most_real}
+    parameters |= {"real_images": experiment.evaluation.max_real_images}
     inputs, packages = (EXTRACTOR, SHARDS / dataset), _judges(experiment, dataset)
     return Unit("extract", (dataset,), inputs, FEATURES / dataset, parameters, _extractors(experiment), packages)
 
@@ -123,7 +123,7 @@ def _extract(experiment: Experiment, dataset: str, device: str) -> Unit:
 def _reference(experiment: Experiment, dataset: str) -> Unit:
     evaluation = experiment.evaluation
     parameters = evaluation.model_dump(mode="json", include={"metrics", "extractor"})
-    parameters |= {"real_images": evaluation.most_real, "format": experiment.datasets[dataset].format}
+    parameters |= {"real_images": evaluation.max_real_images, "format": experiment.datasets[dataset].format}
     parameters |= {"threads": experiment.compute.threads}
     inputs = (EXTRACTOR, SHARDS / dataset, FEATURES / dataset)
     used, packages = _metrics(experiment) + _extractors(experiment), _judges(experiment, dataset)
