@@ -26,8 +26,8 @@ class AveragedExport:
         weight = 1 - self.settings.decay_at(iteration)
         for mean, value in zip(self.module.parameters(), self.current.parameters(), strict=True):
             mean.lerp_(value, weight)
-        for mean, value in zip(self.module.buffers(), self.current.buffers(), strict=True):
-            mean.copy_(value)
+        for copied, buffer in zip(self.module.buffers(), self.current.buffers(), strict=True):
+            copied.copy_(buffer)
 
     @torch.no_grad()
     def recompute_statistics(self, batches: Iterable[Draws], sample: Callable[[nn.Module, Draws], Tensor]) -> None:
