@@ -9,8 +9,9 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
-from ganflow.config import Choice, In, Model, checked
+from ganflow.config import Choice, In, Model
 from ganflow.errors import UserError
+from ganflow.params_file import checked
 
 
 class Component(Model):

@@ -1,12 +1,11 @@
 """params.yaml as frozen models: every key is checked, every default stands here once, every mistake is one sentence.
 
-The file is read by YAML 1.2, as DVC reads it. What a component (network, objective, source, ...) takes is declared in
-the component's own file; here it is a `Choice`: a name and its settings.
+What a component (network, objective, source, ...) takes is declared in the component's own file; here it is a
+`Choice`: a name and its settings.
 """
 
-import difflib
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -15,19 +14,12 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     StringConstraints,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
 
-from ganflow.errors import UserError
+from ganflow.params_file import PARAMS, checked, read_yaml
 
-PARAMS = Path("params.yaml")
-LARGEST_FILE = 1 << 20  # bytes; an experiment is a page or two
-
-T = TypeVar("T", bound=BaseModel)
 Resize = Literal["lanczos", "lanczos_reduced", "box"]
 Encoding = Literal["raw", "webp"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -323,69 +315,3 @@ class Experiment(Model):
 def load(path: Path = PARAMS) -> Experiment:
     """Reads and checks an experiment; raises UserError with one sentence a mistake."""
     return checked(Experiment, read_yaml(path), "", str(path))
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML 1.2 file of at most 1 MiB; duplicate keys and tags are refused."""
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise UserError(f"{path}: larger than {LARGEST_FILE} bytes; this is not a parameter file")
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run from the top of the repository") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text") from None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{where}: not valid YAML: {' '.join(str(error.problem).split())}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: must be a mapping of keys to values")
-    return content
-
-
-def checked(model: type[T], value: Any, where: str = "", file: str = str(PARAMS)) -> T:
-    """`value` as a `model`; raises UserError that names file, key, value and cure for each mistake."""
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        problems = error.errors()
-        causes = [problem for problem in problems if not _follows(problem["loc"], problems)]
-        raise UserError("\n".join(_sentence(model, problem, where, file) for problem in causes)) from None
-
-
-def _follows(place: tuple[int | str, ...], problems: list[dict[str, Any]]) -> bool:
-    """Whether a problem lies around another one, as that of a list left empty by an item that was refused."""
-    return any(len(p["loc"]) > len(place) and p["loc"][: len(place)] == place for p in problems)
-
-
-def _sentence(model: type[BaseModel], problem: dict[str, Any], where: str, file: str) -> str:
-    path = [str(part) for part in problem["loc"] if part != "[key]"]
-    key = ".".join(filter(None, [where, *path]))
-    found = problem["input"]
-    shown = f" = {found!r}" if isinstance(found, str | int | float | bool) else ""
-    match problem["type"]:
-        case "extra_forbidden":
-            known = sorted(_fields_at(model, path[:-1]))
-            near = difflib.get_close_matches(path[-1], known, n=1)
-            cure = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known) or 'none'}"
-            return f"{file}: {key}: unknown key; {cure}"
-        case "missing":
-            return f"{file}: {key}: is missing; add it"
-        case "string_pattern_mismatch":
-            return f"{file}: {key}{shown}: a name has lower-case letters, digits and _ and begins with a letter"
-        case "too_short":
-            return f"{file}: {key}: is empty; name at least {problem['ctx']['min_length']}"
-        case _:
-            text = problem["msg"].removeprefix("Value error, ")
-            return f"{file}: {key + shown + ': ' if key else ''}{text[:1].lower() + text[1:]}"
-
-
-def _fields_at(annotation: Any, path: list[str]) -> set[str]:
-    """The keys that the models know at a path of keys."""
-    for part in path:
-        if get_origin(annotation) in (dict, tuple):
-            annotation = get_args(annotation)[get_origin(annotation) is dict]
-        else:
-            annotation = annotation.model_fields[part].annotation
-    return {*annotation.model_fields, *annotation.short_keys} if hasattr(annotation, "model_fields") else set()

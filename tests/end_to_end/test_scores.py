@@ -23,6 +23,7 @@ from ganflow.evaluation.extractors import inception
 from ganflow.evaluation.images import generated_images, scored_images
 from ganflow.evaluation.interfaces import Identity, Metric, Samples, score_names
 from ganflow.evaluation.memorisation import neighbours, picture, real_distance
+from ganflow.params_file import checked
 from ganflow.stages.cli import main
 from ganflow.training.weights import load_generator
 
@@ -238,7 +239,7 @@ def test_neighbours_are_written_with_their_pictures(finished):
 
 @pytest.mark.parametrize(("metric", "expected"), [("frechet_distance", 20), ("manifold", 10)])
 def test_the_best_is_lowest_or_highest_and_of_equal_ones_the_earliest(metric, expected):
-    evaluation = config.checked(Evaluation, {"metrics": [metric], "curve": {"metric": metric}})
+    evaluation = checked(Evaluation, {"metrics": [metric], "curve": {"metric": metric}})
     rows = [
         (10, {"x": 3.0, "y": 0.0}),
         (20, {"x": 1.0, "y": 9.0}),

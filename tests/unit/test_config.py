@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from ganflow import config
 from ganflow.errors import UserError
+from ganflow.params_file import LARGEST_FILE
 
 TOP = Path(__file__).resolve().parents[2]
 PROFILES = sorted((TOP / "profiles").glob("*.yaml"))
@@ -46,7 +47,7 @@ def test_files_that_are_no_experiment(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="UTF-8"):
         config.load(tmp_path / "binary.yaml")
-    (tmp_path / "large.yaml").write_bytes(b"#" * (config.LARGEST_FILE + 1))
+    (tmp_path / "large.yaml").write_bytes(b"#" * (LARGEST_FILE + 1))
     with pytest.raises(UserError, match="larger than"):
         config.load(tmp_path / "large.yaml")
 

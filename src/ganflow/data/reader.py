@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from ganflow import artifacts
-from ganflow.config import checked
 from ganflow.data.pictures import unpack
 from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, shard_bytes, shard_name, tar_header
 from ganflow.errors import UserError
+from ganflow.params_file import checked
 from ganflow.randomness import generator
 
 MOST_DIGITS = 8  # of a label
@@ -108,6 +108,10 @@ class Shards:
         for shard, places, local in self._split(indices):
             target[places] = self._shards[shard].samples(local)
         return target
+
+    def first(self, count: int) -> np.ndarray:
+        """The first `count` samples, as stored, repeated if there are fewer."""
+        return self.samples(np.arange(count) % self.count)
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """The labels at `indices`, as int64 (n,) in 0..len(classes)-1; raises UserError if the images have none."""

@@ -22,12 +22,13 @@ from PIL import Image
 from pydantic import Field
 
 from ganflow import artifacts
-from ganflow.config import Encoding, Model, Resize, checked
+from ganflow.config import Encoding, Model, Resize
 from ganflow.data.broken import Left, LeftOut
 from ganflow.data.interfaces import BrokenImage, Sample
 from ganflow.data.pictures import square
 from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, Shard, shard_bytes, shard_name
 from ganflow.errors import UserError
+from ganflow.params_file import checked
 from ganflow.progress import Progress
 
 CHUNK = 64  # samples that a process takes at a time

@@ -8,8 +8,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganflow.artifacts import digest_value, input_digests, read_json, whole_directory, write_json, write_manifest
-from ganflow.config import Experiment, read_yaml
+from ganflow.config import Experiment
 from ganflow.errors import UserError
+from ganflow.params_file import read_yaml
 from ganflow.stages.units import Unit
 
 PLAN = Path("build/plan.yaml")

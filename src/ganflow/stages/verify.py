@@ -20,8 +20,9 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, read_json
-from ganflow.config import Experiment, read_yaml
+from ganflow.config import Experiment
 from ganflow.errors import UserError
+from ganflow.params_file import read_yaml
 from ganflow.stages.execution import PLAN, device_of
 from ganflow.stages.status import changes
 from ganflow.stages.units import PACKAGE, Unit, units

@@ -21,7 +21,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganflow import artifacts, progress
-from ganflow.config import checked
 from ganflow.data import fetching, transfer
 from ganflow.data.fetching import fetch
 from ganflow.data.formats.cifar10 import ARCHIVE, Cifar10
@@ -29,6 +28,7 @@ from ganflow.data.formats.lsun_bedroom import LsunBedroom
 from ganflow.data.sources.files import Files
 from ganflow.data.sources.official import Official
 from ganflow.errors import UserError
+from ganflow.params_file import checked
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 OTHER = np.random.default_rng(1).bytes(300_000)

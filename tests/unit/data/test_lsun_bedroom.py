@@ -20,12 +20,13 @@ from repository import TOP
 from ruamel.yaml import YAML
 
 from ganflow import artifacts
-from ganflow.config import Experiment, checked
+from ganflow.config import Experiment
 from ganflow.data import zip_file
 from ganflow.data.formats import lsun_bedroom
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
 from ganflow.data.interfaces import BrokenImage
 from ganflow.errors import UserError
+from ganflow.params_file import checked
 from ganflow.stages import download, shard
 
 

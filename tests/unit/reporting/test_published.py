@@ -8,7 +8,8 @@ import pytest
 from test_report import DATASETS, EXTRACTOR, FRECHET, experiment_of, make_run
 
 from ganflow.artifacts import write_json
-from ganflow.config import Dataset, Experiment, checked
+from ganflow.config import Dataset, Experiment
+from ganflow.params_file import checked
 from ganflow.reporting.page import write_report
 from ganflow.reporting.published import KINDS, differences
 from ganflow.reporting.published_numbers import PUBLISHED, published_for

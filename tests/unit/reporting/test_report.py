@@ -19,8 +19,9 @@ import pytest
 from PIL import Image
 
 from ganflow.artifacts import digest_file, digest_value, write_json, write_manifest
-from ganflow.config import Experiment, checked
+from ganflow.config import Experiment
 from ganflow.errors import UserError
+from ganflow.params_file import checked
 from ganflow.randomness import generator
 from ganflow.reporting.captions import CAPTIONS
 from ganflow.reporting.page import write_report

@@ -1,5 +1,5 @@
-"""Trials of each kind of work on this machine: a few drawings in the format of each dataset are made, written as shards
-and scored, and each kind of training runs a few steps of each of its updates."""
+"""The cost of each unit of work on this machine, measured: a few images in the format of each dataset are rendered,
+written as shards and scored, and each kind of training runs a few steps of each of its players."""
 
 import subprocess
 import sys
@@ -22,13 +22,14 @@ from ganflow.evaluation.degradations import degraded
 from ganflow.evaluation.extraction import WEIGHTS, Extraction, extraction_of
 from ganflow.evaluation.images import chosen_samples, generated_images, real_labels, real_samples
 from ganflow.evaluation.interfaces import Metric, Samples, curve_metric, extractor_of, metrics_of
-from ganflow.methods.adversarial import Adversarial
-from ganflow.networks.interfaces import parameter_count
+from ganflow.methods.interfaces import Data, Task
+from ganflow.methods.tasks import method_of
+from ganflow.networks.building import parameter_count
 from ganflow.progress import say
 from ganflow.stages.status import iteration_of
 from ganflow.stages.units import EXTRACTOR, PACKAGE, Unit
-from ganflow.training.loop import Run
-from ganflow.training.pace import Pace, grids, images_used, measured, seconds, snapshots
+from ganflow.training.loop import Trainer
+from ganflow.training.step_times import StepTimes, grids, images_used, measured, seconds, snapshots
 
 DRAWN = 50  # images, a multiple of five as CIFAR-10's batches need it
 SCORED = 50  # images
@@ -53,15 +54,15 @@ class Cost:
         return Cost(*(getattr(self, name) + getattr(other, name) for name in vars(self)))
 
 
-class Trial:
+class CostModel:
     """What was measured so far; equal work is measured once."""
 
     def __init__(self, experiment: Experiment, device: str, scratch: Path):
         self.experiment, self.device, self.scratch = experiment, device, scratch
         self.drawings: dict[str, tuple[float, float]] = {}  # format: seconds and bytes of one
         self.shards: dict[Path, float] = {}  # folder: seconds of an image
-        self.paces: dict[tuple[str, str, int], tuple[Pace, Run]] = {}
-        self.judging: dict[tuple[str, int, str], float] = {}  # (format, side, metric): seconds of an image
+        self.times: dict[tuple[str, str, int], tuple[StepTimes, Trainer]] = {}
+        self.scoring: dict[tuple[str, int, str], float] = {}  # (format, side, metric): seconds of an image
         self.unmeasured = False  # whether there was work by an extractor whose weights are not here
 
     def cost(self, unit: Unit) -> Cost:
@@ -119,24 +120,25 @@ class Trial:
 
     def _train(self, unit: Unit) -> Cost:
         dataset = self.experiment.datasets[unit.axes[0]]
-        pace, run = self._pace(unit.axes[1], dataset)
-        done = iteration_of(unit)
-        share = min(run.training.validation_images, _counts(dataset)["validation"]) / run.held_out.count
-        took = seconds(replace(pace, row=pace.row * share), run, done)
-        generators = sum(parameter_count(module) for module in run.generators().values())
-        parameters = generators + parameter_count(run.method.modules["critic"])
-        size = 4 * (parameters + snapshots(run.training) * generators) + grids(run.training) * pace.grid_bytes
-        return Cost(1, images_used(run, done), self.start + took, size)
+        times, trainer = self._step_times(unit.axes[1], dataset)
+        done, training = iteration_of(unit), trainer.training
+        share = min(training.validation_images, _counts(dataset)["validation"]) / trainer.held_out.count
+        took = seconds(replace(times, row=times.row * share), trainer, done)
+        counts = {file: parameter_count(module) for file, module in trainer.exported().items()}
+        exports = trainer.model.exports
+        kept = sum(count for file, count in counts.items() if exports[file.removesuffix("_ema")].snapshots)
+        size = 4 * (sum(counts.values()) + snapshots(training) * kept) + grids(training) * times.grid_bytes
+        return Cost(1, images_used(trainer, done), self.start + took, size)
 
     def _generate(self, unit: Unit) -> Cost:
         dataset, evaluation = self.experiment.datasets[unit.axes[0]], self.experiment.evaluation
         making, (extracting, size) = self._making(unit), self._extraction(dataset)
         took, count, kept = 0.0, 0, 0
         if evaluation.curve:
-            _, run = self._pace(unit.axes[1], dataset)
-            judge = curve_metric(evaluation)
-            each = making + (extracting if judge.takes == "features" else 0) + self._judging(dataset, judge)
-            count = (snapshots(run.training) + 1) * evaluation.curve.images
+            _, trainer = self._step_times(unit.axes[1], dataset)
+            metric = curve_metric(evaluation)
+            each = making + (extracting if metric.takes == "features" else 0) + self._metric(dataset, metric)
+            count = (snapshots(trainer.training) + 1) * evaluation.curve.images
             took += count * each
         if evaluation.extractor:
             sets = 2 if evaluation.curve else 1
@@ -152,9 +154,9 @@ class Trial:
     def _making(self, unit: Unit) -> float:
         """Seconds of an image by the generator of a variant."""
         evaluation = self.experiment.evaluation
-        _, run = self._pace(unit.axes[1], self.experiment.datasets[unit.axes[0]])
-        module, latent, classes = run.method.modules["generator"], run.training.latent, run.method.classes
-        make = (module, SCORED, latent, evaluation.batch_size, 0, self.device, classes)
+        _, trainer = self._step_times(unit.axes[1], self.experiment.datasets[unit.axes[0]])
+        latent, classes = trainer.training.latent, trainer.model.classes
+        make = (trainer.scored, SCORED, latent, evaluation.batch_size, 0, self.device, classes)
         return _timed(lambda: generated_images(*make))[0] / SCORED
 
     def _real(self, dataset: Dataset) -> tuple[int, int]:
@@ -193,11 +195,11 @@ class Trial:
     def _scoring(self, dataset: Dataset) -> float:
         """Seconds of all metrics for an image; of those that compare features, which take longer the more there are,
         too few."""
-        return sum(self._judging(dataset, metric) for metric in metrics_of(self.experiment.evaluation).values())
+        return sum(self._metric(dataset, metric) for metric in metrics_of(self.experiment.evaluation).values())
 
-    def _judging(self, dataset: Dataset, metric: Metric) -> float:
+    def _metric(self, dataset: Dataset, metric: Metric) -> float:
         known = (dataset.format, dataset.shape[0], type(metric).__name__)
-        if known not in self.judging:
+        if known not in self.scoring:
             samples = self._tried(dataset)
             able = samples.labels is not None or not metric.needs_labels
             if metric.takes == "features":
@@ -206,8 +208,8 @@ class Trial:
                 by_features = self.extraction.of(samples.values)
                 samples = replace(samples, features=by_features.features, logits=by_features.logits)
             work = lambda: metric.score(metric.prepare(samples), samples, samples)  # noqa: E731
-            self.judging[known] = _timed(work)[0] / (2 * len(samples)) if able else 0.0
-        return self.judging[known]
+            self.scoring[known] = _timed(work)[0] / (2 * len(samples)) if able else 0.0
+        return self.scoring[known]
 
     def _tried(self, dataset: Dataset) -> Samples:
         """A few samples of a dataset, labelled if it is."""
@@ -243,19 +245,18 @@ class Trial:
             self.shards[folder] = took / DRAWN
         return Shards(folder), self.shards[folder]
 
-    def _pace(self, variant: str, dataset: Dataset) -> tuple[Pace, Run]:
-        """The pace of a variant at a dataset's resolution, and the run that it was measured by."""
+    def _step_times(self, variant: str, dataset: Dataset) -> tuple[StepTimes, Trainer]:
+        """The step times of a variant at a dataset's resolution, and the trainer that they were measured by."""
         key = (variant, dataset.format, dataset.shape[0])
-        if key not in self.paces:
+        if key not in self.times:
             say(f"plan: a few iterations of {variant} on samples of {' x '.join(map(str, dataset.shape))}")
-            training = self.experiment.training_of(variant)
             shards, _ = self._sharded(dataset)
-            chosen = self.experiment.variants[variant]
-            classes = len(shards.classes)
-            method = Adversarial(variant, chosen, training, dataset.shape, 0, self.device, classes)
-            run = Run(variant, method, training, 0, self.device, shards, shards)
-            self.paces[key] = measured(run), run
-        return self.paces[key]
+            chosen, training = self.experiment.variants[variant], self.experiment.training_of(variant)
+            task = Task(variant, chosen, training, dataset.shape, bool(shards.classes))
+            model = method_of(task).build(task, Data(len(shards.classes), shards.first), 0, self.device)
+            trainer = Trainer(variant, model, training, 0, self.device, shards, shards)
+            self.times[key] = measured(trainer), trainer
+        return self.times[key]
 
 
 def _format(name: str) -> Format:

@@ -4,7 +4,8 @@ and by what any other constraint is to be judged."""
 import torch
 from torch import Tensor
 
-from ganflow.methods.interfaces import Score, Values
+from ganflow.methods.components import Score
+from ganflow.methods.interfaces import Values
 
 QUANTILES = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
 
