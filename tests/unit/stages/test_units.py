@@ -97,7 +97,7 @@ def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):
             lambda stage, axes: stage in ("download", "shard") and axes[0].endswith("bedrooms"),
         ),
         ("reporting.figures", lambda stage, axes: stage == "report"),
-        ("reporting.template", lambda stage, axes: stage == "report"),
+        ("reporting.page", lambda stage, axes: stage == "report"),
         ("reporting.publishing", lambda stage, axes: False),
         ("methods.constraints.weight_clipping", lambda stage, axes: False),
     ],
@@ -111,9 +111,11 @@ def test_an_edited_module_changes_the_units_that_run_it(tmp_path, monkeypatch, m
     assert found == {unit for unit in before if changed(unit[0], unit[1:])}
 
 
-def test_all_that_a_unit_can_run_is_a_module_that_the_plan_sees():
-    files = {path.suffix for path in units.PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    assert files == {".py"}
+def test_every_file_of_the_package_is_a_module_or_lies_in_a_package():
+    """The digest of a package covers the files in its folder that are no modules."""
+    files = [path for path in units.PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {path.suffix for path in files} == {".py", ".css", ".js", ".jinja"}
+    assert all((path.parent / "__init__.py").exists() for path in files)
 
 
 def test_other_inputs_or_parameters_never_meet_an_old_checkpoint(tmp_path, monkeypatch):
