@@ -17,7 +17,7 @@ test: lint
 	pytest -n 2 --dist loadgroup
 
 exact: environment
-	GANFLOW_EXACT=long pytest tests/test_exact.py tests/test_engines.py --verbose --durations=0
+	GANFLOW_EXACT=long pytest tests/end_to_end/test_exact.py tests/end_to_end/test_engines.py --verbose --durations=0
 
 lint: environment
 	ruff check

@@ -3,17 +3,15 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from repository import TOP, Clone
 
 os.environ["OMP_NUM_THREADS"] = (
     "1"  # before torch is imported: several workers with several threads each wait for one another
 )
-
-TOP = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -32,54 +30,6 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "GIT_COMMITTER_NAME": "test",
         "GIT_COMMITTER_EMAIL": "test@localhost",
     }
-
-
-class Clone:
-    """A repository in a folder of its own, and the environment of the commands that run there."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]):
-        self.folder, self.environment = folder, environment
-
-    @classmethod
-    def fresh(cls, folder: Path, environment: dict[str, str]) -> "Clone":
-        """A copy of this repository's files, as a git repository of its own, with the tiny experiment."""
-        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-        names = subprocess.run(listed, cwd=TOP, capture_output=True, check=True).stdout.decode().split("\0")
-        for name in filter(None, names):
-            if name != "dvc.lock" and (TOP / name).exists():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(TOP / name, folder / name, follow_symlinks=False)
-        shutil.copy(folder / "profiles/tiny.yaml", folder / "params.yaml")
-        clone = cls(folder, environment)
-        clone.run("git init --quiet && git add --all && git commit --quiet --message start")
-        return clone
-
-    def run(self, command: str, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Runs a shell command at the top of the copy."""
-        done = subprocess.run(
-            command,
-            shell=True,
-            cwd=self.folder,
-            env=self.environment | settings,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert not check or done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    def digests(self) -> dict[str, str]:
-        """{path: md5} of every output in dvc.lock."""
-        from ruamel.yaml import YAML
-
-        lock = YAML(typ="safe").load((self.folder / "dvc.lock").read_text())
-        return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
-
-    def edit(self, name: str, before: str, after: str) -> None:
-        """Replaces a text that stands once or more in a file."""
-        text = (self.folder / name).read_text()
-        assert before in text, f"{name} does not hold {before!r}"
-        (self.folder / name).write_text(text.replace(before, after))
 
 
 @pytest.fixture

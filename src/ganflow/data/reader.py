@@ -109,6 +109,10 @@ class Shards:
             target[places] = self._shards[shard].samples(local)
         return target
 
+    def first(self, count: int) -> np.ndarray:
+        """The first `count` samples, as stored, repeated if there are fewer."""
+        return self.samples(np.arange(count) % self.count)
+
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """The labels at `indices`, as int64 (n,) in 0..len(classes)-1; raises UserError if the images have none."""
         if not self.labelled:

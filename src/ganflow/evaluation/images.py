@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from ganflow.config import Evaluation
 from ganflow.data.reader import Shards
-from ganflow.networks.interfaces import codes
+from ganflow.networks.building import evaluating
+from ganflow.networks.codes import codes
 from ganflow.randomness import generator
-from ganflow.training.images import as_stored, class_labels, evaluating, latent_vectors
+from ganflow.training.draws import StepDraws
+from ganflow.training.pixels import as_stored
 
 
 def chosen_samples(count: int, most: int) -> np.ndarray:
@@ -51,8 +53,8 @@ def generated_images(
     with evaluating(module), _statistics_of(module, batch_norm):
         for part, start in enumerate(range(0, count, batch_size)):
             size = min(batch_size, count - start)
-            vectors = latent_vectors(size, latent, device, seed, purpose, part)
-            labels = class_labels(size, classes, device, seed, purpose, part)
+            draws = StepDraws(seed, device, purpose, (part,), size)
+            vectors, labels = draws.normal("latent", (size, latent)), draws.integers("classes", (size,), classes)
             parts.append(as_stored(module(codes(vectors, labels, classes)).float()))
     return _compared(np.concatenate(parts))
 

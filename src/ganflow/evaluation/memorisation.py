@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganflow.errors import UserError
 from ganflow.evaluation.neighbours import distance_blocks, nearest_distances
-from ganflow.training.images import as_grid
+from ganflow.training.image_files import as_grid
 
 FIRST, NEAREST, SHOWN = 6, 6, 3  # samples as they come, samples nearest to any real image, neighbours of each
 

@@ -1,159 +1,61 @@
-"""What a method is made of. An algorithm is data: modules, optimisers, and the ordered updates that a loop runs.
-
-Scores are the critic's outputs, shape (n,), unbounded; losses are minimised; expectations are means over the batch.
+"""What a method is: it declares the data it takes, and builds a model: modules, the players that train them, what is
+saved and scored, and how its journal is drawn. The training loop runs any model and has no branch on the method.
 """
 
-from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Literal, NamedTuple
 
+import numpy as np
+import torch
 from pydantic import Field
 from torch import Tensor, nn, optim
 
-from ganflow.components import Component
-from ganflow.networks.interfaces import Network
+from ganflow.components import Component, component
+from ganflow.config import Training, Variant
+from ganflow.errors import UserError
+from ganflow.networks.building import Blueprint
+from ganflow.networks.interfaces import Shape
 
-Values = dict[str, Tensor]  # what goes into the journal
-Score = Callable[[Tensor], Tensor]  # images (n, 3, H, W), or points (n, d), to scores (n,)
-
-
-def nothing() -> None:
-    """What happens around an update that asks for nothing."""
-
-
-@dataclass(frozen=True)
-class Update:
-    """One kind of step: which module it trains, on what loss, how often in iteration i, and what happens around it.
-
-    `loss` takes the update's `Draws` and gives the loss and the values that go into the journal.
-    """
-
-    name: str
-    trains: str
-    loss: Callable[["Draws"], tuple[Tensor, Values]]
-    repeat: Callable[[int], int]
-    uses_real: bool
-    before: Callable[[], None] = nothing
-    after: Callable[[], None] = nothing
-    batches: int = 1  # the step's samples, in batches
+Values = dict[str, Tensor]  # scalars for the journal, by column
+SAMPLES = "samples"  # the role of a dataset's own images or points
 
 
-class Draws:
-    """What one step of an update may draw, each a pure function of (seed, update, iteration, repetition)."""
+class Batch(NamedTuple):
+    """Real data of one role: images (n, 3, H, W) in [-1, 1] or points (n, d), and their classes."""
 
-    real: Tensor | None  # images (n, 3, H, W) in [-1, 1], or points (n, d)
-
-    @abstractmethod
-    def latent(self) -> Tensor:
-        """Standard normal latent vectors, (n, latent)."""
-
-    @abstractmethod
-    def uniform(self) -> Tensor:
-        """One number in [0, 1) for each sample, (n,)."""
-
-    @abstractmethod
-    def noise(self) -> Tensor:
-        """One number in [0, 1) for each value of `real`."""
-
-    @abstractmethod
-    def labels(self) -> Tensor:
-        """The classes of `real`, (n,) int64; raises UserError if the images have none."""
-
-    @abstractmethod
-    def classes(self, count: int) -> Tensor:
-        """A class in 0..count-1 for each sample, each as probable, (n,) int64."""
-
-
-class Legend(NamedTuple):
-    """What a figure has to say of an objective's numbers."""
-
-    estimate: str  # what is estimated; see Adversarial.legend for which can be compared
-    formula: str  # of the estimate
-    smallest: float | None  # the distance's range
-    largest: float | None
-    critic_loss: str  # formula, without penalty
-    blind_loss: float  # the smallest critic loss of a critic that tells nothing apart
-
-
-class Objective(Component):
-    """What critic and generator minimise."""
-
-    folder: ClassVar = "methods.objectives"
-    needs_slope: ClassVar[bool] = False  # whether only a constrained slope gives the critic's loss an optimum
-    threshold: ClassVar[float | None] = 0.0  # scores above it say "real"; None: scores say no such thing
+    values: Tensor
+    read_labels: Callable[[], Tensor]
 
     @property
-    @abstractmethod
-    def legend(self) -> Legend:
-        """Names, formulas and ranges for reports."""
+    def labels(self) -> Tensor:
+        """(n,) int64; raises UserError if the data has no classes."""
+        return self.read_labels()
+
+
+class Draws(ABC):
+    """Data and random numbers of one step: each draw is a pure function of (seed, name, purpose, step)."""
+
+    size: int  # samples
 
     @abstractmethod
-    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """The critic's loss from scores of real and generated images."""
+    def batch(self, role: str = SAMPLES) -> Batch:
+        """The step's batch of a role, the same at every call."""
 
     @abstractmethod
-    def generator_loss(self, fake: Tensor) -> Tensor:
-        """The generator's loss from scores of generated images."""
+    def normal(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Standard normal float32 values; "latent" names latent vectors."""
 
     @abstractmethod
-    def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
-        """The distance between the two distributions that these scores estimate; larger is farther."""
+    def uniform(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Uniform float32 values in [0, 1)."""
 
-
-class Constraint(Component):
-    """What keeps the critic in its class of functions; the default constrains nothing."""
-
-    folder: ClassVar = "methods.constraints"
-    slope: ClassVar[str] = "unknown"  # the largest slope of a critic so constrained, in words; "near 1" or "unknown"
-
-    def prepare(self, critic: nn.Module, seed: int) -> None:
-        """Adds to a critic with initial weights what the constraint keeps in it; draws depend on the seed alone."""
-
-    def before_step(self, critic: nn.Module) -> None:
-        """Acts on the critic's weights before its optimiser step's gradients are computed."""
-
-    def after_step(self, critic: nn.Module) -> None:
-        """Acts on the critic's weights after its optimiser step."""
-
-    def penalty(self, score: Score, real: Tensor, fake: Tensor, epsilon: Tensor) -> tuple[Tensor, Values]:
-        """A term added to the critic's loss, and values for the journal; `epsilon`, (n,), is uniform in [0, 1)."""
-        return real.new_zeros(()), {}
-
-    def refusal(self, critic: Network, objective: Objective) -> str | None:
-        """Why this constraint makes no sense with the critic's network or an objective, or None."""
-        return None
-
-
-class Conditioning(Component):
-    """How classes enter generator and critic; the default is for those whose critic has nothing to add to its score.
-
-    `classes` is their count: 0 in a method that uses none.
-    """
-
-    folder: ClassVar = "methods.conditionings"
-    uses_labels: ClassVar[bool] = True
-    critic_sees: ClassVar[str] = "images"  # the pairs of distributions that an estimate compares, in words
-
-    def channels(self, own: int, classes: int) -> int:
-        """Channels of the critic's input, for samples that have `own`: 3 of an image, d of a point."""
-        return own
-
-    def outputs(self, classes: int) -> int:
-        """Outputs of the critic: the score, and what `critic_loss` and `generator_loss` are given."""
-        return 1
-
-    def view(self, images: Tensor, labels: Tensor, classes: int) -> Tensor:
-        """The critic's input, (n, channels, H, W) or (n, channels), for samples of these classes."""
-        return images
-
-    def critic_loss(self, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Tensor | float, Values]:
-        """A term of the critic's loss, from its outputs beside the score, (n, outputs - 1)."""
-        return 0.0, {}
-
-    def generator_loss(self, fake: Tensor, labels: Tensor) -> tuple[Tensor | float, Values]:
-        """A term of the generator's loss."""
-        return 0.0, {}
+    @abstractmethod
+    def integers(self, name: str, shape: tuple[int, ...], high: int) -> Tensor:
+        """Uniform int64 values in 0..high-1; zeros if `high` is 0."""
 
 
 class Optimizer(Component):
@@ -166,9 +68,182 @@ class Optimizer(Component):
     )
 
     @abstractmethod
-    def build(self, parameters: Iterable[nn.Parameter], trains: str) -> optim.Optimizer:
-        """The optimiser of the parameters of "generator" or "critic"."""
+    def build(self, parameters: Iterable[nn.Parameter], player: str) -> optim.Optimizer:
+        """The optimiser of a player's parameters."""
 
     def rate(self, iteration: int, iterations: int) -> float:
         """The learning rate of an iteration, from 0."""
         return self.lr * (1 - iteration / iterations) if self.decay == "linear" else self.lr
+
+
+def once(iteration: int) -> int:
+    """One step in each iteration."""
+    return 1
+
+
+def nothing() -> None:
+    """No action."""
+
+
+@dataclass(frozen=True)
+class Player:
+    """One loss and the modules that are trained on it.
+
+    `loss` takes a step's `Draws` and returns the loss and values for the journal; `repeat` says how many steps there
+    are in iteration i; `before` and `after` run around each step.
+    """
+
+    name: str
+    trains: tuple[str, ...]  # names of modules
+    loss: Callable[[Draws], tuple[Tensor, Values]]
+    optimizer: Optimizer
+    repeat: Callable[[int], int] = once
+    roles: tuple[str, ...] = ()  # data of which a step takes a batch each
+    batches: int = 1  # the step's samples, in batches
+    before: Callable[[], None] = nothing
+    after: Callable[[], None] = nothing
+
+
+@dataclass(frozen=True)
+class Export:
+    """A module that is saved as <name>.safetensors, with what it maps and how it is built again."""
+
+    module: nn.Module
+    blueprint: Blueprint
+    takes: Literal["latent", "samples"]
+    gives: Literal["samples", "latent", "scores"]
+    averaged: bool = False  # a moving average is kept of it, where params.yaml asks for one
+    snapshots: bool = False  # it is saved during training too, for scores over training
+    scale: float = 1.0  # from the module's output to [-1, 1]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """How a column of the journal is drawn. Columns of one `axis` share a panel, so that their heights are compared.
+
+    `figure` is "losses" or "estimates"; `level` is a height with a meaning, drawn as a line.
+    """
+
+    column: str
+    figure: str
+    axis: str
+    title: str
+    label: str
+    level: float | None = None
+    series: str = ""  # in the legend; empty: the variant's name
+    dotted: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A picture besides the samples, made after training from held-out data: `make` gives images, row by row."""
+
+    name: str
+    title: str
+    caption: str
+    columns: int
+    make: Callable[[nn.Module, Draws], Tensor]  # of the scored module, averaged if it is
+
+
+class Model(ABC):
+    """What a method builds for one run."""
+
+    modules: dict[str, nn.Module]
+    players: tuple[Player, ...]  # in the order of their steps in an iteration
+    exports: dict[str, Export]
+    charts: tuple[Chart, ...]
+    summary: tuple[str, ...]  # names of what makes it, for tables
+    held_out_loss: str  # the journal's column of the loss on held-out data
+    scored: str = "generator"  # the export that gives samples
+    state: Mapping[str, Tensor] = MappingProxyType({})  # what a checkpoint keeps besides; changed in place
+    grids: tuple[Grid, ...] = ()
+    metric_names: Mapping[str, str] = MappingProxyType({})  # MLflow's names of columns, by which it compares runs
+    classes: int = 0  # that samples are conditioned on
+
+    @abstractmethod
+    def validation(self, draws: Draws) -> Values:
+        """Means over a batch of held-out data; networks are in evaluation mode."""
+
+    def monitor(self, held_out: Sequence[Draws]) -> dict[str, float]:
+        """Journal values from all batches of held-out data."""
+        return means(held_out, self.validation)
+
+    @abstractmethod
+    def sample(self, module: nn.Module, draws: Draws, labels: Tensor) -> Tensor:
+        """Samples in [-1, 1], or points, by the scored module; labels (n,) int64 count where there are `classes`."""
+
+    def diagnostics(self, real: Tensor, samples: Tensor, lattice: Tensor | None) -> dict[str, Tensor]:
+        """Tensors that are kept beside a plot of points: real (m, d), samples (n, d), and a lattice (l, d) to evaluate
+        functions at, for d <= 2."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A variant on a dataset, as known before any data is there; `dataset` is what messages call it."""
+
+    name: str
+    variant: Variant
+    training: Training
+    shape: Shape  # of a stored sample
+    labelled: bool = True
+    dataset: str = "the dataset"
+
+    @property
+    def key(self) -> str:
+        """Where the method's settings stand in params.yaml."""
+        return ".".join(filter(None, [f"variants.{self.name}", self.variant.method_key]))
+
+    def optimizer(self, player: str) -> Optimizer:
+        """The optimiser of a player; raises UserError for an unknown one or wrong settings."""
+        if player in self.variant.optimizers:
+            return component(Optimizer, self.variant.optimizers[player], f"variants.{self.name}.optimizers.{player}")
+        return component(Optimizer, self.variant.optimizer, f"variants.{self.name}.optimizer")
+
+    def refuse(self, *keys: str) -> None:
+        """Raises UserError if a key of the training section that the method has no use for is set."""
+        for key in keys:
+            if (value := getattr(self.training, key)) != Training.model_fields[key].default:
+                raise UserError(
+                    f"params.yaml: variants.{self.name}: training.{key} = {value!r}: has no meaning for the method "
+                    f"{self.variant.method.name!r}; remove it"
+                )
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a model may know of its training data: the number of classes, and the first samples, as stored, repeated if
+    there are fewer than asked for."""
+
+    classes: int
+    first: Callable[[int], np.ndarray]
+
+
+class Method(Component):
+    """A way to train a model, with its settings."""
+
+    folder: ClassVar = "methods.recipes"
+    roles: ClassVar[tuple[str, ...]] = (SAMPLES,)
+    players: ClassVar[tuple[str, ...]]  # names, for optimisers of their own
+
+    def check(self, task: Task) -> None:
+        """Raises UserError for a combination that makes no sense."""
+
+    @abstractmethod
+    def build(self, task: Task, data: Data, seed: int, device: str) -> Model:
+        """The model with initial weights on a device."""
+
+
+def means(held_out: Sequence[Draws], values: Callable[[Draws], Values]) -> dict[str, float]:
+    """Means of values over batches of different sizes."""
+    count = sum(draws.size for draws in held_out)
+    totals: dict[str, float] = defaultdict(float)
+    for draws in held_out:
+        for name, value in values(draws).items():
+            totals[name] += float(value) * draws.size / count
+    return totals
+
+
+def on_device(device: str, **modules: nn.Module) -> dict[str, nn.Module]:
+    """Modules by name, channels last in memory: half as fast again on a CPU."""
+    return {name: module.to(device, memory_format=torch.channels_last) for name, module in modules.items()}

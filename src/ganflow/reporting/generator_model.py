@@ -4,7 +4,7 @@ model, so that a model needs no clone."""
 import numpy as np
 import torch
 
-from ganflow.training.images import as_stored
+from ganflow.training.pixels import as_stored
 from ganflow.training.weights import load_generator
 
 

@@ -1,6 +1,6 @@
 """What an experiment will take on this machine: hours and disk of every stage that is not done, before it is started.
 
-Measured, not guessed, by a trial of each kind of work; a fetched archive takes what the network takes.
+Measured, not guessed, by a few samples and steps of each kind; a fetched archive takes what the network takes.
 """
 
 import os
@@ -10,8 +10,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from ganflow.config import Experiment
+from ganflow.stages.cost_model import Cost, CostModel
 from ganflow.stages.status import DONE, standings
-from ganflow.stages.trial import Cost, Trial
 from ganflow.stages.units import units
 
 RATE = 100e6 / 8  # bytes a second of a network, for the sentence about downloads
@@ -22,8 +22,8 @@ def run(experiment: Experiment, device: str) -> None:
     standing = standings(list(units(experiment, device)))
     ahead = [unit for unit, kind, _ in standing if kind != DONE]
     with tempfile.TemporaryDirectory() as scratch:
-        trial = Trial(experiment, device, Path(scratch))
-        costs = [(unit, trial.cost(unit)) for unit in ahead]
+        model = CostModel(experiment, device, Path(scratch))
+        costs = [(unit, model.cost(unit)) for unit in ahead]
     by_stage: dict[str, Cost] = defaultdict(Cost)
     for unit, cost in costs:
         by_stage[unit.stage] += cost
@@ -32,7 +32,7 @@ def run(experiment: Experiment, device: str) -> None:
     for stage, cost in by_stage.items():
         print(f"  {stage:<10}{cost.units:>6}{cost.images:>15,}{_time(cost.seconds):>16}{_size(cost.bytes):>10}")
     _print_sum(experiment, sum((cost for _, cost in costs), Cost()))
-    if trial.unmeasured:
+    if model.unmeasured:
         print("the extractor's weights are not here, so its work is not in these times: `python -m ganflow extractor`")
 
 

@@ -4,7 +4,7 @@ protocol that each number was made under and the checks that say what it is wort
 import csv
 from pathlib import Path
 
-from ganflow.artifacts import read_json, write_file, write_json
+from ganflow.artifacts import MANIFEST, read_json, write_file, write_json
 from ganflow.config import Evaluation, Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
@@ -16,7 +16,7 @@ from ganflow.evaluation.memorisation import neighbours, picture
 from ganflow.evaluation.sets import load_features, real_set
 from ganflow.stages.execution import compute_on, device_of, outputs
 from ganflow.stages.units import unit_of
-from ganflow.training.images import encoded
+from ganflow.training.image_files import encoded
 from ganflow.training.weights import load_generator, load_tensors
 
 
@@ -51,6 +51,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
                 scored_images(asked, *load_generator(file, device), device) if final.values is None else final.values
             )
             write_file(folder / "neighbours.png", encoded([picture(images[found.samples], beside)], ".png"))
+        manifest = read_json(trained / MANIFEST)
         with (trained / "journal.csv").open(newline="") as journal:
             last = list(csv.DictReader(journal))[-1]
         content = {
@@ -65,8 +66,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             "checks": checks["checks"],
             "flags": checks["flags"],
             "literature": checks["literature"],
-            "validation_critic_loss": float(last["validation_critic_loss"]),
-            "validation_estimate": float(last["validation_estimate"]),
+            "held_out_loss": float(last[manifest["held_out_loss"]]),
             "protocol": {
                 "images": asked.images,
                 "real_images": checks["real_images"],

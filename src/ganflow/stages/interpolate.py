@@ -9,11 +9,13 @@ import torch
 from ganflow.artifacts import write_file
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.networks.interfaces import codes
+from ganflow.networks.building import evaluating
+from ganflow.networks.codes import codes
 from ganflow.randomness import generator
 from ganflow.stages.selection import weights_named
-from ganflow.training.images import as_grid, encoded, evaluating, to_pixels
-from ganflow.training.showing import scatter
+from ganflow.training.image_files import as_grid, encoded
+from ganflow.training.pixels import to_pixels
+from ganflow.training.sample_figures import scatter
 from ganflow.training.weights import load_generator
 
 

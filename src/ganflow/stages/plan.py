@@ -14,7 +14,7 @@ from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import Extractor, curve_metric, extractor_of, metrics_of
-from ganflow.methods.adversarial import parts
+from ganflow.methods.tasks import method_of, task_of
 from ganflow.stages.execution import PLAN
 from ganflow.stages.units import RESULTS, Unit, units
 from ganflow.studies.interfaces import studies_of
@@ -31,9 +31,8 @@ def run(experiment: Experiment, cost: bool = False) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("params.yaml: compute.device = 'cuda': torch finds no CUDA device here; set cpu or auto")
     forms = {key: _format(key, dataset) for key, dataset in experiment.datasets.items()}
-    for name, variant in experiment.variants.items():
-        for key, dataset in experiment.datasets.items():
-            parts(name, variant, dataset.shape, forms[key].labelled, f"datasets.{key}")
+    for dataset, variant in dict.fromkeys((run.dataset, run.variant) for run in experiment.runs):
+        method_of(task_of(experiment, dataset, variant, forms[dataset].labelled))
     _check_metrics(experiment)
     studies_of(experiment.studies)
     planned = list(units(experiment, device))

@@ -11,8 +11,8 @@ from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.evaluation.images import generated_images
 from ganflow.stages.selection import weights_named
-from ganflow.training.images import as_grid, encoded
-from ganflow.training.showing import scatter
+from ganflow.training.image_files import as_grid, encoded
+from ganflow.training.sample_figures import scatter
 from ganflow.training.weights import load_generator
 
 

@@ -4,66 +4,92 @@ import csv
 import io
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ganflow.artifacts import read_json, scratch, write_file
-from ganflow.config import Experiment
+from ganflow.components import choices
+from ganflow.config import Experiment, Variant
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.methods.adversarial import Adversarial
+from ganflow.methods.interfaces import Data, Model
+from ganflow.methods.tasks import method_of, task_of
 from ganflow.stages.execution import compute_on, device_of, fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
-from ganflow.training.loop import Run
+from ganflow.training.loop import Trainer
 from ganflow.training.state import State
-from ganflow.training.weights import save_tensors
+
+KEPT = ("samples", "snapshots", "grids")  # folders that a training fills as it goes on
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
-    """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights, snapshots of the generator's, journal.csv,
-    samples and a manifest."""
+    """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights of the model's exports, their snapshots,
+    journal.csv, samples and a manifest."""
     device = device_of(experiment)
     unit = unit_of(experiment, device, "train", dataset, variant, seed)
     [shards] = unit.inputs
     name = fingerprint(unit)
-    training = experiment.training_of(variant)
     train, held_out = (Shards(shards / split, experiment.compute.threads) for split in SPLITS)
     for split in (train, held_out):
         split.verify()
     compute_on(device)
-    method = Adversarial(
-        variant, experiment.variants[variant], training, train.shape, int(seed), device, len(train.classes)
-    )
+    task = task_of(experiment, dataset, variant, bool(train.classes))
+    model = method_of(task).build(task, Data(len(train.classes), train.first), int(seed), device)
     header = {
         "dataset": dataset,
         "variant": variant,
         "seed": int(seed),
         "shape": list(train.shape),
-        "latent": training.latent,
-        "classes": method.classes,
-        "scale": method.image_scale,
-        "network": unit.parameters["network"],
+        "latent": task.training.latent,
+        "classes": model.classes,
         "data": read_json(shards / "manifest.json")["fingerprint"],
         "fingerprint": name,
     }
-    work = Run(str(unit), method, training, int(seed), device, train, held_out, header)
+    trainer = Trainer(str(unit), model, task.training, int(seed), device, train, held_out, header)
     folder = scratch("train", name)
     began = time.monotonic()
-    state = work.to_the_end(folder)
-    rate = work.images_used / (time.monotonic() - began)
-    about = {
-        "constraint": experiment.variants[variant].constraint.name,
-        "legend": method.legend(),
-        "settings": {key: part.model_dump(mode="json") for key, part in method.parts.by_key().items()},
-    }
+    state = trainer.run(folder)
+    rate = trainer.images_used / (time.monotonic() - began)
+    about = describe(model) | {"settings": resolved(experiment.variants[variant])}
     with outputs(unit, about) as partial:
         _write_journal(partial / "journal.csv", state)
-        for kept in ("samples", "snapshots"):
+        for kept in KEPT:
             if (folder / kept).exists():
                 shutil.copytree(folder / kept, partial / kept, ignore=shutil.ignore_patterns("*.partial"))
-        for key, module in (method.modules | work.generators()).items():
-            said = {"module": key, "iteration": state.iteration} | header
-            save_tensors(partial / f"{key}.safetensors", module.state_dict(), said)
+        for file in trainer.exported():
+            trainer.save(partial / f"{file}.safetensors", file, state.iteration)
     write_log(unit, device=device, images_per_second=round(rate, 1))
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """What a manifest says of a model, for scores, the report and MLflow."""
+    return {
+        "scored": model.scored,
+        "exports": {
+            name: {"takes": export.takes, "gives": export.gives, "averaged": export.averaged}
+            for name, export in model.exports.items()
+        },
+        "charts": [asdict(chart) for chart in model.charts],
+        "grids": [{"name": grid.name, "title": grid.title, "caption": grid.caption} for grid in model.grids],
+        "summary": list(model.summary),
+        "held_out_loss": model.held_out_loss,
+        "metric_names": dict(model.metric_names),
+    }
+
+
+def resolved(variant: Variant) -> dict[str, Any]:
+    """{key: name and settings} of every component of a variant, with the settings that it took by default; keys of
+    what a method chooses are the last parts of theirs."""
+    found = {}
+    for key, module, chosen in choices(variant):
+        nested = {name for name, _, _ in choices(chosen)}
+        settings = {name: value for name, value in chosen.model_dump(mode="json").items() if name not in nested}
+        found[key.removeprefix(f"method.{variant.method.name}.")] = {
+            "name": module.rpartition(".")[2],
+            "settings": settings,
+        }
+    return found
 
 
 def _write_journal(path: Path, state: State) -> None:

@@ -16,7 +16,7 @@ import grimp
 
 import ganflow
 from ganflow.artifacts import digest_file, digest_value, versions
-from ganflow.components import component
+from ganflow.components import choices, component
 from ganflow.config import Choice, Experiment
 from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
@@ -71,12 +71,10 @@ def units(experiment: Experiment, device: str) -> Iterator[Unit]:
     for dataset in experiment.datasets:
         yield from (_download(experiment, dataset), _shard(experiment, dataset))
         yield from (_extract(experiment, dataset, device), _reference(experiment, dataset))
-    for dataset in experiment.datasets:
-        for variant in experiment.variants:
-            for seed in experiment.seeds:
-                yield _train(experiment, dataset, variant, seed, device)
-                yield _generate(experiment, dataset, variant, seed, device)
-                yield _evaluate(experiment, dataset, variant, seed, device)
+    for run in experiment.runs:
+        yield _train(experiment, *run, device)
+        yield _generate(experiment, *run, device)
+        yield _evaluate(experiment, *run, device)
     yield _studies(experiment)
     yield _report(experiment)
 
@@ -134,16 +132,9 @@ def _reference(experiment: Experiment, dataset: str) -> Unit:
 
 def _train(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
     chosen = experiment.variants[variant]
-    parameters = chosen.model_dump(mode="json", exclude={"training"}) | _compute(experiment, device)
+    parameters = chosen.model_dump(mode="json", exclude={"training", "datasets"}) | _compute(experiment, device)
     parameters |= {"training": experiment.training_of(variant).model_dump(mode="json"), "seed": seed}
-    used = (
-        _module("networks.families", chosen.network.name),
-        _module("networks.families", (chosen.critic_network or chosen.network).name),
-        _module("methods.conditionings", chosen.conditioning.name),
-        _module("methods.objectives", chosen.objective.name),
-        _module("methods.constraints", chosen.constraint.name),
-        _module("methods.optimizers", chosen.optimizer.name),
-    )
+    used = tuple(module for _, module, _ in choices(chosen))
     axes = (dataset, variant, str(seed))
     return Unit(
         "train", axes, (SHARDS / dataset,), _runs(experiment, *axes), parameters, used, _sciences(experiment, dataset)
@@ -197,10 +188,8 @@ def _report(experiment: Experiment) -> Unit:
         "studies": [study.name for study in experiment.studies],
     }
     inputs = tuple(
-        place(experiment, dataset, variant, str(seed))
-        for dataset in experiment.datasets
-        for variant in experiment.variants
-        for seed in experiment.seeds
+        place(experiment, run.dataset, run.variant, str(run.seed))
+        for run in experiment.runs
         for place in (_runs, _generated, _scores)
     ) + (_studied(experiment),)
     return Unit("report", (), inputs, RESULTS / experiment.experiment / "report", parameters, (), FIGURES)

@@ -6,12 +6,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganflow.methods.interfaces import Constraint, Objective
+from ganflow.methods.components import Constraint, Objective
+from ganflow.networks.building import initialise
 from ganflow.networks.families.toy_mlp import ToyMLP
-from ganflow.networks.interfaces import initialise
 from ganflow.randomness import generator
+from ganflow.training.draws import StepDraws
 
 Sampler = Callable[[np.random.Generator], np.ndarray]  # draws (n, d), the same n each time
+
+
+class GivenUniform(StepDraws):
+    """The draws of a step whose uniform numbers are given, (n,)."""
+
+    def __init__(self, seed: int, step: int, values: Tensor):
+        super().__init__(seed, "cpu", "critic step", (step,), len(values))
+        self.values = values
+
+    def uniform(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        return self.values[: shape[0]]
 
 
 class Critic:
@@ -41,7 +53,7 @@ class Critic:
         """One step on points (n, d); as many numbers of `uniform` as there are points are used."""
         self.constraint.before_step(self.module)
         self.optimizer.zero_grad(set_to_none=True)
-        penalty, _ = self.constraint.penalty(self, real, fake, uniform[: len(real)])
+        penalty, _ = self.constraint.penalty(self, real, fake, GivenUniform(self.seed, self.steps, uniform))
         (self.objective.critic_loss(self(real), self(fake)) + penalty).backward()
         self.optimizer.step()
         self.constraint.after_step(self.module)

@@ -1,11 +1,13 @@
 """The state of a run that survives a kill: checkpoints written beside, synced and renamed, named by their own digest.
 
 A checkpoint is one safetensors file, `<iteration>-<sha256>.safetensors`; the last two are kept, and a damaged one is
-passed over with a word for the one before. Nothing is pickled.
+skipped with a warning. Nothing is pickled.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load
@@ -20,26 +22,36 @@ KEPT = 2
 
 @dataclass
 class State:
-    """Where a run is: generator updates done, batches of real images used, and the journal so far."""
+    """Where a run is: iterations done, batches used of each role of data, and the journal so far."""
 
     iteration: int = 0
-    position: int = 0
+    positions: dict[str, int] = field(default_factory=dict)
     journal: list[dict[str, float]] = field(default_factory=list)
 
 
 class Checkpoints:
     """The checkpoints of one run in its scratch folder."""
 
-    def __init__(self, folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, optim.Optimizer]):
+    def __init__(
+        self,
+        folder: Path,
+        modules: dict[str, nn.Module],
+        optimizers: dict[str, optim.Optimizer],
+        tensors: Mapping[str, Tensor],
+        about: dict[str, Any],
+    ):
+        """`tensors` are the model's state, restored in place; `about` is what checkpoints say of the run to others."""
         self.folder, self.modules, self.optimizers = folder, modules, optimizers
+        self.tensors, self.about = tensors, about
 
     def save(self, state: State) -> None:
         """Writes the state of modules and optimisers; keeps this checkpoint and the one before."""
         tensors = {f"module/{k}/{name}": t for k, m in self.modules.items() for name, t in m.state_dict().items()}
+        tensors |= {f"state/{name}": tensor for name, tensor in self.tensors.items()}
         for key, optimizer in self.optimizers.items():
             for index, values in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer/{key}/{index}/{name}": torch.as_tensor(v) for name, v in values.items()}
-        content = packed(tensors, vars(state))
+        content = packed(tensors, vars(state) | {"about": self.about})
         write_file(self.folder / f"{state.iteration:09d}-{digest_bytes(content)}.safetensors", content)
         for old in self._files()[KEPT:]:
             old.unlink()
@@ -69,4 +81,7 @@ class Checkpoints:
                     _, _, index, entry = name.split("/")
                     saved.setdefault(int(index), {})[entry] = tensor
             optimizer.load_state_dict({**optimizer.state_dict(), "state": saved})
-        return State(**metadata(content))
+        for name, tensor in self.tensors.items():
+            tensor.copy_(tensors[f"state/{name}"])
+        known = metadata(content)
+        return State(known["iteration"], known["positions"], known["journal"])

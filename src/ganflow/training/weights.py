@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ganflow.artifacts import write_file
 from ganflow.config import Choice
 from ganflow.errors import UserError
-from ganflow.networks.interfaces import network_of
+from ganflow.networks.building import Blueprint, network_of
 from ganflow.networks.layers import Scaled
 from ganflow.serialization import canonical_json
 
@@ -46,18 +46,23 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserError(f"{path}: damaged, or not written by ganflow; delete its folder and run `dvc repro`") from None
 
 
-def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
-    """The generator in a weights file, in evaluation mode, and what the file says of it (latent, iteration, ...).
+def plain_weights(module: nn.Module) -> dict[str, Tensor]:
+    """A module's state, with each parametrised weight (as by spectral_norm) as the value that it takes."""
+    found = {name: tensor for name, tensor in module.state_dict().items() if ".parametrizations." not in f".{name}"}
+    for path, layer in module.named_modules():
+        for name in getattr(layer, "parametrizations", ()):
+            found[f"{path}.{name}" if path else name] = getattr(layer, name)
+    return found
 
-    It maps (n, latent) float32, standard normal, to images, (n, 3, H, W) in [-1, 1], or points, (n, d), of the `shape`
-    in the file; with classes it takes (n, latent + classes), the class one-hot behind the latent vector
-    (`networks.interfaces.codes`). Raises UserError if the file is absent, damaged or holds no generator.
-    """
+
+def load_export(path: Path | str, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
+    """The module in a weights file (a generator, a critic, an encoder), in evaluation mode, and what the file says of
+    it (takes, gives, iteration, ...). Raises UserError if the file is absent or damaged."""
     tensors, about = load_tensors(Path(path))
-    if not str(about.get("module")).startswith("generator"):
-        raise UserError(f"{path}: holds no generator; choose generator.safetensors or generator_ema.safetensors")
-    network = network_of(Choice(**about["network"]), tuple(about["shape"]), str(path))
-    module = network.generator(about["shape"][0], about["latent"], about["classes"])
+    if "part" not in about:
+        raise UserError(f"{path}: holds no network's weights; choose a file such as generator.safetensors")
+    blueprint = Blueprint(Choice(**about["network"]), about["part"], about["arguments"])
+    module = blueprint.module(network_of(blueprint.network, tuple(about["shape"]), str(path)))
     try:
         module.load_state_dict(tensors)
     except RuntimeError:
@@ -65,3 +70,16 @@ def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, di
     if about["scale"] != 1:
         module = nn.Sequential(module, Scaled(about["scale"]))
     return module.to(device).eval().requires_grad_(False), about
+
+
+def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
+    """The generator in a weights file, in evaluation mode, and what the file says of it (latent, iteration, ...).
+
+    It maps (n, latent) float32, standard normal, to images, (n, 3, H, W) in [-1, 1], or points, (n, d), of the `shape`
+    in the file; with classes it takes (n, latent + classes), the class one-hot behind the latent vector
+    (`networks.codes.codes`). Raises UserError if the file is absent, damaged or holds no generator.
+    """
+    module, about = load_export(path, device)
+    if (about["takes"], about["gives"]) != ("latent", "samples"):
+        raise UserError(f"{path}: holds no generator; choose generator.safetensors or generator_ema.safetensors")
+    return module, about

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganflow.evaluation.interfaces import Metric, Samples
-from ganflow.training.transport import plan
+from ganflow.optimal_transport import transport_plan
 
 
 class ExactEM(Metric):
@@ -22,4 +22,4 @@ class ExactEM(Metric):
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
         """In the unit of the points."""
-        return {"exact_em": plan(prepared["points"].numpy(), samples.values[: self.most].numpy())[1]}
+        return {"exact_em": transport_plan(prepared["points"].numpy(), samples.values[: self.most].numpy())[1]}

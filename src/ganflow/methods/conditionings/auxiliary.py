@@ -4,15 +4,20 @@ The defaults are those of the WGAN-GP authors' CIFAR-10 code, which scales the t
 images out of the critic's; the AC-GAN paper's section 4 has scales of 1 and both kinds of images.
 """
 
+from typing import ClassVar
+
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ganflow.methods.interfaces import Conditioning, Values
+from ganflow.methods.components import Conditioning
+from ganflow.methods.interfaces import Values
 
 
 class Auxiliary(Conditioning):
     """Critic and generator both minimise the cross-entropy of the class, the generator's of drawn classes."""
+
+    effect: ClassVar = "the generator, and a classifier on the critic (AC-GAN, arXiv 1610.09585)"
 
     critic_scale: float = Field(1.0, ge=0, description="weight of the cross-entropy in the critic's loss")
     generator_scale: float = Field(0.1, ge=0, description="weight of the cross-entropy in the generator's loss")

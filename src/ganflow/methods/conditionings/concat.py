@@ -7,19 +7,21 @@ from typing import ClassVar
 
 from torch import Tensor, cat
 
-from ganflow.methods.interfaces import Conditioning
-from ganflow.networks.interfaces import one_hot
+from ganflow.methods.components import Conditioning
+from ganflow.networks.codes import one_hot
 
 
 class Concatenated(Conditioning):
     """One plane for each class, 1 everywhere in that of the image and 0 in the others."""
 
-    critic_sees: ClassVar = "images with their classes"
+    effect: ClassVar = "beside the input of generator and critic (CGAN, arXiv 1411.1784)"
+
+    critic_input: ClassVar = "images with their classes"
 
     def channels(self, own: int, classes: int) -> int:
         return own + classes
 
-    def view(self, images: Tensor, labels: Tensor, classes: int) -> Tensor:
+    def critic_view(self, images: Tensor, labels: Tensor, classes: int) -> Tensor:
         planes = one_hot(labels, classes).to(images.dtype)
         planes = planes.view(*planes.shape, *[1] * (images.dim() - 2))
         return cat([images, planes.expand(-1, -1, *images.shape[2:])], dim=1)

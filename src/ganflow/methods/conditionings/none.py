@@ -2,10 +2,12 @@
 
 from typing import ClassVar
 
-from ganflow.methods.interfaces import Conditioning
+from ganflow.methods.components import Conditioning
 
 
 class Unconditional(Conditioning):
     """Labels, where there are any, are not read."""
+
+    effect: ClassVar = "nowhere"
 
     uses_labels: ClassVar = False

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils.parametrize import register_parametrization
 
-from ganflow.methods.interfaces import Constraint, Objective
+from ganflow.methods.components import Constraint, Objective
 from ganflow.networks.interfaces import Network
 from ganflow.randomness import generator
 
@@ -23,39 +23,52 @@ WARM_UP = 15  # power iterations on the initial weights
 class Normalised(nn.Module):
     """W / (u^T W v), W as a matrix (outputs, the rest), u and v its first singular vectors, held constant."""
 
-    def __init__(self, weight: Tensor, u: Tensor):
+    u: Tensor
+    v: Tensor
+
+    def __init__(self, weight: Tensor, outputs: int, u: Tensor):
+        """`outputs` is the dimension of the weight that counts the layer's outputs: 1 in a transposed convolution."""
         super().__init__()
+        self.outputs = outputs
         self.register_buffer("u", normalize(u.to(weight.dtype), dim=0))
-        self.register_buffer("v", weight.new_zeros(weight[0].numel()))
+        self.register_buffer("v", weight.new_zeros(weight.numel() // weight.shape[outputs]))
         self.iterate(weight, WARM_UP)
 
     def forward(self, weight: Tensor) -> Tensor:
-        return weight / torch.dot(self.u, torch.mv(weight.flatten(1), self.v))
+        return weight / torch.dot(self.u, torch.mv(self._matrix(weight), self.v))
+
+    def _matrix(self, weight: Tensor) -> Tensor:
+        return (weight.transpose(0, 1) if self.outputs else weight).flatten(1)
 
     @torch.no_grad()
     def iterate(self, weight: Tensor, times: int) -> None:
         """Brings u and v nearer to the first singular vectors."""
-        matrix = weight.flatten(1)
+        matrix = self._matrix(weight)
         for _ in range(times):
             self.v.copy_(normalize(torch.mv(matrix.T, self.u), dim=0))
             self.u.copy_(normalize(torch.mv(matrix, self.v), dim=0))
 
 
 class SpectralNorm(Constraint):
-    """A bound of 1 on each layer's matrix; a convolution's own slope can be larger, by its kernel's overlap."""
+    """A bound of 1 on each layer's matrix; a convolution's constant can be larger, by its kernel's overlap."""
 
-    slope: ClassVar = "unknown"
+    effect: ClassVar = "W / σ(W) by power iteration; also for generators"
+    source: ClassVar = "arXiv 1802.05957, equation 8"
+
+    for_generators: ClassVar = True
     iterations: int = Field(1, ge=1, le=100, description="power iterations in each critic step")
 
-    def prepare(self, critic: nn.Module, seed: int) -> None:
-        for name, layer in list(critic.named_modules()):
-            if isinstance(getattr(layer, "weight", None), nn.Parameter):
-                draw = generator(seed, f"initial/spectral_norm/{name}")
-                u = torch.from_numpy(draw.standard_normal(len(layer.weight)).astype(np.float32))
-                register_parametrization(layer, "weight", Normalised(layer.weight, u))
+    def prepare(self, network: nn.Module, seed: int, name: str = "critic") -> None:
+        stream = "initial/spectral_norm" if name == "critic" else f"initial/spectral_norm/{name}"
+        for path, layer in list(network.named_modules()):
+            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                outputs = int(isinstance(layer, nn.ConvTranspose2d))
+                draw = generator(seed, f"{stream}/{path}")
+                u = torch.from_numpy(draw.standard_normal(layer.weight.shape[outputs]).astype(np.float32))
+                register_parametrization(layer, "weight", Normalised(layer.weight, outputs, u))
 
-    def before_step(self, critic: nn.Module) -> None:
-        for layer in critic.modules():
+    def before_step(self, network: nn.Module) -> None:
+        for layer in network.modules():
             if hasattr(layer, "parametrizations"):
                 weight = layer.parametrizations.weight
                 weight[0].iterate(weight.original, self.iterations)

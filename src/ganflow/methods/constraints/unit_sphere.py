@@ -1,27 +1,32 @@
 """Each layer's weights on the unit sphere, W / |W|: the other compact set that the WGAN paper tried (arXiv 1701.07875,
 section 3: "projecting the weights to a sphere"). Biases, which change no slope, are free."""
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
-from ganflow.methods.interfaces import Constraint, Objective
+from ganflow.methods.components import Constraint, Objective
 from ganflow.networks.interfaces import Network
 
 
 class UnitSphere(Constraint):
     """Projects every layer's `weight`, the gain of a normalisation too, at the start and after each critic step."""
 
-    def prepare(self, critic: nn.Module, seed: int) -> None:
-        self.after_step(critic)
+    effect: ClassVar = "each layer's weights on the unit sphere"
+    source: ClassVar = "WGAN, arXiv 1701.07875, section 3"
+
+    def prepare(self, network: nn.Module, seed: int, name: str = "critic") -> None:
+        self.after_step(network)
 
     @torch.no_grad()
-    def after_step(self, critic: nn.Module) -> None:
-        for name, parameter in critic.named_parameters():
+    def after_step(self, network: nn.Module) -> None:
+        for name, parameter in network.named_parameters():
             if name.endswith("weight"):
                 parameter.div_(parameter.norm().clamp_min(torch.finfo(parameter.dtype).tiny))
 
     def refusal(self, critic: Network, objective: Objective) -> str | None:
-        if not objective.needs_slope:
+        if not objective.needs_lipschitz:
             return (
                 "the sphere bounds a Wasserstein critic's slope; the optimum of this objective needs scores of any "
                 "height, as of a sigmoid loss, and the sphere only starves its critic"

@@ -1,37 +1,40 @@
 """Weight clipping (WGAN, arXiv 1701.07875, Algorithm 1): every critic parameter in [-limit, limit], normalisation
 included."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
-from ganflow.methods.interfaces import Constraint, Objective
+from ganflow.methods.components import Constraint, Objective
 from ganflow.networks.interfaces import Network
 
 
 class WeightClipping(Constraint):
     """`after` the critic's step, as the paper writes it, or `before` it, as the authors' code does it."""
 
+    effect: ClassVar = "parameters in [−c, c], `after` the step (paper) or `before` it (authors' code)"
+    source: ClassVar = "WGAN, arXiv 1701.07875, Algorithm 1"
+
     limit: float = Field(0.01, gt=0, description="largest absolute value of a parameter")
     when: Literal["before", "after"] = Field("after", description="around the critic's step")
 
-    def before_step(self, critic: nn.Module) -> None:
+    def before_step(self, network: nn.Module) -> None:
         if self.when == "before":
-            self._clip(critic)
+            self._clip(network)
 
-    def after_step(self, critic: nn.Module) -> None:
+    def after_step(self, network: nn.Module) -> None:
         if self.when == "after":
-            self._clip(critic)
+            self._clip(network)
 
     @torch.no_grad()
-    def _clip(self, critic: nn.Module) -> None:
-        for parameter in critic.parameters():
+    def _clip(self, network: nn.Module) -> None:
+        for parameter in network.parameters():
             parameter.clamp_(-self.limit, self.limit)
 
     def refusal(self, critic: Network, objective: Objective) -> str | None:
-        if not objective.needs_slope:
+        if not objective.needs_lipschitz:
             return (
                 "clipping bounds a Wasserstein critic's slope; the optimum of this objective needs scores of any "
                 "height, as of a sigmoid loss, and clipping only starves its critic"

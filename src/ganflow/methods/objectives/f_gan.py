@@ -8,14 +8,14 @@ overflow.
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ganflow.methods.interfaces import Legend, Objective
+from ganflow.methods.components import Legend, Objective
 
 
 class Divergence(NamedTuple):
@@ -61,6 +61,9 @@ class FGAN(Objective):
     """Critic: E f*(T(x_fake)) - E T(x_real); generator: -E f*(T(x_fake)), or -E T(x_fake) by the paper's section
     3.2."""
 
+    formula: ClassVar = "the variational bound of one of seven f-divergences, saturating or not"
+    source: ClassVar = "f-GAN, arXiv 1606.00709, equations 4 and 6, Table 2"
+
     divergence: Literal[
         "kl", "reverse_kl", "pearson", "squared_hellinger", "jensen_shannon", "gan", "total_variation"
     ] = Field("jensen_shannon", description="D_f of Table 2; jensen_shannon there is twice the usual one")
@@ -86,7 +89,7 @@ class FGAN(Objective):
             smallest=0.0,
             largest=row.largest,
             critic_loss="E f*(T(fake)) − E T(real)",
-            blind_loss=abs(row.at_one),
+            chance_loss=abs(row.at_one),
         )
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -4,14 +4,19 @@ The paper's two choices: a = 0, b = c = 1 (equation 9, the default), and a = -1,
 the generator minimises a Pearson divergence.
 """
 
+from typing import ClassVar
+
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from ganflow.methods.interfaces import Legend, Objective
+from ganflow.methods.components import Legend, Objective
 
 
 class LeastSquares(Objective):
     """Critic: E (D(x_real) - b)^2 / 2 + E (D(x_fake) - a)^2 / 2; generator: E (D(x_fake) - c)^2 * weight."""
+
+    formula: ClassVar = "½ E (D(x) − b)² + ½ E (D(G(z)) − a)²; weight E (D(G(z)) − c)²"
+    source: ClassVar = "LSGAN, arXiv 1611.04076, equations 2, 8 and 9"
 
     a: float = Field(0.0, description="the critic's target for generated images")
     b: float = Field(1.0, description="the critic's target for real images, above a")
@@ -38,7 +43,7 @@ class LeastSquares(Objective):
             smallest=0.0,
             largest=1.0,
             critic_loss="½ E (D(real) − b)² + ½ E (D(fake) − a)²",
-            blind_loss=(self.b - self.a) ** 2 / 4,
+            chance_loss=(self.b - self.a) ** 2 / 4,
         )
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -1,15 +1,20 @@
 """The non-saturating objective (GAN, arXiv 1406.2661, section 3), on logits: D = sigmoid(score)."""
 
 import math
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ganflow.methods.interfaces import Legend, Objective
+from ganflow.methods.components import Legend, Objective
 
 
 class NonSaturating(Objective):
     """Critic: -E log D(x_real) - E log(1 - D(x_fake)); generator: -E log D(x_fake)."""
+
+    probability: ClassVar = True
+    formula: ClassVar = "−E log D(x) − E log(1 − D(G(z))); −E log D(G(z))"
+    source: ClassVar = "GAN, arXiv 1406.2661, section 3"
 
     @property
     def legend(self) -> Legend:
@@ -19,7 +24,7 @@ class NonSaturating(Objective):
             smallest=0.0,
             largest=math.log(2),
             critic_loss="−E log D(real) − E log(1 − D(fake))",
-            blind_loss=2 * math.log(2),
+            chance_loss=2 * math.log(2),
         )
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -4,13 +4,16 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ganflow.methods.interfaces import Legend, Objective
+from ganflow.methods.components import Legend, Objective
 
 
 class Wasserstein(Objective):
     """Critic: E f(x_fake) - E f(x_real); generator: -E f(x_fake)."""
 
-    needs_slope: ClassVar = True
+    formula: ClassVar = "E f(G(z)) − E f(x); −E f(G(z))"
+    source: ClassVar = "WGAN, arXiv 1701.07875, equation 3"
+
+    needs_lipschitz: ClassVar = True
     threshold: ClassVar = None
 
     @property
@@ -21,7 +24,7 @@ class Wasserstein(Objective):
             smallest=0.0,
             largest=None,
             critic_loss="E f(fake) − E f(real)",
-            blind_loss=0.0,
+            chance_loss=0.0,
         )
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -20,12 +20,12 @@ class Adam(Optimizer):
     critic_weight_decay: float = Field(0.0, ge=0, description="of the critic's parameters (1e-3 in the paper's sweep)")
     decoupled: bool = Field(False, description="true: the decay multiplies the weights; false: it joins the gradient")
 
-    def build(self, parameters: Iterable[nn.Parameter], trains: str) -> optim.Optimizer:
+    def build(self, parameters: Iterable[nn.Parameter], player: str) -> optim.Optimizer:
         return optim.Adam(
             parameters,
             lr=self.lr,
             betas=self.betas,
-            weight_decay=self.critic_weight_decay if trains == "critic" else 0.0,
+            weight_decay=self.critic_weight_decay if player == "critic" else 0.0,
             decoupled_weight_decay=self.decoupled,
             foreach=True,
         )

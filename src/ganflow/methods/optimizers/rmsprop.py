@@ -14,5 +14,5 @@ class RMSProp(Optimizer):
 
     lr: float = Field(5e-5, gt=0, description="learning rate")
 
-    def build(self, parameters: Iterable[nn.Parameter], trains: str) -> optim.Optimizer:
+    def build(self, parameters: Iterable[nn.Parameter], player: str) -> optim.Optimizer:
         return optim.RMSprop(parameters, lr=self.lr, foreach=True)

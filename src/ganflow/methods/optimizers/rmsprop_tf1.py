@@ -42,5 +42,5 @@ class RMSPropTF1(Optimizer):
     averaging: float = Field(0.9, ge=0, lt=1, description="decay of the mean square (`decay` in TensorFlow)")
     epsilon: float = Field(1e-10, gt=0, description="added to the mean square, inside the root")
 
-    def build(self, parameters: Iterable[nn.Parameter], trains: str) -> optim.Optimizer:
+    def build(self, parameters: Iterable[nn.Parameter], player: str) -> optim.Optimizer:
         return TF1RMSProp(parameters, self.lr, self.averaging, self.epsilon)

@@ -2,6 +2,7 @@
 learn (arXiv 1704.00028, section 3.1). It has no parameters, so it is not trained; the critic is that of `toy_mlp`."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from ganflow.networks.families.toy_mlp import ToyMLP
 
 class Table(nn.Module):
     """Points by codes: the first number of a code chooses one, those behind it are the noise."""
+
+    points: Tensor
 
     def __init__(self, points: int, dimension: int, noise: float):
         super().__init__()
@@ -30,6 +33,7 @@ class Table(nn.Module):
 class NoisedData(ToyMLP):
     """The first training points, as many as `points`, repeated if there are fewer."""
 
+    fixed_generator: ClassVar = True
     noise: float = Field(1.0, ge=0, description="standard deviation of the noise in every coordinate")
     points: int = Field(10_000, ge=1, le=1_000_000, description="training points that the generator knows")
 
@@ -41,5 +45,5 @@ class NoisedData(ToyMLP):
             )
         return Table(self.points, resolution, self.noise)
 
-    def see(self, generator: nn.Module, first: Callable[[int], np.ndarray]) -> None:
+    def initialise_from_data(self, generator: nn.Module, first: Callable[[int], np.ndarray]) -> None:
         generator.points.copy_(torch.from_numpy(first(self.points)))

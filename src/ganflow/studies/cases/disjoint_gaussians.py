@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from pydantic import Field
 
+from ganflow.methods.components import Objective
 from ganflow.methods.constraints.gradient_penalty import GradientPenalty
 from ganflow.methods.constraints.none import Unconstrained
-from ganflow.methods.interfaces import Objective
 from ganflow.methods.objectives.minimax import Minimax
 from ganflow.methods.objectives.non_saturating import NonSaturating
 from ganflow.methods.objectives.wasserstein import Wasserstein

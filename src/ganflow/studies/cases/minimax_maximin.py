@@ -11,8 +11,8 @@ from pydantic import Field
 from ganflow.data.distributions.eight_gaussians import EightGaussians
 from ganflow.methods.constraints.none import Unconstrained
 from ganflow.methods.objectives.non_saturating import NonSaturating
+from ganflow.networks.building import initialise
 from ganflow.networks.families.toy_mlp import ToyMLP
-from ganflow.networks.interfaces import initialise
 from ganflow.randomness import generator
 from ganflow.studies.critics import Critic, points
 from ganflow.studies.interfaces import Findings, Panel, Study, line

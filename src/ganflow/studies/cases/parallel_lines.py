@@ -14,10 +14,10 @@ from ganflow.methods.constraints.none import Unconstrained
 from ganflow.methods.objectives.non_saturating import NonSaturating
 from ganflow.methods.objectives.wasserstein import Wasserstein
 from ganflow.networks.families.toy_mlp import ToyMLP
+from ganflow.optimal_transport import transport_plan
 from ganflow.randomness import generator
 from ganflow.studies.critics import Critic, Sampler, finish, points
 from ganflow.studies.interfaces import Findings, Panel, Study, line
-from ganflow.training.transport import plan
 
 BATCH = 256
 LARGEST = 1.0  # theta
@@ -38,7 +38,7 @@ class ParallelLines(Study):
         for theta in thetas.tolist():
             draw = generator(self.seed, "parallel lines", round(1e6 * theta))
             real, fake = (points(on_line(place, self.points), draw) for place in (0.0, theta))
-            transport.append(plan(real.numpy(), fake.numpy())[1])
+            transport.append(transport_plan(real.numpy(), fake.numpy())[1])
             finish(critic.fit(on_line(0.0), on_line(theta), self.steps))
             estimated.append(critic.estimate(real, fake))
             judge = Critic(NonSaturating(), Unconstrained(), 2, network, 5e-3, self.seed)

@@ -4,7 +4,7 @@
 import numpy as np
 import torch
 
-from ganflow.methods.interfaces import Objective
+from ganflow.methods.components import Objective
 from ganflow.methods.objectives.minimax import Minimax
 from ganflow.methods.objectives.non_saturating import NonSaturating
 from ganflow.studies.interfaces import Findings, Panel, Study, line

@@ -1,0 +1,114 @@
+"""What adversarial methods are composed of: objectives, constraints on a network, and conditioning on classes.
+
+Scores are the critic's outputs, shape (n,), unbounded; losses are minimised; expectations are means over the batch.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+from ganflow.components import Component
+from ganflow.methods.interfaces import Draws, Values
+from ganflow.networks.interfaces import Network
+
+Score = Callable[[Tensor], Tensor]  # images (n, 3, H, W), or points (n, d), to scores (n,)
+
+
+class Legend(NamedTuple):
+    """What a figure says of an objective's numbers."""
+
+    estimate: str  # the distance that scores estimate
+    formula: str  # of the estimate
+    smallest: float | None  # the distance's range
+    largest: float | None
+    critic_loss: str  # formula, without penalty
+    chance_loss: float  # the smallest critic loss of a critic that does not depend on its input
+
+
+class Objective(Component):
+    """What critic and generator minimise."""
+
+    folder: ClassVar = "methods.objectives"
+    needs_lipschitz: ClassVar[bool] = False  # whether only a Lipschitz constraint gives the critic's loss an optimum
+    threshold: ClassVar[float | None] = 0.0  # scores above it say "real"; None: scores say no such thing
+    probability: ClassVar[bool] = False  # whether the sigmoid of the score is the probability of "real"
+    formula: ClassVar[str]  # critic's loss; generator's loss, for the table in the docs
+    source: ClassVar[str]  # paper and equation
+
+    @property
+    @abstractmethod
+    def legend(self) -> Legend:
+        """Names, formulas and ranges for reports."""
+
+    @abstractmethod
+    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The critic's loss from scores of real and generated samples."""
+
+    @abstractmethod
+    def generator_loss(self, fake: Tensor) -> Tensor:
+        """The generator's loss from scores of generated samples."""
+
+    @abstractmethod
+    def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The distance between the two distributions that these scores estimate; larger is farther."""
+
+
+class Constraint(Component):
+    """What restricts a network, by its weights or by a penalty; the default restricts nothing."""
+
+    folder: ClassVar = "methods.constraints"
+    lipschitz: ClassVar[str] = "unknown"  # the Lipschitz constant of a critic so constrained: "one" or "unknown"
+    for_generators: ClassVar[bool] = False  # whether it may constrain a generator too
+    effect: ClassVar[str]  # in a phrase, for the table in the docs
+    source: ClassVar[str]  # paper and equation
+
+    def prepare(self, network: nn.Module, seed: int, name: str = "critic") -> None:
+        """Adds to a network with initial weights what the constraint keeps in it; draws depend on seed and name."""
+
+    def before_step(self, network: nn.Module) -> None:
+        """Acts on the weights before the gradients of an optimiser step are computed."""
+
+    def after_step(self, network: nn.Module) -> None:
+        """Acts on the weights after an optimiser step."""
+
+    def penalty(self, score: Score, real: Tensor, fake: Tensor, draws: Draws) -> tuple[Tensor, Values]:
+        """A term added to the critic's loss, and values for the journal."""
+        return real.new_zeros(()), {}
+
+    def refusal(self, critic: Network, objective: Objective) -> str | None:
+        """Why this constraint makes no sense with the critic's network or an objective, or None."""
+        return None
+
+
+class Conditioning(Component):
+    """How classes enter generator and critic; the default is for those whose critic has nothing to add to its score.
+
+    `classes` is their count: 0 in a method that uses none.
+    """
+
+    folder: ClassVar = "methods.conditionings"
+    uses_labels: ClassVar[bool] = True
+    critic_input: ClassVar[str] = "images"  # the distributions that an estimate compares are those of these
+    effect: ClassVar[str]  # where classes enter, for the table in the docs
+
+    def channels(self, own: int, classes: int) -> int:
+        """Channels of the critic's input, for samples that have `own`: 3 of an image, d of a point."""
+        return own
+
+    def outputs(self, classes: int) -> int:
+        """Outputs of the critic: the score, and what `critic_loss` and `generator_loss` are given."""
+        return 1
+
+    def critic_view(self, images: Tensor, labels: Tensor, classes: int) -> Tensor:
+        """The critic's input, (n, channels, H, W) or (n, channels), for samples of these classes."""
+        return images
+
+    def critic_loss(self, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Tensor | float, Values]:
+        """A term of the critic's loss, from its outputs beside the score, (n, outputs - 1)."""
+        return 0.0, {}
+
+    def generator_loss(self, fake: Tensor, labels: Tensor) -> tuple[Tensor | float, Values]:
+        """A term of the generator's loss."""
+        return 0.0, {}

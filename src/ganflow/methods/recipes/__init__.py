@@ -1,0 +1,1 @@
+"""Methods: what a variant trains and how; one file each."""

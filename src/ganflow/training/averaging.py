@@ -1,0 +1,50 @@
+"""Moving averages of weights, with statistics of batch normalisation that belong to the averaged weights."""
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from ganflow.config import MovingAverage
+from ganflow.methods.interfaces import Draws, Export
+
+STATISTICS = 1024  # samples from which statistics are recomputed, in batches of the training's size
+
+
+class AveragedExport:
+    """The moving average of an exported module."""
+
+    def __init__(self, export: Export, settings: MovingAverage):
+        self.current, self.settings = export.module, settings
+        self.module = deepcopy(export.module).requires_grad_(False)
+        self.norms = [m for m in self.module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+    @torch.no_grad()
+    def update(self, iteration: int) -> None:
+        """Takes in the weights after an iteration, counted from 0; buffers are copied."""
+        weight = 1 - self.settings.decay_at(iteration)
+        for mean, value in zip(self.module.parameters(), self.current.parameters(), strict=True):
+            mean.lerp_(value, weight)
+        for mean, value in zip(self.module.buffers(), self.current.buffers(), strict=True):
+            mean.copy_(value)
+
+    @torch.no_grad()
+    def recompute_statistics(self, batches: Iterable[Draws], sample: Callable[[nn.Module, Draws], Tensor]) -> None:
+        """Sets running means and variances to their averages over batches of samples by the averaged weights.
+
+        Running statistics of the raw weights are those of other activations: with them, images of the averaged weights
+        are off by a good part of their deviation.
+        """
+        if not self.norms or self.settings.batch_norm == "copied":
+            return
+        momenta = [norm.momentum for norm in self.norms]
+        for norm in self.norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a cumulative average
+        self.module.train()
+        for draws in batches:
+            sample(self.module, draws)
+        for norm, momentum in zip(self.norms, momenta, strict=True):
+            norm.momentum = momentum
+        self.module.eval()

@@ -1,0 +1,64 @@
+"""What a fresh machine installs: exact versions with hashes, the same in the environments that Snakemake makes."""
+
+import hashlib
+import re
+import subprocess
+
+import pytest
+from repository import TOP
+
+LOCK = (TOP / "requirements.lock").read_text()
+PINNED = {
+    "torch": "2.14.1",
+    "torchvision": "0.29.1",
+    "torch-fidelity": "0.4.0",
+    "mlflow": "3.17.2",
+    "dvc": "3.67.1",
+    "snakemake": "9.27.1",
+    "webdataset": "1.0.2",
+    "lmdb": "3.0.0",
+    "pillow": "13.0.0",
+    "pydantic": "2.14.3",
+    "numpy": "2.4.6",
+}
+
+
+@pytest.mark.parametrize("package", PINNED)
+def test_the_lock_has_the_versions_that_were_asked_for(package):
+    assert re.search(rf"^{package}(\[[\w,]+\])?=={re.escape(PINNED[package])}( |$)", LOCK, re.MULTILINE)
+
+
+def test_every_locked_requirement_has_a_hash_and_no_index_is_named():
+    requirements = re.split(r"\n(?=[A-Za-z0-9])", LOCK.strip())
+    assert len(requirements) > 200
+    assert all("--hash=sha256:" in requirement for requirement in requirements)
+    assert "index-url" not in LOCK and "://" not in LOCK
+
+
+def test_the_environment_of_snakemake_names_this_lock():
+    """Snakemake rebuilds an environment when its file changes; the digest in it stands for the lock."""
+    text = (TOP / "envs/ganflow.yaml").read_text()
+    assert f"sha256 {hashlib.sha256(LOCK.encode()).hexdigest()}" in text
+    assert "--requirement ../../requirements.lock" in text  # as seen from .snakemake/conda, where Snakemake puts it
+
+
+def test_an_old_python_is_refused_with_a_sentence(tmp_path):
+    done = subprocess.run(
+        ["make", "environment", f"VENV={tmp_path}/none", "PYTHON=/bin/false"], cwd=TOP, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "ganflow runs on Python 3.11; install it, or say where it is: make PYTHON=" in done.stdout
+    assert not (tmp_path / "none").exists()
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    assert "make test" in (TOP / ".ci/run").read_text() and "make test" in (TOP / "README.md").read_text()
+
+
+def test_the_linter_reads_every_source_file():
+    """An exclusion of the symlink at the top once left out the package itself."""
+    listed = subprocess.run(
+        ["ruff", "check", "--show-files"], cwd=TOP, capture_output=True, text=True, check=True
+    ).stdout
+    read = set(listed.splitlines())
+    assert {str(path) for path in (TOP / "src").rglob("*.py")} <= read

@@ -1,0 +1,102 @@
+"""Agreement: the numbers in score.json are those that torch-fidelity computes of the same images, out of PNG files."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inception_weights import write_random_weights
+from PIL import Image
+from repository import TOP
+
+from ganflow.artifacts import read_json
+from ganflow.data.reader import Shards
+from ganflow.evaluation import checks
+from ganflow.evaluation.extractors import inception
+from ganflow.evaluation.images import chosen_samples
+from ganflow.stages.cli import main
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agreement")]  # one run for both tests
+
+RUN = ("rendered_objects", "dcgan", "0")
+EVALUATION = """evaluation:
+  images: 32
+  batch_size: 16
+  extractor: {{inception: {{weights: local/weights.pth, sha256: {sha256}}}}}
+  metrics: [frechet_distance, {{kernel_distance: {{subset_size: 20}}}}, classifier_score, manifold, classes]
+"""
+
+FEW = 1e-3  # theirs errs with fewer images than features: rounding in the null directions of a singular product
+KEYS = {
+    "frechet_distance_inception": "frechet_inception_distance",
+    "kernel_distance_inception": "kernel_inception_distance_mean",
+    "kernel_distance_inception_spread": "kernel_inception_distance_std",
+    "classifier_score_inception": "inception_score_mean",
+    "classifier_score_inception_spread": "inception_score_std",
+    "precision_inception": "precision",
+    "recall_inception": "recall",
+}
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory) -> Path:
+    """One run on the drawn objects, scored by the Inception network with random weights."""
+    folder = tmp_path_factory.mktemp("agreement")
+    sha256 = write_random_weights(folder / "local/weights.pth")
+    text = re.sub(r"  rendered_bedrooms:.*\n|  wgan_gp:.*\n", "", (TOP / "profiles/tiny.yaml").read_text())
+    text = text[: text.index("evaluation:")] + EVALUATION.format(sha256=sha256)
+    (folder / "params.yaml").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for stage in (["extractor"], *([name, RUN[0]] for name in ("download", "shard", "extract", "reference"))):
+            assert main(stage) == 0
+        for stage in ("train", "generate", "evaluate"):
+            assert main([stage, *RUN]) == 0
+    return folder
+
+
+def test_score_json_holds_what_torch_fidelity_computes_of_the_same_images(scored, monkeypatch):
+    from torch_fidelity import calculate_metrics
+
+    monkeypatch.chdir(scored)
+    assert main(["sample", "/".join(RUN), "--weights", "raw", "--images", "32", "--out", "generated"]) == 0
+    for split, most in (("train", 32), ("validation", 20)):
+        shards = Shards(Path("data/shards/rendered_objects", split))
+        Path(split).mkdir()
+        for place, pixels in enumerate(shards.samples(chosen_samples(shards.count, most))):
+            Image.fromarray(pixels).save(f"{split}/{place:06d}.png")
+    how = {"input2": "train", "feature_extractor": "inception-v3-compat", "batch_size": 12, "cuda": False}
+    how |= {"feature_extractor_weights_path": "local/weights.pth", "cache": False, "verbose": False}
+    prc = {"prc": True, "feature_layer_prc": "2048"}
+    ours = read_json(Path("results/tiny/scores", *RUN, "score.json"))
+    theirs = calculate_metrics(input1="validation", isc=True, fid=True, kid=True, kid_subset_size=20, **prc, **how)
+    held_out = ours["checks"]["held_out"]["scores"]
+    for name, key in KEYS.items():
+        assert held_out[name] == pytest.approx(theirs[key], rel=FEW if name.startswith("frechet") else 1e-5), name
+    assert held_out["precision_inception"] > 0 and held_out["classifier_score_inception"] > 1.1  # logits that differ
+    [fid] = calculate_metrics(input1="generated", fid=True, **how).values()
+    assert ours["scores"]["frechet_distance_inception"] == pytest.approx(fid, rel=FEW)
+
+
+def test_the_names_of_the_literature_need_its_weights(scored, monkeypatch, tmp_path):
+    """By other weights no score is called FID, KID or Inception Score; by the published ones all are."""
+    monkeypatch.chdir(scored)
+    found = read_json(Path("results/tiny/scores", *RUN, "score.json"))
+    assert not {"fid", "kid", "inception_score"} & found["scores"].keys()
+    assert not any(re.search("fid|inception_score", name.removesuffix("_inception")) for name in found["scores"])
+    weights = read_json(Path("data/extractor/manifest.json"))["outputs"]["weights.pth"]["sha256"]
+    assert found["protocol"]["extractor"]["sha256"] == weights != inception.SHA256
+    monkeypatch.setattr(inception.Inception, "literature", weights)
+    monkeypatch.setattr(checks, "KNOWN", (replace(checks.KNOWN[0], images=32),))
+    for stage in (["reference", RUN[0]], ["evaluate", *RUN]):
+        assert main(stage) == 0
+    rescored = read_json(Path("results/tiny/scores", *RUN, "score.json"))
+    renamed = rescored["scores"]
+    assert {"fid", "kid", "kid_spread", "inception_score", "inception_score_spread"} <= renamed.keys()
+    assert renamed["fid"] == found["scores"]["frechet_distance_inception"]
+    assert np.isfinite(list(renamed.values())).all()
+    known = rescored["literature"]["inception_score"]
+    assert known["expected"] == 11.24 and not known["agrees"]
+    said = f"inception_score: 32 training images score {known['found']:.4g}; the literature has 11.24"
+    assert any(flag.startswith(said) for flag in rescored["flags"])

@@ -1,0 +1,26 @@
+"""The benchmarks run, small and untimed, and print a table with every contender."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from repository import TOP
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "images", "rows", "more"),
+    [
+        ("reading", 100, ["webdataset, PNG, its default pipeline", "ours, raw", "image folder, PNG", "LMDB, PNG"], []),
+        ("writing", 100, ["webdataset.ShardWriter, npy", "tarfile, npy", "ours, raw", "ours, webp"], []),
+        ("sharding", 100, ["decoding alone", "ours, lanczos", "ours, box", "PSNR"], []),
+        ("frechet", 100, ["scipy.linalg.sqrtm", "torch-fidelity", "relative difference"], ["--dimension", "64"]),
+        ("extractors", 10, ["Drawn objects", "Drawn bedrooms", "| classifier |", "| EfficientNet-Lite0, 96 px |"], []),
+    ],
+)
+def test_it_runs(name, images, rows, more):
+    command = [sys.executable, f"benchmarks/{name}.py", "--images", str(images), "--rounds", "1", *more]
+    done = subprocess.run(command, cwd=TOP, env=os.environ, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert all(row in done.stdout for row in [*rows, "| images/s |", "one thread; Python"])

@@ -1,0 +1,115 @@
+"""Both engines, end to end on the tiny experiment: the same graph, the same bytes, nothing left to do for the other."""
+
+import json
+import re
+
+import pytest
+from dvc.repo import Repo
+from repository import Clone
+
+pytestmark = pytest.mark.slow
+
+SNAKEMAKE = "snakemake --cores 2 --quiet rules"
+
+
+def stale(clone) -> set[str]:
+    """The stages that DVC would run."""
+    return set(json.loads(clone.run("dvc status --json").stdout))
+
+
+def planned(clone) -> set[str]:
+    """The stages that Snakemake would run."""
+    done = clone.run("snakemake --dry-run --cores 2 --printshellcmds")
+    return set(re.findall(r"--single-item (\S+)", done.stdout + done.stderr))
+
+
+def nothing_to_do(clone) -> None:
+    assert stale(clone) == set()
+    assert "Nothing to be done" in (done := clone.run("snakemake --dry-run --cores 2")).stdout + done.stderr
+    assert "up to date" in clone.run("dvc repro").stdout
+
+
+def test_both_state_the_same_graph(clone):
+    with Repo(str(clone.folder)) as repo:
+        outputs = {out.def_path for stage in repo.index.stages for out in stage.outs}
+        of_dvc = {}
+        for stage in repo.index.stages:
+            dependencies = {
+                dep.def_path for dep in stage.deps if dep.def_path not in ("build/plan.yaml", "params.yaml")
+            }
+            inputs = {out for out in outputs for dep in dependencies if out == dep or out.startswith(f"{dep}/")}
+            of_dvc[stage.name] = (inputs, {out.def_path for out in stage.outs})
+    del of_dvc["plan"]
+
+    said = clone.run("snakemake --cores 2 --dry-run --forceall --printshellcmds")
+    of_snakemake = {}
+    for job in re.split(r"\n(?:local)?rule ", said.stdout + said.stderr)[1:]:
+        if stage := re.search(r"--single-item (\S+)", job):
+            inputs, made = (
+                set(re.search(rf"^ +{key}: (.*)$", job, re.MULTILINE)[1].split(", ")) for key in ("input", "output")
+            )
+            of_snakemake[stage[1]] = (inputs - {"params.yaml"}, made)
+    assert of_snakemake == of_dvc
+
+
+def test_equal_bytes_and_nothing_to_do_under_the_other_engine(clones):
+    by_dvc, by_snakemake = clones("by dvc"), clones("by-snakemake")
+    by_dvc.run("dvc repro")
+    by_snakemake.run(SNAKEMAKE, LC_ALL="C", TZ="Asia/Tokyo", PYTHONHASHSEED="7")
+    assert by_dvc.digests() == by_snakemake.digests()
+    nothing_to_do(by_dvc)
+    nothing_to_do(by_snakemake)
+
+    by_snakemake.run("snakemake --report report.html")
+    page = (by_snakemake.folder / "report.html").read_text()
+    assert not re.search(r"""(src|href)=["']https?:""", page) and "Experiment <strong>tiny</strong>" in page
+    for figure in ("samples", "losses", "estimates"):
+        assert f"rendered_bedrooms_{figure}.png" in page and f"rendered_objects_{figure}.png" in page
+
+    for clone in (by_dvc, by_snakemake):  # one variant's learning rate
+        clone.edit("params.yaml", "lr: 2.0e-4", "lr: 3.0e-4")
+    rerun = {
+        f"{stage}@{data}-dcgan-0"
+        for stage in ("train", "generate", "evaluate")
+        for data in ("rendered_bedrooms", "rendered_objects")
+    }
+    rerun.add("report")
+    assert planned(by_dvc) == planned(by_snakemake) == rerun
+    said = by_dvc.run("dvc repro").stdout
+    assert set(re.findall(r"Running stage '([^']+)'", said)) == rerun
+    by_snakemake.run(SNAKEMAKE)
+    assert by_dvc.digests() == by_snakemake.digests()
+
+    for clone in (by_dvc, by_snakemake):  # a file that no unit runs, and one that only the report runs
+        (clone.folder / "src/ganflow/networks/families/unused.py").write_text('"""A new family."""\n')
+        assert planned(clone) == set()
+        with (clone.folder / "src/ganflow/reporting/figures.py").open("a") as file:
+            file.write("\n# another colour\n")
+        assert planned(clone) == {"report"}
+
+
+def test_second_machine_pulls_and_has_nothing_to_do(clones, tmp_path, environment):
+    first = clones("first")
+    first.run("dvc repro")
+    first.run(f"dvc remote add --default shared {tmp_path}/shared && dvc push --quiet")
+    first.run("git add --all && git commit --quiet --message results")
+    first.run(f"git clone --quiet . {tmp_path}/second")
+    second = Clone(tmp_path / "second", environment)
+    second.run("dvc pull --quiet")
+    nothing_to_do(second)
+    done = second.run("python -m ganflow publish")
+    assert "4 runs published, 0 were there already" in done.stdout
+    assert "0 runs published, 4 were there already" in second.run("python -m ganflow publish").stdout
+
+
+def test_metrics_and_plots_of_dvc(clone):
+    clone.run("dvc repro && git add --all && git commit --quiet --message one")
+    shown = json.loads(clone.run("dvc metrics show --json").stdout)
+    assert "sliced_wasserstein" in json.dumps(shown)
+    clone.edit("params.yaml", "lr: 2.0e-4", "lr: 3.0e-4")
+    clone.run("dvc repro")
+    changed = clone.run("dvc metrics diff HEAD").stdout
+    assert "dcgan" in changed and "wgan_gp" not in changed
+    clone.run("dvc plots show --out plots")
+    page = (clone.folder / "plots/index.html").read_text()
+    assert "validation_critic_loss" in page and "rendered_bedrooms_samples.png" in page and "<script src" not in page

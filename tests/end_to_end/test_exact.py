@@ -1,0 +1,177 @@
+"""Exactness on the tiny experiment: killed, failed, switched or restored, either engine ends with the same bytes.
+
+`make exact` runs the long form, with more kills, core counts and places, and prints what it saw.
+"""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from repository import Clone
+
+pytestmark = pytest.mark.slow
+LONG = os.environ.get("GANFLOW_EXACT") == "long"
+DVC, SNAKEMAKE = "dvc repro", "snakemake --cores 2 --quiet rules"
+DATASETS = ("rendered_bedrooms", "rendered_objects")
+OF_A_RUN = ("train", "generate", "evaluate")
+
+
+def longer(clone) -> None:
+    """Trainings of some seconds, with a checkpoint every few iterations, so that a kill finds something to cut off."""
+    clone.edit("params.yaml", "iterations: 6,", "iterations: 150,")
+    clone.edit(
+        "params.yaml", "3, snapshot_every: 2, checkpoint_every: 2", "30, snapshot_every: 40, checkpoint_every: 10"
+    )
+
+
+def kill(clone, command: str, number: int, after: float) -> None:
+    """Starts a command in a process group of its own and sends the group a signal after some seconds."""
+    process = subprocess.Popen(
+        command,
+        shell=True,
+        cwd=clone.folder,
+        env=clone.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    time.sleep(after)
+    os.killpg(process.pid, number)
+    began = time.monotonic()
+    process.wait(timeout=60)
+    while subprocess.run(["pgrep", "--pgroup", str(process.pid)], capture_output=True).returncode == 0:
+        assert time.monotonic() - began < 30, "processes went on after the signal"
+        time.sleep(0.1)
+
+
+def ran(said: str) -> set[str]:
+    """The stages that DVC says it ran, rather than restored or passed over."""
+    return set(re.findall(r"Running stage '([^']+)'", said))
+
+
+def test_killed_at_random_moments_either_engine_goes_on_to_the_same_bytes(clones):
+    draw = random.Random(os.environ.get("GANFLOW_SEED", "0"))
+    undisturbed = clones("undisturbed")
+    longer(undisturbed)
+    undisturbed.run(DVC)
+    expected = undisturbed.digests()
+    plans = [(SNAKEMAKE, DVC), (DVC, SNAKEMAKE)] + LONG * [(DVC, DVC), (SNAKEMAKE, SNAKEMAKE)] * 2
+    for index, (killed, finishing) in enumerate(plans):
+        clone = clones(f"killed-{index}")
+        longer(clone)
+        clone.run("dvc repro --quiet plan")
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT) * (3 if LONG else 1):
+            kill(clone, killed, number, after=draw.uniform(2, 14))
+        clone.run(finishing)
+        assert clone.digests() == expected, f"{killed} killed, {finishing} to the end"
+        assert clone.run("python -m ganflow verify").stdout.endswith("all equal\n")
+        assert not list(clone.folder.glob("build/scratch/train/*"))
+
+
+def test_a_killed_stage_leaves_the_artifact_that_was_there_and_makes_it_again_equal(clone):
+    draw = random.Random(os.environ.get("GANFLOW_SEED", "0"))
+    longer(clone)
+    clone.run(DVC)
+    run = "rendered_objects wgan_gp 0"
+    data = [f"{stage} rendered_bedrooms" for stage in ("download", "shard", "extract", "reference")]
+    for stage in ["plan", "extractor", *data, f"train {run}", f"generate {run}", f"evaluate {run}", "report"]:
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            kill(clone, f"exec python -m ganflow {stage}", number, after=draw.uniform(0.2, 4))
+            assert clone.run("python -m ganflow verify").stdout.endswith("all equal\n"), f"{stage} killed"
+        clone.run(f"python -m ganflow {stage}")
+        assert clone.run("python -m ganflow verify").stdout.endswith("all equal\n"), f"{stage} made again"
+
+
+def test_ctrl_c_ends_soon_and_says_how_to_go_on(clone):
+    longer(clone)
+    clone.edit("params.yaml", "iterations: 150,", "iterations: 100000,")
+    clone.run("dvc repro --quiet shard@rendered_objects")
+    command = ["python", "-m", "ganflow", "train", "rendered_objects", "wgan_gp", "0"]
+    process = subprocess.Popen(
+        command, cwd=clone.folder, env=clone.environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not list(clone.folder.glob("build/scratch/train/*/*.safetensors")):
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.endswith("ganflow: train interrupted; the same command goes on from what is finished\n")
+    assert "Traceback" not in said
+    assert not (clone.folder / "results/tiny/runs/rendered_objects/wgan_gp").exists()
+
+
+@pytest.mark.skipif(not LONG, reason="part of `make exact`; the quick form is in test_engines.py")
+@pytest.mark.parametrize("cores", [1, 2, 8])
+def test_cores_places_locales_timezones_and_umasks(clones, cores):
+    by_dvc, by_snakemake = clones("by-dvc"), clones(f"a place with ümlauts/{cores}")
+    by_dvc.run(DVC)
+    place = {1: ("C", "UTC", "077"), 2: ("C.UTF-8", "Asia/Tokyo", "022"), 8: ("POSIX", "America/St_Johns", "002")}[
+        cores
+    ]
+    locale, zone, umask = place
+    by_snakemake.run(f"umask {umask}; snakemake --cores {cores} --quiet rules", LC_ALL=locale, TZ=zone)
+    assert by_dvc.digests() == by_snakemake.digests()
+
+
+@pytest.mark.parametrize("command", ["dvc repro --keep-going", SNAKEMAKE])
+def test_a_failing_variant_leaves_itself_its_scores_and_the_report_undone(clone, command):
+    broken = clone.folder / "src/ganflow/methods/objectives/broken.py"
+    source = (clone.folder / "src/ganflow/methods/objectives/non_saturating.py").read_text()
+    broken.write_text(
+        source.replace("NonSaturating", "Broken").replace("return softplus(-fake).mean()", "raise SystemExit(3)")
+    )
+    line = "  broken: {network: {dcgan: {width: 4}}, objective: broken, optimizer: adam}\n"
+    clone.edit("params.yaml", "variants:\n", f"variants:\n{line}")
+    assert clone.run(command, check=False).returncode != 0
+    undone = {f"{stage}@{dataset}-broken-0" for stage in OF_A_RUN for dataset in DATASETS} | {"report"}
+    stale = set(re.findall(r"^(\S+):$", clone.run("dvc status").stdout, re.MULTILINE))
+    assert stale == undone
+    broken.write_text(source)
+    done = clone.run("dvc repro").stdout
+    assert ran(done) == {"plan"} | undone
+
+
+def test_switching_profiles_and_back_recomputes_nothing(clone):
+    clone.run(DVC)
+    first, results = clone.digests(), clone.folder / "results"
+    clone.run("cp params.yaml kept.yaml")
+    clone.edit("params.yaml", "experiment: tiny", "experiment: other")
+    clone.edit("params.yaml", "lr: 2.0e-4", "lr: 3.0e-4")
+    switched = ran(clone.run(DVC).stdout)
+    assert {f"train@{dataset}-dcgan-0" for dataset in DATASETS} <= switched
+    assert not any(stage.startswith(("extract", "download", "shard", "reference")) for stage in switched)
+    assert {folder.name for folder in results.iterdir()} == {"tiny", "other"}
+    clone.run("mv kept.yaml params.yaml")
+    assert ran(clone.run(DVC).stdout) == set()
+    assert clone.digests() == first
+    assert "Nothing to be done" in (done := clone.run("snakemake --dry-run --cores 2")).stdout + done.stderr
+
+
+def test_what_another_machine_ran_is_restored_through_the_run_cache(clones, tmp_path):
+    first, second = clones("first"), clones("second")  # the second has no dvc.lock of the first
+    for clone in (first, second):
+        clone.run(f"dvc remote add --quiet --default shared {tmp_path}/shared")
+    first.run("dvc repro && dvc push --quiet --run-cache")
+    second.run("dvc fetch --quiet --run-cache", check=False)
+    done = second.run("dvc repro --pull")
+    assert not any(stage.startswith(("train", "download")) for stage in ran(done.stdout)), done.stdout
+    assert second.digests() == first.digests()
+
+
+def test_after_a_pull_only_what_changed_runs(clones, tmp_path, environment):
+    first = clones("first")
+    first.run(f"dvc remote add --quiet --default shared {tmp_path}/shared && dvc repro && dvc push --quiet")
+    first.run(f"git add --all && git commit --quiet --message results && git clone --quiet . {tmp_path}/second")
+    second = Clone(tmp_path / "second", environment)
+    second.run("dvc pull --quiet && find . -name __pycache__ -prune -exec rm -r {} +")
+    with (second.folder / "src/ganflow/methods/constraints/gradient_penalty.py").open("a") as file:
+        file.write("\n# edited\n")
+    expected = {f"{stage}@{dataset}-wgan_gp-0" for stage in OF_A_RUN for dataset in DATASETS} | {"report"}
+    planned = second.run("snakemake --dry-run --cores 2 --printshellcmds")
+    assert set(re.findall(r"--single-item (\S+)", planned.stdout + planned.stderr)) == expected
+    said = second.run(DVC).stdout  # an equal result, so the scores need not be computed again
+    assert {stage for stage in ran(said) if stage.startswith("train")} == {s for s in expected if s.startswith("train")}

@@ -1,0 +1,42 @@
+"""The README: every command in it runs, in the order it stands there, on the tiny experiment."""
+
+import re
+
+import pytest
+from repository import TOP
+
+pytestmark = pytest.mark.slow
+BLOCKS = re.findall(r"```(sh|yaml|python)\n(.*?)```", (TOP / "README.md").read_text(), re.DOTALL)
+
+
+def test_every_command_of_the_readme(clone, tmp_path):
+    assert len(BLOCKS) >= 10
+    clone.run("git add --all")
+    for language, text in BLOCKS:
+        if language == "yaml":
+            with (clone.folder / "params.yaml").open("r+") as file:
+                content = file.read()
+                file.seek(0)
+                file.write(content.replace("variants:\n", f"variants:\n{text}"))
+            continue
+        if language == "python":
+            lines = text.replace("quickstart", "tiny").replace("16, 3, 32, 32", "16, 3, 16, 16")
+            lines = f"import torch\n{lines}assert images.shape == (16, 3, 16, 16), images.shape\n"
+            (clone.folder / "build/three_lines.py").write_text(lines)
+            clone.run("PYTHONPATH=. python build/three_lines.py")
+            continue
+        for command in text.replace("/tmp/ganflow-shared", str(tmp_path / "shared")).splitlines():
+            if command.startswith("make"):
+                continue  # these two install an environment; CI runs them
+            if command.startswith("cp profiles/"):
+                clone.run("cp params.yaml kept.yaml")
+            clone.run(command.replace("--cores 8", "--cores 2").replace("results/quickstart", "results/tiny"))
+            if command == "python -m ganflow plan":
+                clone.run("cp kept.yaml params.yaml && dvc repro --quiet")
+    assert (clone.folder / "results/tiny/runs/rendered_objects/wgan_loose/0/manifest.json").exists()
+
+
+def test_the_makefile_has_the_targets_that_the_readme_names():
+    made = re.findall(r"^(\w+):", (TOP / "Makefile").read_text(), re.MULTILINE)
+    named = re.findall(r"\bmake (?:VENV=\S+ )?(\w+)", (TOP / "README.md").read_text())
+    assert set(named) - {"it"} <= set(made)

@@ -1,0 +1,278 @@
+"""Publishing: MLflow shows what the files say, once, whatever was killed, repeated, deleted, moved or done at once."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from test_report import BETTER, DATASETS, EXTRACTOR, FLAG, FRECHET, experiment_of
+from tracking import LATENT, make_trained
+
+from ganflow.artifacts import write_json, write_manifest
+from ganflow.errors import UserError
+from ganflow.reporting.dataset_entry import FINGERPRINT, commit_tag
+from ganflow.reporting.models import NEEDS
+from ganflow.reporting.publishing import publish
+from ganflow.reporting.run_entry import PARENT, PUBLISHED
+from ganflow.reporting.runs import RunRecord, load_runs
+from ganflow.reporting.tracking import Place
+from ganflow.stages import publish as stage
+from ganflow.training.images import to_pixels
+from ganflow.training.weights import load_generator
+
+ESTIMATED = {
+    "dcgan": "jensen-shannon",
+    "wgan": "wasserstein times K of wgan",  # on no axis with any other
+    "wgan_gp": "wasserstein",
+}
+PUBLISH = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from test_report import experiment_of
+from ganflow.reporting.publishing import publish
+from ganflow.reporting.runs import load_runs
+from ganflow.reporting.tracking import Place
+experiment = experiment_of((1,))
+found = publish(experiment, load_runs(experiment, Path("results")), Place())
+print(json.dumps([found.new, found.known, sorted({"mlflow", "mlflow.server", "flask", "torch"} & set(sys.modules))]))
+"""
+RUNS = 6
+
+
+def start() -> subprocess.Popen:
+    source = Path(__file__).parents[3] / "src"
+    command = [sys.executable, "-c", PUBLISH, str(Path(__file__).parent)]
+    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(source)}, stdout=subprocess.PIPE, text=True)
+
+
+def answer(process: subprocess.Popen) -> list:
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    return json.loads(out.splitlines()[-1])
+
+
+def published():
+    """(client, active runs) of mlflow.db here, read from a copy: MLflow keeps its connections by name."""
+    copy = Path(f"{uuid.uuid4()}.db").absolute()
+    shutil.copy("mlflow.db", copy)
+    with Place(copy).client() as client:
+        return client, client.search_runs([client.get_experiment_by_name("synthetic").experiment_id])
+
+
+def check(runs: list[RunRecord]) -> None:
+    check_shown(*published(), runs)
+
+
+def check_shown(client, shown, runs: list[RunRecord]) -> None:
+    """Every dataset and every run stands there once, finished, with all that it has."""
+    parents = {run.info.run_id: run for run in shown if PARENT not in run.data.tags}
+    children = {run.data.tags[FINGERPRINT]: run for run in shown if PARENT in run.data.tags}
+    assert sorted(run.info.run_name for run in parents.values()) == sorted(DATASETS)
+    assert len(shown) == len(parents) + len(children) == len(DATASETS) + len(runs)
+    for parent in parents.values():
+        assert parent.info.status == "FINISHED" and parent.data.params["source.name"] == "rendered"
+        [checks, *_] = [run.score["checks"] for run in runs if run.dataset == parent.data.tags["dataset"]]
+        expected = {f"{check}_{name}": v for check, found in checks.items() for name, v in found["scores"].items()}
+        assert parent.data.metrics == expected and parent.data.metrics["held_out_sliced_wasserstein"] == 0.0123
+        note = parent.data.tags["mlflow.note.content"]
+        assert "| wgan_gp | 1 |" in note and "| held-out real samples |  |" in note and "(higher)" in note
+    for run in runs:
+        there = children[run.manifest["fingerprint"]]
+        check_run(client, there, run)
+        assert parents[there.data.tags[PARENT]].data.tags["dataset"] == run.dataset
+    models = client.search_logged_models([shown[0].info.experiment_id])
+    assert sorted(model.source_run_id for model in models) == sorted(run.info.run_id for run in children.values())
+    assert {model.status for model in models} == {"READY"}
+
+
+def check_run(client, there, run: RunRecord) -> None:
+    identity, tags = there.info.run_id, there.data.tags
+    assert (there.info.status, there.info.run_name) == ("FINISHED", f"{run.variant} {run.seed} {run.dataset}")
+    assert there.info.end_time >= there.info.start_time
+    assert tags[PUBLISHED] == run.scored and tags["version.torch"] == "2.14.1" and tags["estimate"] == run.estimate
+    assert (tags["dataset"], tags["variant"], tags["seed"]) == (run.dataset, run.variant, str(run.seed))
+    assert tags["digest.data/shards"] == "1" * 64
+    assert there.data.params["training.iterations"] == "6"
+    assert there.data.params["network.settings.width"] == "64"
+    best = run.score["best"]
+    for score in [*BETTER, f"{FRECHET}_spread"]:
+        assert there.data.metrics[score] == run.score["scores"][score]
+        assert there.data.metrics[f"best/{score}"] == best["scores"][score]
+    assert there.data.metrics["best/iteration"] == best["iteration"]
+    assert (tags["extractor"], tags["extractor.sha256"]) == ("efficientnet_lite0", EXTRACTOR["sha256"])
+    assert tags.get("flags") == (FLAG if run.dataset == "rendered_objects" else None)
+    curve = sorted(client.get_metric_history(identity, f"curve/{FRECHET}"), key=lambda metric: metric.step)
+    assert [(one.step, one.value) for one in curve] == list(
+        zip(run.curve["iteration"], run.curve[FRECHET], strict=True)
+    )
+    assert "neighbours.png" in [file.path for file in client.list_artifacts(identity)]
+    [known] = there.inputs.dataset_inputs
+    assert (known.dataset.name, known.dataset.digest, known.tags[0].value) == (run.dataset, "1" * 12, "training")
+    for column in set(run.journal) - {"iteration"}:
+        name = f"{column}/{ESTIMATED[run.variant]}" if column in ("estimate", "validation_estimate") else column
+        history = sorted(client.get_metric_history(identity, name), key=lambda metric: metric.step)
+        expected = list(zip(run.journal["iteration"], run.journal[column], strict=True))
+        assert [(metric.step, metric.value) for metric in history] == expected
+    images = [file.path for file in client.list_artifacts(identity, "images")]
+    steps = sorted(int(path.split("+")[2]) for path in images if path.endswith(".png"))
+    assert steps == [iteration for iteration, _ in run.samples]
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return make_trained(tmp_path / "results")[1]
+
+
+@pytest.fixture
+def experiment():
+    return experiment_of((1,))
+
+
+def test_eight_at_once_on_no_database_then_again_then_without_the_database(runs):
+    answers = [answer(process) for process in [start() for _ in range(8)]]
+    assert sorted(a[:2] for a in answers) == [[0, RUNS]] * 7 + [[RUNS, 0]]
+    assert [RUNS, 0, ["mlflow"]] in answers  # the database needs no server, and publishing no torch
+    check(runs)
+    before = time.monotonic()
+    assert answer(start()) == [0, RUNS, []]
+    assert time.monotonic() - before < 5
+    for file in Path().glob("mlflow.db*"):
+        file.unlink()
+    assert answer(start())[:2] == [RUNS, 0]
+    check(runs)
+
+
+@pytest.mark.parametrize(
+    "method", ["create_run", "log_batch", "log_inputs", "log_image", "log_model_artifacts", "log_outputs", "set_tag"]
+)
+def test_a_publisher_cut_off_anywhere_goes_on_and_nothing_is_there_twice(runs, experiment, monkeypatch, method):
+    from mlflow import MlflowClient
+
+    whole = getattr(MlflowClient, method)
+    calls = iter(range(1000))
+
+    def cut_off(self, *arguments, **settings):
+        if next(calls) == 5:
+            raise KeyboardInterrupt
+        return whole(self, *arguments, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, method, cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            publish(experiment, runs, Place(Path("mlflow.db")))
+    new, known, _ = publish(experiment, runs, Place(Path("mlflow.db")))
+    assert new + known == RUNS and new >= 1
+    check(runs)
+
+
+def test_a_run_says_what_was_edited_since_the_commit(tmp_path, monkeypatch, environment):
+    def tags() -> dict[str, str]:
+        commit_tag.cache_clear()  # a process asks once
+        return commit_tag()
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("params.yaml", "dvc.lock"):
+        Path(name).write_text("as committed")
+    assert tags() == {}
+    for command in ("init --quiet", "add --all", "commit --quiet --message start"):
+        subprocess.run(["git", *command.split()], check=True, env=environment)
+    assert list(tags()) == ["mlflow.source.git.commit"]
+    Path("dvc.lock").write_text("what a run writes")
+    assert list(tags()) == ["mlflow.source.git.commit"]
+    Path("params.yaml").write_text("edited")
+    assert tags()["uncommitted"] == "params.yaml"
+
+
+def test_scores_computed_anew_replace_the_published_ones(runs, experiment):
+    assert publish(experiment, runs, Place())[:2] == (RUNS, 0)
+    again = make_score(Path("results/synthetic"), runs[0], 0.5)
+    assert publish(experiment, load_runs(experiment, Path("results")), Place())[:2] == (1, RUNS - 1)
+    check([again, *runs[1:]])
+
+
+def test_runs_that_stand_there_twice_or_are_left_running_are_put_right(runs, experiment):
+    publish(experiment, runs, Place())
+    with Place().client() as client:
+        home = client.get_experiment_by_name("synthetic").experiment_id
+        for tags in ({FINGERPRINT: runs[0].manifest["fingerprint"]}, {FINGERPRINT: "gone", PARENT: "some"}):
+            client.create_run(home, tags=tags)
+    publish(experiment, runs, Place())
+    client, shown = published()
+    [abandoned] = [run for run in shown if run.data.tags[FINGERPRINT] == "gone"]
+    assert abandoned.info.status == "KILLED"
+    check_shown(client, [run for run in shown if run is not abandoned], runs)
+
+
+def test_a_moved_folder_shows_its_images_and_its_generators_load_back_bit_equal_without_a_clone(runs, experiment):
+    publish(experiment, runs, Place())
+    os.rename(Path.cwd(), moved := Path.cwd().with_name("moved"))
+    os.chdir(moved)
+    latent = np.random.default_rng(5).standard_normal((3, LATENT), np.float32)
+    np.save("latent.npy", latent)
+    client, shown = published()
+    [run] = [run for run in shown if run.info.run_name == "wgan_gp 1 rendered_objects"]
+    [output] = run.outputs.model_outputs
+    picture = next(f.path for f in client.list_artifacts(run.info.run_id, "images") if f.path.endswith(".png"))
+    sample = f"results/synthetic/runs/rendered_objects/wgan_gp/1/samples/{int(picture.split('+')[2]):09d}.png"
+    shown = Image.open(client.download_artifacts(run.info.run_id, picture))
+    assert np.array_equal(shown, Image.open(sample))
+    folder = client.get_logged_model(output.model_id).artifact_location.replace("mlflow-artifacts:", "mlartifacts")
+    predict = (
+        f"import mlflow, numpy; model = mlflow.pyfunc.load_model({folder!r}); import ganflow; print(ganflow.__file__);"
+        "numpy.save('images.npy', model.predict(numpy.load('latent.npy')));"
+        "numpy.save('example.npy', model.predict(model.input_example)); print(model.metadata.signature)"
+    )
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    said = subprocess.run([sys.executable, "-c", predict], env=variables, capture_output=True, text=True, check=True)
+    assert f"/{output.model_id}/artifacts/code/ganflow/" in said.stdout and f"(-1, {LATENT})" in said.stdout
+    module, _ = load_generator(moved / "results/synthetic/runs/rendered_objects/wgan_gp/1/generator.safetensors")
+    assert np.array_equal(np.load("images.npy"), to_pixels(module(torch.from_numpy(latent))))
+    assert np.load("example.npy").shape == (4, 16, 16, 3)
+    copied = [ast.parse(file.read_text()) for file in Path(folder, "code").rglob("*.py")]
+    imported = {name.partition(".")[0] for tree in copied for name in imports(tree)}
+    packages = {"PIL": "pillow", "ruamel": "ruamel.yaml"}
+    needed = {packages.get(name, name) for name in imported - set(sys.stdlib_module_names) - {"ganflow"}}
+    assert needed | {"mlflow"} == set(NEEDS)
+    assert {line.partition("==")[0] for line in Path(folder, "requirements.txt").read_text().split()} == set(NEEDS)
+
+
+def imports(tree: ast.AST) -> list[str]:
+    nodes = list(ast.walk(tree))
+    return [node.module for node in nodes if isinstance(node, ast.ImportFrom)] + [
+        alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names
+    ]
+
+
+def test_a_damaged_database_is_named(runs, experiment):
+    Path("mlflow.db").write_text("no database")
+    with pytest.raises(UserError, match="mlflow.db: MLflow can't write there .* move it away"):
+        publish(experiment, runs, Place())
+
+
+def test_the_runs_of_params_that_are_not_finished_are_left_out(runs, experiment, capsys):
+    (runs[0].folder / "manifest.json").unlink()  # in training
+    (runs[1].folder / "manifest.json").write_text("{}")  # trained anew, and scored as it was before
+    stage.run(experiment)
+    assert "4 runs published, 0 were there already, 2 are not finished" in capsys.readouterr().out
+    assert len([run for run in published()[1] if PARENT in run.data.tags]) == 4
+
+
+def make_score(top: Path, run: RunRecord, value: float) -> RunRecord:
+    """The run with another score on disk and in the record."""
+    folder = top.joinpath("scores", run.dataset, run.variant, str(run.seed))
+    score = run.score | {"scores": run.score["scores"] | {"sliced_wasserstein": value}}
+    write_json(folder / "score.json", score)
+    write_manifest(folder, {"stage": "evaluate", "fingerprint": "scored anew"})
+    return replace(run, score=score, scored="scored anew")
