@@ -16,7 +16,8 @@ from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import Extractor, curve_metric, extractor_of, metrics_of
 from ganflow.methods.tasks import method_of, task_of
 from ganflow.stages.execution import PLAN
-from ganflow.stages.units import RESULTS, Unit, units
+from ganflow.stages.graph import RESULTS
+from ganflow.stages.units import Unit, units
 from ganflow.studies.interfaces import studies_of
 
 
