@@ -1,4 +1,4 @@
-"""Values as JSON text, one text for equal values: what names and metadata are made of, and how .json files are written."""
+"""Values as JSON text, one text for equal values: of names, of metadata and of .json files."""
 
 import json
 from typing import Any

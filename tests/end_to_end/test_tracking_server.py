@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ganflow.training.images import to_pixels
 from repository import TOP
 from test_publishing import check_shown
 from tracking import LATENT, Server, free_port, make_trained
@@ -19,7 +20,6 @@ from ganflow.errors import UserError
 from ganflow.reporting import publishing
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.tracking import Place
-from ganflow.training.images import to_pixels
 from ganflow.training.weights import load_generator
 
 

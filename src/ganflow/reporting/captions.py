@@ -17,9 +17,9 @@ CAPTIONS = {
     ),
     "samples": "Samples from the same latent vectors, from the first iteration (left) to the last (right).",
     "losses": (
-        "The critic's loss, which it minimises, without any penalty, by the formula at each axis. Solid: mean over the "
-        "updates since the row before; dotted: held-out images, networks in evaluation mode. A gap between the two is "
-        "overfitting. Level line: a critic that tells nothing apart."
+        "What each method minimises, without any penalty, by the formula at each axis. Solid: mean over the updates "
+        "since the row before; dotted: held-out samples, networks in evaluation mode. A gap between the two is "
+        "overfitting. Level line: a critic at chance level."
     ),
     "estimates": (
         "What the critics estimate on held-out images, by the formula at each axis. A critic whose slope is held near "

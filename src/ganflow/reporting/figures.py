@@ -3,11 +3,12 @@
 import io
 
 import matplotlib.style
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ganflow.reporting.panels import Panel, Series, by_variant
+from ganflow.reporting.charts import Plot, Series, by_variant
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.strips import STRIP, pictures
 
@@ -43,21 +44,21 @@ WIDTH, DPI = 10.0, 130  # inches, pixels an inch
 
 
 @matplotlib.style.context(["default", STYLE])
-def panel_figure(panels: list[Panel]) -> bytes:
-    """The panels side by side, at most three in a row; PNG."""
-    columns = 2 if len(panels) in (2, 4) else min(3, len(panels))
-    rows = -(-len(panels) // columns)
+def plot_figure(plots: list[Plot]) -> bytes:
+    """The plots side by side, at most three in a row; PNG."""
+    columns = 2 if len(plots) in (2, 4) else min(3, len(plots))
+    rows = -(-len(plots) // columns)
     width = WIDTH if columns > 1 else 0.62 * WIDTH
     figure = Figure(figsize=(width, 2.9 * rows + 0.35), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
-    for place, panel in enumerate(panels):
-        axes = figure.add_subplot(rows, columns, place + 1)
-        if panel.level is not None:
-            axes.axhline(panel.level, color=QUIET, linewidth=1)
-        for series in panel.series:
+    for index, plot in enumerate(plots):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        if plot.level is not None:
+            axes.axhline(plot.level, color=QUIET, linewidth=1)
+        for series in plot.series:
             _draw(axes, series)
-        axes.set_title(panel.title)
-        axes.set_ylabel(panel.label)
+        axes.set_title(plot.title)
+        axes.set_ylabel(plot.label)
         axes.legend(loc="best")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -84,8 +85,22 @@ def strip_figure(runs: list[RunRecord]) -> bytes:
     return as_png(figure)
 
 
+@matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
+def image_figure(images: dict[str, np.ndarray]) -> bytes:
+    """Images, uint8 (H, W, 3), below one another under their titles; PNG."""
+    heights = [WIDTH * pixels.shape[0] / pixels.shape[1] + 0.3 for pixels in images.values()]
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    rows = figure.add_gridspec(len(images), height_ratios=heights)
+    for index, (title, pixels) in enumerate(images.items()):
+        axes = figure.add_subplot(rows[index])
+        axes.imshow(pixels, interpolation="nearest")
+        axes.set_axis_off()
+        axes.set_title(title, fontsize=8.5, fontweight="normal")
+    return as_png(figure)
+
+
 def _draw(axes: Axes, series: Series) -> None:
-    look = (0, (1.2, 1.2)) if series.held_out else "-"
+    look = (0, (1.2, 1.2)) if series.dotted else "-"
     marker = "o" if len(series.iterations) == 1 else None
     colour = COLOURS[series.colour % len(COLOURS)]
     axes.plot(series.iterations, series.mean, color=colour, label=series.label, marker=marker, linestyle=look)

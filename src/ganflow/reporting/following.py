@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -94,17 +95,22 @@ class Follower:
                 board.end_abandoned(frozenset())
 
 
-def checkpointed(scratch: Path) -> tuple[dict[str, np.ndarray], list[tuple[int, Path]]]:
-    """Journal and sample grids of a training, by the newest checkpoint in its scratch folder; empty before the first.
+Checkpointed = tuple[dict[str, np.ndarray], list[tuple[int, Path]], dict[str, Any]]
+
+
+def checkpointed(scratch: Path) -> Checkpointed:
+    """Journal and sample grids of a training, and what its newest checkpoint says of it; empty before the first.
 
     Only the checkpoint's header is read, so that a large network costs nothing.
     """
     samples = [(int(path.stem), path) for path in sorted(scratch.glob("samples/*.png"))]
     for checkpoint in sorted(scratch.glob("*-*.safetensors"), reverse=True):
         with suppress(UserError, OSError):  # replaced by a newer one meanwhile, or damaged
-            rows = header(checkpoint)["journal"]
-            return {column: np.array([row[column] for row in rows]) for column in (rows[0] if rows else ())}, samples
-    return {}, samples
+            known = header(checkpoint)
+            rows = known["journal"]
+            journal = {column: np.array([row[column] for row in rows]) for column in (rows[0] if rows else ())}
+            return journal, samples, known["about"]
+    return {}, samples, {"metric_names": {}}
 
 
 def _stage(run: Unfinished) -> tuple[float, int, int]:

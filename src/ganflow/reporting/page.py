@@ -12,9 +12,9 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from ganflow.artifacts import write_file, write_json
 from ganflow.config import Experiment
 from ganflow.reporting.captions import CAPTIONS
+from ganflow.reporting.charts import by_variant
 from ganflow.reporting.figures import COLOURS
 from ganflow.reporting.findings import Findings, study_figure
-from ganflow.reporting.panels import by_variant
 from ganflow.reporting.runs import RunRecord, flat, spoken
 from ganflow.reporting.score_template import LITERATURE, SCORES
 from ganflow.reporting.scores import SPREAD
@@ -38,7 +38,10 @@ def write_report(
     for table in tables:
         chosen = [run for run in runs if run.dataset == table.dataset]
         sections.append(section(folder, experiment.datasets[table.dataset], table, chosen, len(runs)))
-    findings = [still(folder, name, "study", found["caption"], study_figure(found)) for name, found in studies.items()]
+    findings = [
+        still(folder, name, "study", spoken(name), found["caption"], study_figure(found))
+        for name, found in studies.items()
+    ]
     environment = Environment(
         loader=DictLoader({"page": PAGE, "scores": SCORES, "literature": LITERATURE}),
         autoescape=True,

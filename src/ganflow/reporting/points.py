@@ -1,6 +1,6 @@
 """Figures of runs on points, PNG: what the critic makes of the plane or the line, and what its constraint makes of it.
 
-Drawn from the snapshots that a run leaves beside its sample pictures (training/showing.py); a row or column for each
+Drawn from the snapshots that a run leaves beside its sample pictures (training/sample_figures.py); a row or column for each
 variant, of its first seed.
 """
 
@@ -16,13 +16,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from ganflow.errors import UserError
+from ganflow.reporting.charts import by_variant
 from ganflow.reporting.figures import COLOURS, INK, QUIET, STYLE, WIDTH, as_png
-from ganflow.reporting.panels import by_variant
 from ganflow.reporting.runs import RunRecord, spoken
 
 REAL, FAKE = "#8a8a8a", "#d55e00"
 SNAPSHOTS = 5
-CLASSIFIERS = ("minimax", "non_saturating")  # objectives whose D is the sigmoid of the score
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Snapshot:
 
 
 def point_figures(runs: list[RunRecord]) -> dict[str, bytes]:
-    """The figures of one dataset of points, by the names of panels.CAPTIONS."""
+    """The figures of one dataset of points, by the names of captions.CAPTIONS."""
     seeds = {variant: found[0] for variant, found in by_variant(runs).items()}
     dimension = len(_snapshot(runs[0], -1).tensors["window"])
     figures = {}
@@ -42,7 +41,8 @@ def point_figures(runs: list[RunRecord]) -> dict[str, bytes]:
         figures["surfaces"] = _surfaces(seeds)
     if dimension == 1:
         figures["evolution"] = _evolution(seeds)
-    return figures | {"layers": _layers(seeds)}
+    critics = {variant: run for variant, run in seeds.items() if "gradient_norms" in _snapshot(run, -1).tensors}
+    return figures | ({"layers": _layers(critics)} if critics else {})
 
 
 def _snapshot(run: RunRecord, place: int) -> Snapshot:
@@ -67,10 +67,11 @@ def _surfaces(runs: dict[str, RunRecord]) -> bytes:
         last = _snapshot(run, -1).tensors
         axes = figure.add_subplot(rows, columns, place + 1)
         (left, right), (bottom, top) = last["window"]
-        x, y = (np.linspace(*ends, len(last["surface"])) for ends in last["window"])
-        if np.ptp(last["surface"]) > 0:
-            axes.contourf(x, y, last["surface"].T, 14, cmap="Blues_r", alpha=0.55)
-            axes.contour(x, y, last["surface"].T, 14, colors="#33557a", linewidths=0.5)
+        scores = last.get("scores", np.zeros((1, 1)))
+        if np.ptp(scores) > 0:
+            x, y = (np.linspace(*ends, len(scores)) for ends in last["window"])
+            axes.contourf(x, y, scores.T, 14, cmap="Blues_r", alpha=0.55)
+            axes.contour(x, y, scores.T, 14, colors="#33557a", linewidths=0.5)
         axes.scatter(*last["real"].T, s=3, color="#333333", linewidths=0, alpha=0.7)
         axes.scatter(*last["points"].T, s=3, color=FAKE, linewidths=0, alpha=0.7)
         axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
@@ -97,25 +98,27 @@ def _evolution(runs: dict[str, RunRecord]) -> bytes:
         for column, place in enumerate(places):
             shown = _snapshot(run, place)
             axes = figure.add_subplot(len(runs), SNAPSHOTS, row * SNAPSHOTS + column + 1)
-            _line_of(axes, run, shown.tensors)
+            _line_of(axes, shown.tensors)
             axes.set_title(f"{variant}: {shown.iteration:,}" if column == 0 else f"{shown.iteration:,}", fontsize=9)
     return as_png(figure)
 
 
-def _line_of(axes: Axes, run: RunRecord, tensors: dict[str, np.ndarray]) -> None:
-    [window], scores = tensors["window"], tensors["surface"].astype(np.float64)
+def _line_of(axes: Axes, tensors: dict[str, np.ndarray]) -> None:
+    [window] = tensors["window"]
     bins = np.linspace(*window, 49)
     axes.hist(tensors["real"][:, 0], bins, density=True, color=REAL, alpha=0.55)
     axes.hist(tensors["points"][:, 0], bins, density=True, color=FAKE, histtype="step", linewidth=1.5)
     height = 1.35 * np.histogram(tensors["real"][:, 0], bins, density=True)[0].max()
     axes.set(xlim=window, ylim=(0, height), yticks=[])
+    if "scores" not in tensors:
+        return
     curve = axes.twinx()
-    if run.manifest["parameters"]["objective"]["name"] in CLASSIFIERS:
-        curve.plot(np.linspace(*window, len(scores)), 1 / (1 + np.exp(-scores.clip(-700, 700))), color=COLOURS[0])
+    if "probabilities" in tensors:
+        curve.plot(np.linspace(*window, len(tensors["probabilities"])), tensors["probabilities"], color=COLOURS[0])
         curve.axhline(0.5, color=QUIET, linewidth=0.6)
         curve.set(ylim=(-0.03, 1.03))
     else:
-        curve.plot(np.linspace(*window, len(scores)), scores, color=COLOURS[2])
+        curve.plot(np.linspace(*window, len(tensors["scores"])), tensors["scores"], color=COLOURS[2])
     curve.set(yticks=[])
 
 
@@ -136,7 +139,7 @@ def _layers(runs: dict[str, RunRecord]) -> bytes:
     axes.legend(loc="best")
     for place, (variant, run) in enumerate(runs.items()):
         tensors = _tensors(run.folder / "critic.safetensors")
-        weights = np.concatenate([v.ravel() for k, v in tensors.items() if k.endswith(("weight", "weight.original"))])
+        weights = np.concatenate([v.ravel() for k, v in tensors.items() if k.endswith("weight")])
         box = right.add_subplot(rows, columns, place + 1)
         box.hist(weights, 60, color=COLOURS[place % len(COLOURS)])
         box.set_title(f"weights: {spoken(variant)}", fontsize=9)

@@ -104,11 +104,11 @@ def of_same_kind(published: Published, rows: list[Row]) -> list[Row]:
     return [
         row
         for row in rows
-        if row.runs[0].manifest["parameters"]["objective"]["name"] in objectives
-        and row.runs[0].manifest["constraint"] == constraint
+        if row.runs[0].component("objective") in objectives
+        and row.runs[0].component("constraint") == constraint
         and _conditional(row.runs[0]) == published.conditional
     ]
 
 
 def _conditional(run: RunRecord) -> bool:
-    return run.manifest["parameters"]["conditioning"]["name"] != "none"
+    return run.component("conditioning") not in (None, "none")

@@ -30,7 +30,6 @@ LONGEST = 6000  # characters of a parameter's value, MLflow's limit
 RECORDING = re.compile(
     r"compute\..*|training\.(.*_every|grid|validation_images)"
 )  # parameters that no comparison needs
-ESTIMATES = ("estimate", "validation_estimate")  # columns of a journal
 PUBLISHED, PARENT, GRIDS = "ganflow.published", "mlflow.parentRunId", "samples"
 
 
@@ -91,10 +90,11 @@ def advance(
         client.log_batch(identity, params=parameters[first : first + PARAMETERS])
     if not there.inputs.dataset_inputs:
         client.log_inputs(identity, [dataset_input(run.dataset, dataset, run.manifest["inputs"])])
+    names = run.manifest["metric_names"]
     metrics = [
-        Metric(name, float(value), start + index, int(step))
+        Metric(names.get(column, column), float(value), start + index, int(step))
         for column, values in run.journal.items()
-        if (name := metric_name(run, column))
+        if column != "iteration"
         for index, (step, value) in enumerate(zip(run.journal["iteration"], values, strict=True))
         if step > after
     ]
@@ -102,22 +102,6 @@ def advance(
     for first in range(0, len(metrics), BATCH):
         client.log_batch(identity, metrics=metrics[first : first + BATCH])
     _show_grids(client, identity, run.samples, start)
-
-
-def metric_name(run: RunRecord | Unfinished, column: str) -> str | None:
-    """What a column of the journal is called in MLflow, which draws metrics of one name on one axis; None: not shown.
-
-    Estimates have the name of what they estimate, and with a slope that nobody knows a name of their own. A training
-    without a manifest does not say which it is, so its estimates wait until it is finished.
-    """
-    if column not in ESTIMATES:
-        return None if column == "iteration" else column
-    if isinstance(run, Unfinished):
-        return None
-    legend = run.manifest["legend"]
-    name = legend["estimate"].removesuffix(" estimate").lower()
-    name += "" if legend["of"] == "images" else f" of {legend['of']}"
-    return f"{column}/{name}" + (f" times K of {run.variant}" if legend["slope"] == "unknown" else "")
 
 
 def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, dataset: Dataset) -> None:
@@ -130,7 +114,7 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
     if not there.outputs.model_outputs:
         delete_models(client, home, identity)  # cut off before it was the run's output
         averaged = run.score["protocol"]["weights"] == "ema"
-        weights = run.folder / f"generator{'_ema' if averaged else ''}.safetensors"
+        weights = run.folder / f"{run.manifest['scored']}{'_ema' if averaged else ''}.safetensors"
         made = log_generator(client, home, identity, weights)
         client.log_outputs(identity, [LoggedModelOutput(made, step=last)])
         there = client.get_run(identity)

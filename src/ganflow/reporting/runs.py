@@ -19,6 +19,7 @@ WORDS = {
     "fid": "FID",
     "kid": "KID",
 }
+CHOSEN = ("network", "method", "optimizer", "optimizers")  # parameters that name components
 SCORED = ("scores", "best", "better", "order", "checks", "flags", "literature", "protocol")  # keys of score.json
 
 
@@ -69,29 +70,18 @@ class RunRecord:
 
     @property
     def method(self) -> str:
-        """Objective, constraint, updates and iterations in a few words."""
-        chosen = self.manifest["parameters"]
-        constraint = self.manifest["constraint"]
-        words = [chosen["objective"]["name"], constraint if constraint != "none" else "", chosen["optimizer"]["name"]]
-        steps = chosen["critic_steps"]["steps"]
-        return ", ".join([spoken(word) for word in words if word] + ([f"critic × {steps}"] if steps > 1 else []))
+        """The method and the optimiser in a few words."""
+        return ", ".join(map(spoken, [*self.manifest["summary"], self.manifest["parameters"]["optimizer"]["name"]]))
 
-    @property
-    def estimate(self) -> str:
-        """What its critic estimates; with a slope that nobody knows, the estimate has a name of its own."""
-        legend = self.manifest["legend"]
-        unknown = " (times an unknown constant, the critic's slope)" if legend["slope"] == "unknown" else ""
-        return legend["estimate"] + unknown
+    def component(self, key: str) -> str | None:
+        """The name of a component by its key in the variant (objective, conditioning); None if the method has none."""
+        return self.manifest["settings"].get(key, {}).get("name")
 
     @property
     def parameters(self) -> dict[str, Any]:
         """{dotted key: value} of the resolved parameters, components with the settings that they took by default."""
-        settings = self.manifest["settings"]
-        resolved = {
-            key: {**(value or {}), "settings": settings[key]} if key in settings else value
-            for key, value in self.manifest["parameters"].items()
-        }
-        return flat(resolved)
+        rest = {key: value for key, value in self.manifest["parameters"].items() if key not in CHOSEN}
+        return flat(rest | self.manifest["settings"])
 
 
 def load_runs(experiment: Experiment, results: Path) -> list[RunRecord]:

@@ -26,8 +26,8 @@ def curve_scores(curve: dict[str, np.ndarray] | None) -> Iterator[tuple[str, int
 
 
 def finished_tags(run: RunRecord) -> dict[str, str]:
-    """What the run's estimate is, whose features were compared, and which self-checks of its scores failed."""
-    tags, extractor = {"estimate": run.estimate}, run.score["protocol"]["extractor"]
+    """The method in words, whose features were compared, and which self-checks of its scores failed."""
+    tags, extractor = {"method": run.method}, run.score["protocol"]["extractor"]
     if extractor is not None:
         tags |= {"extractor": extractor["name"], "extractor.sha256": extractor["sha256"]}
     if run.score["flags"]:

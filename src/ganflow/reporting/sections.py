@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from PIL import Image
 from ganflow.artifacts import write_file
 from ganflow.config import Dataset
 from ganflow.reporting.captions import CAPTIONS
-from ganflow.reporting.figures import COLOURS, panel_figure, strip_figure
+from ganflow.reporting.charts import TITLES, Plot, by_variant, charts
+from ganflow.reporting.figures import COLOURS, image_figure, plot_figure, strip_figure
 from ganflow.reporting.neighbours import distances, neighbour_figure, with_neighbours
-from ganflow.reporting.panels import Panel, by_variant, estimate_panels, loss_panels, score_panels
 from ganflow.reporting.points import point_figures
 from ganflow.reporting.published import compared
 from ganflow.reporting.published_numbers import published_for
@@ -23,7 +24,11 @@ from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.strips import film_length, images_a_side, open_picture, pictures
 from ganflow.reporting.tables import Table
 
-CHARTS = {"scores": score_panels, "estimates": estimate_panels, "losses": loss_panels}
+STILLS = {
+    "surfaces": "What the critic makes of the plane",
+    "evolution": "Generator and critic over training",
+    "layers": "Gradients and weights of the critic",
+}
 POINTS = 600  # of a curve in the page; curves/*.csv hold them all
 
 
@@ -56,9 +61,7 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
         "points": runs[0].points,
         "things": "points" if runs[0].points else "images",
         "side": images_a_side(runs[0]),
-        "charts": [
-            _chart(folder, name, kind, panels_of(runs)) for kind, panels_of in CHARTS.items() if panels_of(runs)
-        ],
+        "charts": [_chart(folder, name, figure, plots) for figure, plots in charts(runs).items()],
         "neighbours": [
             {
                 "variant": variant,
@@ -68,19 +71,33 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
             }
             for variant, run in neighbours.items()
         ],
-        "stills": [still(folder, name, figure, CAPTIONS[figure], made) for figure, made in drawn.items()],
+        "stills": [
+            *(still(folder, name, figure, STILLS[figure], CAPTIONS[figure], made) for figure, made in drawn.items()),
+            *(still(folder, name, *grid) for grid in _grids(runs)),
+        ],
     }
 
 
-def still(folder: Path, name: str, figure: str, caption: str, picture: bytes) -> dict[str, str]:
+def _grids(runs: list[RunRecord]) -> Iterator[tuple[str, str, str, bytes]]:
+    """(figure, title, caption, PNG) of the grids that the runs' methods declare, of the first seed of each variant."""
+    firsts = {variant: seeds[0] for variant, seeds in by_variant(runs).items()}
+    declared = {grid["name"]: grid for run in firsts.values() for grid in run.manifest["grids"]}
+    for name, grid in declared.items():
+        files = {variant: run.folder / "grids" / f"{name}.png" for variant, run in firsts.items()}
+        shown = {f"{v}, seed {firsts[v].seed}": open_picture(file) for v, file in files.items() if file.exists()}
+        yield name, grid["title"], grid["caption"], image_figure(shown)
+
+
+def still(folder: Path, name: str, figure: str, title: str, caption: str, picture: bytes) -> dict[str, str]:
     """Writes figures/<name>_<figure>.png, and gives what the page shows of it."""
     write_file(folder / "figures" / f"{name}_{figure}.png", picture)
-    return {"name": name, "figure": figure, "caption": caption, "data": _webp(Image.open(io.BytesIO(picture)))}
+    about = {"name": name, "figure": figure, "title": title, "caption": caption}
+    return about | {"data": _webp(Image.open(io.BytesIO(picture)))}
 
 
-def _chart(folder: Path, name: str, kind: str, panels: list[Panel]) -> dict[str, Any]:
-    picture = still(folder, name, kind, CAPTIONS[kind], panel_figure(panels))
-    return picture | {"panels": [_data(panel) for panel in panels]}
+def _chart(folder: Path, name: str, figure: str, plots: list[Plot]) -> dict[str, Any]:
+    picture = still(folder, name, figure, TITLES[figure], CAPTIONS[figure], plot_figure(plots))
+    return picture | {"plots": [_data(plot) for plot in plots]}
 
 
 def _film(run: RunRecord, runs: int) -> list[Frame]:
@@ -95,10 +112,10 @@ def _webp(picture: Image.Image) -> str:
     return base64.b64encode(small.getvalue()).decode()
 
 
-def _data(panel: Panel) -> dict[str, Any]:
-    """A panel as JSON for the page's charts: at most POINTS rows, every k-th; a number that is not finite is a gap."""
+def _data(plot: Plot) -> dict[str, Any]:
+    """A plot as JSON for the page's charts: at most POINTS rows, every k-th; a number that is not finite is a gap."""
     series = []
-    for line in panel.series:
+    for line in plot.series:
         rows = slice(None, None, -(-len(line.iterations) // POINTS))
         values = {"x": line.iterations, "y": line.mean}
         if line.deviation is not None:
@@ -107,18 +124,20 @@ def _data(panel: Panel) -> dict[str, Any]:
             key: [float(f"{number:.6g}") if np.isfinite(number) else None for number in column[rows]]
             for key, column in values.items()
         }
-        series.append({"label": line.label, "colour": line.colour % len(COLOURS), "dotted": line.held_out, **numbers})
-    return {"title": panel.title, "label": panel.label, "level": panel.level, "series": series}
+        series.append({"label": line.label, "colour": line.colour % len(COLOURS), "dotted": line.dotted, **numbers})
+    return {"title": plot.title, "label": plot.label, "level": plot.level, "series": series}
 
 
 def _curves(runs: list[RunRecord]) -> str:
     """The journals of one dataset in long form: run, iteration, and every column that a journal has."""
     columns = sorted({column for run in runs for column in run.journal} - {"iteration"})
+    own = {run.name: run.manifest["held_out_loss"] for run in runs}  # `held_out_loss` is each method's own
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "iteration", *columns])
+    writer.writerow(["run", "iteration", "held_out_loss", *columns])
     for run in runs:
         for index, iteration in enumerate(run.journal["iteration"]):
             values = [float(run.journal[column][index]) if column in run.journal else "" for column in columns]
-            writer.writerow([f"{run.variant} {run.seed}", int(iteration), *values])
+            loss = float(run.journal[own[run.name]][index])
+            writer.writerow([f"{run.variant} {run.seed}", int(iteration), loss, *values])
     return text.getvalue()

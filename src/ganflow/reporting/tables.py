@@ -106,7 +106,7 @@ def _row(dataset: str, variant: str, group: list[RunRecord]) -> Row:
     records = [run.score for run in group]
     shared = [name for name in records[0]["better"] if all(name in record["better"] for record in records)]
     cells = {name: Cell.of([record["scores"][name] for record in records]) for name in shared}
-    cells["validation_critic_loss"] = Cell.of([record["validation_critic_loss"] for record in records])
+    cells["held_out_loss"] = Cell.of([record["held_out_loss"] for record in records])
     bests = [record["best"] for record in records if record["best"] is not None]
     best = {name: Cell.of([one["scores"][name] for one in bests]) for name in shared if len(bests) == len(records)}
     iterations = sorted({one["iteration"] for one in bests})
@@ -150,7 +150,7 @@ def as_csv(tables: Iterable[Table]) -> str:
         senses = {score.name: score.better for score in table.scores}
         real = table.checks[HELD_OUT]["scores"]
         for row in table.rows:
-            for name in [*senses, "validation_critic_loss"]:
+            for name in [*senses, "held_out_loss"]:
                 cell, best = row.cells[name], row.best.get(name)
                 line: list[Any] = [row.dataset, row.variant, name, senses.get(name, ""), cell.mean]
                 line += ["" if cell.deviation is None else cell.deviation, cell.seeds, real.get(name, "")]

@@ -58,12 +58,12 @@ Click or tap one to enlarge it. Compressed for this page; the full grids lie in 
 </div>
 </section>
 {% for chart in section.charts %}
-<h3>{{ {"scores": "Scores over training", "estimates": "What the critics estimate", "losses": "What the critics minimise"}[chart.figure] }}</h3>
+<h3>{{ chart.title }}</h3>
 <p class="note">{{ chart.caption }}{% if experiment.seeds | length > 1 %} Lines are means over seeds, bands one sample deviation.{% endif %}</p>
 {% if first_section and loop.first %}<p class="note interactive" hidden>Drag across a chart to zoom, double-click or double-tap to go back. Hover, tap or use the arrow keys to read values. Click a name to hide it.</p>{% endif %}
 
-<div class="charts">{% for panel in chart.panels %}
-<section aria-label="{{ panel.title }}: {{ panel.label }}"><script type="application/json">{{ panel | tojson }}</script></section>{% endfor %}
+<div class="charts">{% for plot in chart.plots %}
+<section aria-label="{{ plot.title }}: {{ plot.label }}"><script type="application/json">{{ plot | tojson }}</script></section>{% endfor %}
 </div>
 <noscript><img class="still" alt="{{ section.dataset }}: {{ chart.figure }}. {{ chart.caption }}" src="data:image/webp;base64,{{ chart.data }}"></noscript>
 {% endfor %}
@@ -78,7 +78,7 @@ Click or tap one to enlarge it. Compressed for this page; the full grids lie in 
 </div>
 {% endif %}
 {% for still in section.stills %}
-<h3>{{ {"surfaces": "What the critic makes of the plane", "evolution": "Generator and critic over training", "layers": "Gradients and weights of the critic"}[still.figure] }}</h3>
+<h3>{{ still.title }}</h3>
 <p class="note">{{ still.caption }}</p>
 <img class="still" alt="{{ section.dataset }}: {{ still.figure }}. {{ still.caption }}" src="data:image/webp;base64,{{ still.data }}">
 {% endfor %}
@@ -112,7 +112,7 @@ Click or tap one to enlarge it. Compressed for this page; the full grids lie in 
 {% endfor %}
 {% for name, value in scored.items() %}<tr><td>{{ name }}</td><td>{{ value }}</td></tr>
 {% endfor %}
-<tr><td>validation critic loss</td><td>{{ run.score.validation_critic_loss }} (its own critic's; compares no variants)</td></tr>
+<tr><td>held-out loss</td><td>{{ run.score.held_out_loss }} ({{ run.manifest.held_out_loss }}, its own; compares no variants)</td></tr>
 {% for key, value in parameters.items() %}<tr><td>{{ key }}</td><td>{{ value }}</td></tr>
 {% endfor %}
 </tbody></table></div></details>

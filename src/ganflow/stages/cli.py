@@ -1,7 +1,7 @@
 """The command line: `python -m ganflow <stage> [dataset] [variant] [seed]`. It says what; params.yaml says how.
 
-Exit codes: 0 done; 1 verify or accept found a difference; 2 a mistake outside the code, said in one sentence; 130 interrupted
-(Ctrl-C or SIGTERM), the same command goes on. A stage writes logs/<stage>/<dataset>-<variant>-<seed>.log.
+Exit codes: 0 done; 1 verify or accept found a difference; 2 a mistake outside the code, said in one sentence; 130
+interrupted (Ctrl-C or SIGTERM), the same command goes on. A stage writes logs/<stage>/<dataset>-<variant>-<seed>.log.
 """
 
 import argparse
@@ -30,7 +30,7 @@ COMMANDS = {  # what people run besides
     "sample": "images from a trained generator",
     "interpolate": "walks between the latent vectors of a trained generator",
     "verify": "check every artifact against its manifest and dvc.lock, or compute it again; exit code 1: it differs",
-    "accept": "sign units anew whose code changed and that a sample, computed again, shows to be equal; exit code 1: not so",
+    "accept": "keep units whose code changed, if a sample computed again is equal; exit code 1: it is not",
     "docs": "write the tables in docs that are generated from the code",
     "schema": "write params.schema.json, by which editors check params.yaml",
 }
@@ -89,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(axis, help=f"a {axis} of params.yaml")
     added = {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
     added["plan"].add_argument("--cost", action="store_true", help="measure, and say hours and disk before anything")
+    for_dvc = "fail if the list of runs, by which DVC has read dvc.yaml, changed"
+    added["plan"].add_argument("--for-dvc", action="store_true", help=for_dvc)
     follow = "go on until every run is finished, and show the trainings under way too; Ctrl-C ends it"
     added["publish"].add_argument("--follow", action="store_true", help=follow)
     for name in ("one", "other"):

@@ -26,9 +26,9 @@ from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of
 from ganflow.networks.building import parameter_count
 from ganflow.progress import say
-from ganflow.stages.status import iteration_of
 from ganflow.stages.digests import PACKAGE
 from ganflow.stages.graph import STAGES
+from ganflow.stages.status import iteration_of
 from ganflow.stages.units import Unit
 from ganflow.training.loop import Trainer
 from ganflow.training.step_times import StepTimes, grids, images_used, measured, seconds, snapshots

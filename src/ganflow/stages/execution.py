@@ -69,7 +69,7 @@ def outputs(unit: Unit, about: dict[str, Any] | None = None, known: Mapping[str,
 
 def log_path(unit: Unit, suffix: str) -> Path:
     """Where a unit's log is: .log, what it said and when; .json, what may differ between equal runs."""
-    return LOGS / unit.stage / f"{'-'.join(unit.axes) or unit.stage}{suffix}"
+    return LOGS / unit.stage / f"{unit.kind.key(*unit.axes)}{suffix}"
 
 
 def write_log(unit: Unit, **varying: float | str) -> None:

@@ -28,9 +28,13 @@ class Stage:
         """Where the outputs for some axes lie."""
         return Path(self.output.format(experiment=experiment, **dict(zip(self.axes, axes, strict=True))))
 
+    def key(self, *axes: str) -> str:
+        """A name among the applications of the stage: `<dataset>-<variant>-<seed>`; its own without axes."""
+        return "-".join(axes) or self.name
+
     def address(self, *axes: str) -> str:
         """DVC's name: `train@<dataset>-<variant>-<seed>`."""
-        return f"{self.name}@{'-'.join(axes)}" if axes else self.name
+        return f"{self.name}@{self.key(*axes)}" if axes else self.name
 
 
 _STAGES = (  # in an order in which they can be done
@@ -42,9 +46,7 @@ _STAGES = (  # in an order in which they can be done
         threads=False,
     ),
     Stage("shard", "write WebDataset tars and their index", "data/shards/{dataset}", DATASET, ("download",)),
-    Stage(
-        "extractor", "weights of the network whose features scores compare", "data/extractor", threads=False
-    ),
+    Stage("extractor", "weights of the network whose features scores compare", "data/extractor", threads=False),
     Stage(
         "extract",
         "features of the real images",
@@ -60,7 +62,9 @@ _STAGES = (  # in an order in which they can be done
         DATASET,
         ("extractor", "shard", "extract"),
     ),
-    Stage("train", "train one variant", "results/{experiment}/runs/{dataset}/{variant}/{seed}", RUN, ("shard",), gpu=True),
+    Stage(
+        "train", "train one variant", "results/{experiment}/runs/{dataset}/{variant}/{seed}", RUN, ("shard",), gpu=True
+    ),
     Stage(
         "generate",
         "scores of one training's snapshots, and features of its generated images",

@@ -65,10 +65,10 @@ def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "LiveCu
         if unit.axes in done or not all((folder / MANIFEST).is_file() for folder in unit.inputs):
             continue
         known = fingerprint(unit)
-        journal, samples = following.checkpointed(SCRATCH / "train" / known[:32])
+        journal, samples, said = following.checkpointed(SCRATCH / "train" / known[:32])
         if samples:
             dataset, variant, seed = unit.axes
-            about = {"fingerprint": known, "parameters": unit.parameters, "versions": unit.versions}
+            about = {"fingerprint": known, "parameters": unit.parameters, "versions": unit.versions} | said
             about["inputs"] = unit.input_digests()
             curve = curves.of(dataset, variant, known)
             found.append(Unfinished(dataset, variant, int(seed), about, journal, samples, curve))

@@ -22,7 +22,7 @@ def as_yaml(experiment: Experiment) -> str:
     """The list of runs as a YAML mapping, by the names that DVC gives their stages."""
     lines = [
         f"  {STAGES['train'].key(run.dataset, run.variant, str(run.seed))}: "
-        f"{{dataset: {run.dataset}, variant: {run.variant}, seed: {run.seed}}}\n"
+        f'{{dataset: "{run.dataset}", variant: "{run.variant}", seed: {run.seed}}}\n'
         for run in experiment.runs
     ]
     return f"{HEADER}runs:\n{''.join(lines)}"
@@ -34,4 +34,6 @@ def check(experiment: Experiment) -> None:
     before = RUNS.read_text(encoding="utf-8") if RUNS.exists() else ""
     run(experiment)
     if before != as_yaml(experiment):
-        raise UserError(f"{RUNS}: the list of runs changed with params.yaml, and is written anew; run `dvc repro` again")
+        raise UserError(
+            f"{RUNS}: the list of runs changed with params.yaml, and is written anew; run `dvc repro` again"
+        )

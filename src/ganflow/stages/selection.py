@@ -7,7 +7,6 @@ from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.stages.graph import STAGES
 
-
 Axes = tuple[str, str, int]
 
 

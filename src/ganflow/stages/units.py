@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ganflow.artifacts import MANIFEST, content_digest, digest_file, digest_value, versions
-from ganflow.components import choices
 from pydantic import BaseModel
 
+from ganflow.artifacts import MANIFEST, content_digest, digest_file, digest_value, versions
+from ganflow.components import choices
 from ganflow.config import Experiment, Variant
 from ganflow.errors import UserError
 from ganflow.stages.digests import code_of
@@ -119,7 +119,9 @@ def _inputs(experiment: Experiment, stage: Stage, axes: tuple[str, ...]) -> Iter
     at = dict(zip(stage.axes, axes, strict=True))
     for name in stage.inputs:
         before = STAGES[name]
-        wanted = [tuple(at[axis] for axis in before.axes)] if at.keys() >= set(before.axes) else applied(before, experiment)
+        wanted = (
+            [tuple(at[axis] for axis in before.axes)] if at.keys() >= set(before.axes) else applied(before, experiment)
+        )
         yield from (before.folder(experiment.experiment, *found) for found in wanted)
 
 
@@ -142,7 +144,9 @@ def _shard(experiment: Experiment, device: str, name: str) -> Recipe:
 
 def _extractor(experiment: Experiment, device: str) -> Recipe:
     evaluation = experiment.evaluation
-    return Recipe(evaluation.model_dump(mode="json", include={"extractor"}), _chosen(evaluation, "extractor"), ("torch",))
+    return Recipe(
+        evaluation.model_dump(mode="json", include={"extractor"}), _chosen(evaluation, "extractor"), ("torch",)
+    )
 
 
 def _extract(experiment: Experiment, device: str, dataset: str) -> Recipe:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ganflow.training.images import to_pixels
 from PIL import Image
 from test_report import BETTER, DATASETS, EXTRACTOR, FLAG, FRECHET, experiment_of
 from tracking import LATENT, make_trained
@@ -27,7 +28,6 @@ from ganflow.reporting.run_entry import PARENT, PUBLISHED
 from ganflow.reporting.runs import RunRecord, load_runs
 from ganflow.reporting.tracking import Place
 from ganflow.stages import publish as stage
-from ganflow.training.images import to_pixels
 from ganflow.training.weights import load_generator
 
 ESTIMATED = {

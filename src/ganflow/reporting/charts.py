@@ -1,0 +1,98 @@
+"""The charts of the report: lines and bands over seeds, with titles and labels that state sign and formula.
+
+Methods declare their charts in the manifests of their runs; columns of one axis share a plot, so that heights are
+compared only where they can be. Images and interactive charts are drawn from the same plots.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.scores import score_named
+
+TITLES = {"scores": "Scores over training", "estimates": "What the critics estimate", "losses": "Losses"}
+
+
+@dataclass(frozen=True)
+class Series:
+    """A column of journals or curves over training: the mean over seeds, with one sample deviation if several."""
+
+    label: str
+    colour: int  # the variant's index in params.yaml
+    dotted: bool
+    iterations: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One pair of axes; `level` is a height with a meaning, drawn as a thin line."""
+
+    title: str
+    label: str
+    level: float | None
+    series: list[Series]
+
+
+def charts(runs: list[RunRecord]) -> dict[str, list[Plot]]:
+    """{figure: plots} of one dataset: scores over training, and what the methods' journals hold; empty ones left
+    out."""
+    figures = {"scores": _score_plots(runs), "estimates": _plots(runs, "estimates"), "losses": _plots(runs, "losses")}
+    return {figure: plots for figure, plots in figures.items() if plots}
+
+
+def _score_plots(runs: list[RunRecord]) -> list[Plot]:
+    """One plot for each score that all runs have a curve of."""
+    curves = [run.curve or {} for run in runs]
+    plots: list[Plot] = []
+    for name in [name for name in curves[0] if name != "iteration" and all(name in curve for curve in curves)]:
+        score, label = score_named(name, runs[0]), []
+        if score.by:
+            label.append(score.by)
+        if not plots:
+            label.append("best: " + runs[0].score["protocol"]["best"].replace(f" {name}", ""))
+        series = [
+            _series([run.curve for run in seeds], name, variant, colour)
+            for colour, (variant, seeds) in enumerate(by_variant(runs).items())
+        ]
+        plots.append(Plot(score.title, "\n".join(label), None, series))
+    return plots
+
+
+def _plots(runs: list[RunRecord], figure: str) -> list[Plot]:
+    """The charts of a figure that the runs' methods declare, one plot an axis, axes of several variants last."""
+    axes: dict[str, list[tuple[dict[str, Any], str, int, list[RunRecord]]]] = {}
+    for colour, (variant, seeds) in enumerate(by_variant(runs).items()):
+        for chart in seeds[0].manifest["charts"]:
+            if chart["figure"] == figure:
+                axes.setdefault(chart["axis"], []).append((chart, variant, colour, seeds))
+    plots = []
+    for members in axes.values():
+        first = members[0][0]
+        series = [
+            _series(
+                [run.journal for run in seeds], chart["column"], chart["series"] or variant, colour, chart["dotted"]
+            )
+            for chart, variant, colour, seeds in members
+        ]
+        plots.append(Plot(first["title"], first["label"], first["level"], series))
+    return plots
+
+
+def by_variant(runs: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
+    """{variant: its runs, one a seed}, in the order of params.yaml."""
+    variants: dict[str, list[RunRecord]] = {}
+    for run in runs:
+        variants.setdefault(run.variant, []).append(run)
+    return variants
+
+
+def _series(seeds: list[dict[str, np.ndarray]], column: str, label: str, colour: int, dotted: bool = False) -> Series:
+    """A column of journals or curves, one a seed, which have their iterations in common."""
+    values = np.stack([table[column] for table in seeds])
+    deviation = values.std(axis=0, ddof=1) if len(seeds) > 1 else None
+    return Series(label, colour, dotted, seeds[0]["iteration"], values.mean(axis=0), deviation)
