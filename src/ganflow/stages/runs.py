@@ -35,5 +35,5 @@ def check(experiment: Experiment) -> None:
     run(experiment)
     if before != as_yaml(experiment):
         raise UserError(
-            f"{RUNS}: the list of runs changed with params.yaml, and is written anew; run `dvc repro` again"
+            f"{RUNS}: the list of runs changed with params.yaml and is now written; run `dvc repro` again"
         )
