@@ -1,7 +1,7 @@
 """Figures of runs on points, PNG: what the critic makes of the plane or the line, and what its constraint makes of it.
 
-Drawn from the snapshots that a run leaves beside its sample pictures (training/sample_figures.py); a row or column for each
-variant, of its first seed.
+Drawn from what a run leaves beside its sample figures (training/sample_figures.py); a row or column for each variant,
+of its first seed.
 """
 
 from dataclasses import dataclass
