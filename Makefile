@@ -33,6 +33,8 @@ ui: environment
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination mlartifacts
 
 environment: $(READY)
+	@$(VENV)/bin/python -I -c 'import ganflow' 2>/dev/null || \
+	  $(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
@@ -44,5 +46,6 @@ $(READY): requirements.lock
 	@rm -f $(VENV)/.ganflow-* && touch $@
 
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --all-extras pyproject.toml -o requirements.lock
 	sed -i "s/^# requirements.lock sha256 .*/# requirements.lock sha256 $$(sha256sum requirements.lock | cut -d' ' -f1)/" envs/ganflow.yaml

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
-from tracking import LATENT, Server, make_trained
+from generators import LATENT
+from tracking import Server, make_trained
 
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.tracking import Place

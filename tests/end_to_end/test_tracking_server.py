@@ -14,7 +14,8 @@ import torch
 from ganflow.training.images import to_pixels
 from repository import TOP
 from test_publishing import check_shown
-from tracking import LATENT, Server, free_port, make_trained
+from generators import LATENT
+from tracking import Server, free_port, make_trained
 
 from ganflow.errors import UserError
 from ganflow.reporting import publishing

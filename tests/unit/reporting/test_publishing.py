@@ -17,7 +17,8 @@ import torch
 from ganflow.training.images import to_pixels
 from PIL import Image
 from test_report import BETTER, DATASETS, EXTRACTOR, FLAG, FRECHET, experiment_of
-from tracking import LATENT, make_trained
+from generators import LATENT
+from tracking import make_trained
 
 from ganflow.artifacts import write_json, write_manifest
 from ganflow.errors import UserError
