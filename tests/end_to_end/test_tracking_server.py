@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 from ganflow.training.images import to_pixels
+from generators import LATENT
 from repository import TOP
 from test_publishing import check_shown
-from generators import LATENT
 from tracking import Server, free_port, make_trained
 
 from ganflow.errors import UserError

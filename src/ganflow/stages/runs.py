@@ -34,6 +34,4 @@ def check(experiment: Experiment) -> None:
     before = RUNS.read_text(encoding="utf-8") if RUNS.exists() else ""
     run(experiment)
     if before != as_yaml(experiment):
-        raise UserError(
-            f"{RUNS}: the list of runs changed with params.yaml and is now written; run `dvc repro` again"
-        )
+        raise UserError(f"{RUNS}: the list of runs changed with params.yaml and is now written; run `dvc repro` again")

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 from ganflow.training.images import to_pixels
+from generators import LATENT
 from PIL import Image
 from test_report import BETTER, DATASETS, EXTRACTOR, FLAG, FRECHET, experiment_of
-from generators import LATENT
 from tracking import make_trained
 
 from ganflow.artifacts import write_json, write_manifest
