@@ -109,10 +109,6 @@ class MovingAverage(Model):
         description="running statistics of the averaged weights: recomputed with them, or copied from the raw weights",
     )
 
-    def decay_at(self, iteration: int) -> float:
-        """The decay of iteration `iteration`, from 0."""
-        return min(self.decay, (1 + iteration) / (10 + iteration)) if self.ramp_up else self.decay
-
 
 class Training(Model):
     """The training loop."""

@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
 from generators import LATENT
+from playwright.sync_api import expect, sync_playwright
 from tracking import Server, make_trained
 
 from ganflow.reporting.publishing import publish

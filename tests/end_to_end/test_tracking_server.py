@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ganflow.training.images import to_pixels
+from generators import LATENT
 from repository import TOP
 from test_publishing import check_shown
-from generators import LATENT
 from tracking import Server, free_port, make_trained
 
 from ganflow.errors import UserError
 from ganflow.reporting import publishing
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.tracking import Place
-from ganflow.training.images import to_pixels
 from ganflow.training.weights import load_generator
 
 

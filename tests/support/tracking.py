@@ -8,7 +8,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from generators import LATENT, write_generator
+from generators import write_generator
 from test_report import experiment_of, make_runs
 
 from ganflow.artifacts import MANIFEST, digest_file, write_json, write_manifest

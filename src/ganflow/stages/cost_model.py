@@ -26,8 +26,10 @@ from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of
 from ganflow.networks.building import parameter_count
 from ganflow.progress import say
+from ganflow.stages.digests import PACKAGE
+from ganflow.stages.graph import STAGES
 from ganflow.stages.status import iteration_of
-from ganflow.stages.units import EXTRACTOR, PACKAGE, Unit
+from ganflow.stages.units import Unit
 from ganflow.training.loop import Trainer
 from ganflow.training.step_times import StepTimes, grids, images_used, measured, seconds, snapshots
 
@@ -172,7 +174,7 @@ class CostModel:
     def extraction(self) -> Extraction | None:
         """The extractor, if its weights are here or need no network."""
         evaluation = self.experiment.evaluation
-        extractor, folder = extractor_of(evaluation), EXTRACTOR
+        extractor, folder = extractor_of(evaluation), STAGES["extractor"].folder(self.experiment.experiment)
         if extractor is None:
             return None
         if not (folder / WEIGHTS).exists():

@@ -4,6 +4,7 @@ import numpy as np
 import ot
 import pytest
 import torch
+from ganflow.training.transport import plan, transport_cosine
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from scipy.stats import wasserstein_distance
@@ -17,7 +18,6 @@ from ganflow.methods.objectives.wasserstein import Wasserstein
 from ganflow.networks.families.toy_mlp import ToyMLP
 from ganflow.randomness import generator
 from ganflow.studies.critics import Critic, finish, points
-from ganflow.training.transport import plan, transport_cosine
 
 PENALTY = 50.0  # of two shifted distributions the penalised optimum is W (1 + W / 2 lambda): 2 % above W of 2
 TOLERANCE = 0.06  # of exact W1, relative

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ganflow.training.images import to_pixels
+from generators import LATENT
 from PIL import Image
 from test_report import BETTER, DATASETS, EXTRACTOR, FLAG, FRECHET, experiment_of
-from generators import LATENT
 from tracking import make_trained
 
 from ganflow.artifacts import write_json, write_manifest
@@ -28,7 +29,6 @@ from ganflow.reporting.run_entry import PARENT, PUBLISHED
 from ganflow.reporting.runs import RunRecord, load_runs
 from ganflow.reporting.tracking import Place
 from ganflow.stages import publish as stage
-from ganflow.training.images import to_pixels
 from ganflow.training.weights import load_generator
 
 ESTIMATED = {

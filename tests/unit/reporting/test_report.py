@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ganflow.reporting.panels import OVER_SLOPE, estimate_axes, estimate_panels, loss_panels, score_panels
 from PIL import Image
 
 from ganflow.artifacts import digest_file, digest_value, write_json, write_manifest
@@ -25,7 +26,6 @@ from ganflow.params_file import checked
 from ganflow.randomness import generator
 from ganflow.reporting.captions import CAPTIONS
 from ganflow.reporting.page import write_report
-from ganflow.reporting.panels import OVER_SLOPE, estimate_axes, estimate_panels, loss_panels, score_panels
 from ganflow.reporting.runs import RunRecord, load_runs
 from ganflow.reporting.sections import POINTS
 from ganflow.reporting.strips import film_length
