@@ -9,6 +9,7 @@ READY := $(VENV)/.ganflow-$(shell cksum < requirements.lock | cut -d' ' -f1)
 .PHONY: reproduce test exact lint ui environment lock
 
 reproduce: environment
+	@python -m ganflow runs
 	@dvc repro --keep-going
 	@python -m ganflow publish || echo "The results are complete all the same"
 	@echo "Report: results/$$(sed -n 's/^experiment: *//p' params.yaml)/report/index.html; 'make ui' compares the runs in MLflow"

@@ -5,7 +5,7 @@ import os
 import sys
 
 
-def start():
+def start() -> int:
     """Runs the command line; written so that a Python too old for the rest of the package reads this file."""
     if sys.version_info < (3, 11):  # noqa: UP036
         return _refuse(f"needs Python 3.11, and this is {sys.version.split()[0]}")
@@ -22,13 +22,13 @@ def start():
         return _refuse(f"the package {error.name} is not installed for {sys.executable}")
 
 
-def _run_sources_of(folder):
+def _run_sources_of(folder: str) -> int:
     """Replaces this process: an environment may be shared by clones, and a clone may have been copied."""
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
     os.execv(sys.executable, [sys.executable, "-m", "ganflow", *sys.argv[1:]])
 
 
-def _refuse(reason):
+def _refuse(reason: str) -> int:
     sys.stderr.write(f"ganflow: {reason}; run `make environment`, then `. .venv/bin/activate`\n")
     return 2
 

@@ -6,7 +6,7 @@ A distribution is what points are drawn from.
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -113,6 +113,10 @@ class Source(Component):
 
         Returns {name: sha256} of those whose digest was taken on the way.
         """
+
+    def named(self, form: Format) -> dict[str, Any] | None:
+        """{archive: addresses and digest}, which name every byte that it delivers; None if its code makes them."""
+        return None
 
     def counts(self, form: Format) -> dict[str, int] | None:
         """Samples of each split that it delivers; None where only the archives can tell."""

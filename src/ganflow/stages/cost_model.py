@@ -26,15 +26,17 @@ from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of
 from ganflow.networks.building import parameter_count
 from ganflow.progress import log
+from ganflow.stages.digests import PACKAGE
+from ganflow.stages.graph import STAGES
 from ganflow.stages.status import iteration_of
-from ganflow.stages.units import EXTRACTOR, PACKAGE, Unit
+from ganflow.stages.units import Unit
 from ganflow.training.loop import Trainer
 from ganflow.training.step_times import StepTimes, grids, images_used, measured, seconds, snapshots
 
 DRAWN = 50  # images, a multiple of five as CIFAR-10's batches need it
 SCORED = 50  # images
 IMPORTS = "import ganflow.stages.train"
-MADE_HERE = ("rendered", "drawn")  # sources
+MADE_HERE = ("rendered", "sampled")  # sources
 
 T = TypeVar("T")
 
@@ -172,7 +174,7 @@ class CostModel:
     def extraction(self) -> Extraction | None:
         """The extractor, if its weights are here or need no network."""
         evaluation = self.experiment.evaluation
-        extractor, folder = extractor_of(evaluation), EXTRACTOR
+        extractor, folder = extractor_of(evaluation), STAGES["extractor"].folder(self.experiment.experiment)
         if extractor is None:
             return None
         if not (folder / WEIGHTS).exists():

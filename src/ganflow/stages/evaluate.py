@@ -14,7 +14,8 @@ from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score
 from ganflow.evaluation.nearest_neighbours import neighbours, picture
 from ganflow.evaluation.sets import load_features, real_set
 from ganflow.evaluation.suite import MetricSuite
-from ganflow.stages.execution import compute_on, device_of, outputs
+from ganflow.stages.arithmetic import compute_on
+from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
 from ganflow.training.image_files import encoded
 from ganflow.training.weights import load_generator, load_tensors

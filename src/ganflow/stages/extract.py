@@ -8,7 +8,8 @@ from ganflow.evaluation.degradations import degraded
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.images import chosen_samples, real_samples
 from ganflow.evaluation.sets import save_features
-from ganflow.stages.execution import compute_on, device_of, outputs
+from ganflow.stages.arithmetic import compute_on
+from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
 
 

@@ -9,7 +9,8 @@ from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.images import scored_images
 from ganflow.evaluation.sets import real_set, save_features
 from ganflow.progress import Progress
-from ganflow.stages.execution import compute_on, device_of, outputs
+from ganflow.stages.arithmetic import compute_on
+from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
 from ganflow.training.weights import load_generator
 

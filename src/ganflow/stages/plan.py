@@ -15,15 +15,18 @@ from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import Extractor, curve_metric, extractor_of, metrics_of
 from ganflow.methods.tasks import method_of, task_of
+from ganflow.stages import runs
 from ganflow.stages.execution import PLAN
-from ganflow.stages.units import RESULTS, Unit, units
+from ganflow.stages.graph import RUN, STAGES
+from ganflow.stages.units import Unit, units
 from ganflow.studies.interfaces import studies_of
 
 
-def run(experiment: Experiment, cost: bool = False) -> None:
-    """Writes build/plan.yaml and, if asked, says what is ahead and what it will `cost` in hours and disk.
+def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> None:
+    """Writes build/plan.yaml and workflow/runs.yaml and, if asked, says what is ahead and what it will `cost` in hours
+    and disk.
 
-    Raises UserError for a component, setting or pair that makes no sense.
+    Raises UserError for a component, setting or pair that makes no sense, and, `for_dvc`, if the list of runs changed.
     """
     device = experiment.compute.device
     if device == "auto":
@@ -35,6 +38,7 @@ def run(experiment: Experiment, cost: bool = False) -> None:
         method_of(task_of(experiment, dataset, variant, forms[dataset].labelled))
     _check_metrics(experiment)
     studies_of(experiment.studies)
+    (runs.check if for_dvc else runs.run)(experiment)
     planned = list(units(experiment, device))
     write_file(PLAN, as_yaml(device, planned))
     set_aside(experiment, {unit.axes for unit in planned})
@@ -101,12 +105,12 @@ def set_aside(experiment: Experiment, named: set[tuple[str, ...]]) -> None:
 
     The report depends on whole folders of them, which must hold the same in every clone.
     """
-    top = RESULTS / experiment.experiment
-    for kind in ("runs", "generated", "scores"):
-        for folder in sorted((top / kind).glob("*/*/*")):
-            axes = folder.relative_to(top / kind).parts
+    for stage in (stage for stage in STAGES.values() if stage.axes == RUN):
+        top = stage.folder(experiment.experiment, "*", "*", "*").parents[2]
+        for folder in sorted(top.glob("*/*/*")):
+            axes = folder.relative_to(top).parts
             if axes not in named:
-                retired = top.joinpath("retired", kind, *axes)
+                retired = top.parent.joinpath("retired", top.name, *axes)
                 shutil.rmtree(retired, ignore_errors=True)
                 retired.parent.mkdir(parents=True, exist_ok=True)
                 folder.replace(retired)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, input_digests, read_json
+from ganflow.artifacts import MANIFEST, SCRATCH, content_digest, read_json
 from ganflow.config import Experiment
 from ganflow.reporting import watch
 from ganflow.reporting.publishing import publish
@@ -10,7 +10,8 @@ from ganflow.reporting.run_entry import Unfinished
 from ganflow.reporting.runs import RunRecord, load_run
 from ganflow.reporting.tracking_store import TrackingStore
 from ganflow.stages.execution import device_of, fingerprint
-from ganflow.stages.units import RESULTS, Unit, units
+from ganflow.stages.graph import RESULTS, STAGES
+from ganflow.stages.units import Unit, units
 
 if TYPE_CHECKING:
     from ganflow.stages.snapshot_scores import SnapshotScores
@@ -37,23 +38,21 @@ def run(experiment: Experiment, follow: bool = False) -> None:
         print("MLflow: no run is finished; `dvc repro` makes them")
         return
     new, known, page = publish(experiment, runs, store)
-    rest = len(experiment.datasets) * len(experiment.variants) * len(experiment.seeds) - len(runs)
+    rest = len(experiment.runs) - len(runs)
     print(f"MLflow: {new} runs published, {known} were there already" + (f", {rest} are not finished" if rest else ""))
     print(f"{'' if store.server else '`make ui` shows them: '}{store.server or LOCAL}{page}")
 
 
 def finished(experiment: Experiment) -> list[RunRecord]:
     """The runs of params.yaml that are trained, and scored as they are now."""
-    top = RESULTS / experiment.experiment
     found = []
-    for dataset in experiment.datasets:
-        for variant in experiment.variants:
-            for seed in experiment.seeds:
-                run, scores = (top.joinpath(kind, dataset, variant, str(seed), MANIFEST) for kind in ("runs", "scores"))
-                if run.is_file() and scores.is_file():
-                    scored = read_json(scores).get("inputs", {}).get(run.parent.as_posix())
-                    if scored == digest_file(run):
-                        found.append(load_run(top, dataset, variant, seed))
+    for run in experiment.runs:
+        axes = run.dataset, run.variant, str(run.seed)
+        trained, scores = (STAGES[stage].folder(experiment.experiment, *axes) for stage in ("train", "evaluate"))
+        if (trained / MANIFEST).is_file() and (scores / MANIFEST).is_file():
+            scored = read_json(scores / MANIFEST).get("inputs", {}).get(trained.as_posix())
+            if scored == content_digest(trained):
+                found.append(load_run(RESULTS / experiment.experiment, *run))
     return found
 
 
@@ -70,7 +69,7 @@ def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "Snapsh
         if samples:
             dataset, variant, seed = unit.axes
             about = {"fingerprint": known, "parameters": unit.parameters, "versions": unit.versions} | said
-            about["inputs"] = input_digests(unit.inputs)
+            about["inputs"] = unit.input_digests()
             curve = curves.of(dataset, variant, known)
             found.append(Unfinished(dataset, variant, int(seed), about, journal, samples, curve))
     return found

@@ -11,7 +11,7 @@ from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.sets import real_set
 from ganflow.stages.execution import device_of
 from ganflow.stages.status import changes
-from ganflow.stages.units import EXTRACTOR, FEATURES, SHARDS, unit_of
+from ganflow.stages.units import unit_of
 
 
 class SnapshotScores:
@@ -44,9 +44,10 @@ class SnapshotScores:
             manifest = unit.output / MANIFEST
             if not manifest.is_file() or list(changes(unit, read_json(manifest))):
                 return None
-            extraction = extraction_of(self.experiment.evaluation, EXTRACTOR, self.device)
-            features = FEATURES / dataset if extraction else None
-            train, values = Shards(SHARDS / dataset / SPLITS[0]), needs_values(self.experiment.evaluation)
+            extractor, shards = unit.inputs
+            extraction = extraction_of(self.experiment.evaluation, extractor, self.device)
+            features = unit.output if extraction else None
+            train, values = Shards(shards / SPLITS[0]), needs_values(self.experiment.evaluation)
             real = real_set(train, features, self.experiment.evaluation.max_real_images, values)
             self.curves[dataset] = Curve(self.experiment.evaluation, real, extraction, self.device)
         return self.curves[dataset]

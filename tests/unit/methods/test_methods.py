@@ -7,6 +7,9 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from ganflow.methods.adversarial import Adversarial, parts
+from ganflow.methods.slopes import gradient_norms, summary
+from ganflow.training.images import to_pixels
 from repository import TOP
 from torch import nn
 
@@ -16,7 +19,6 @@ from ganflow.config import Choice, Training, Variant
 from ganflow.data.interfaces import Format
 from ganflow.errors import UserError
 from ganflow.methods import conditionings, constraints, objectives, optimizers
-from ganflow.methods.adversarial import Adversarial, parts
 from ganflow.methods.constraints.gradient_penalty import GradientPenalty
 from ganflow.methods.constraints.spectral_norm import SpectralNorm
 from ganflow.methods.constraints.unit_sphere import UnitSphere
@@ -27,11 +29,9 @@ from ganflow.methods.objectives.non_saturating import NonSaturating
 from ganflow.methods.objectives.wasserstein import Wasserstein
 from ganflow.methods.optimizers.adam import Adam
 from ganflow.methods.optimizers.rmsprop_tf1 import RMSPropTF1
-from ganflow.methods.slopes import gradient_norms, summary
 from ganflow.networks.families.dcgan import DCGAN
 from ganflow.networks.interfaces import codes
 from ganflow.randomness import generator
-from ganflow.training.images import to_pixels
 
 REAL = torch.tensor([1.5, -0.3, 2.0], dtype=torch.float64)
 FAKE = torch.tensor([0.2, -4.0, 0.9], dtype=torch.float64)

@@ -10,11 +10,11 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+from ganflow.methods.adversarial import Adversarial
 from torch import Tensor
 
 from ganflow.config import Training, Variant
 from ganflow.data.reader import batch_indices
-from ganflow.methods.adversarial import Adversarial
 from ganflow.training import loop
 from ganflow.training.loop import Run, StepDraws
 from ganflow.training.state import State

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ganflow.methods.adversarial import Adversarial, parts
+from ganflow.training.images import class_labels, from_stored, latent_vectors, to_pixels
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -23,12 +25,10 @@ from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
 from ganflow.evaluation.images import generated_images
 from ganflow.methods import constraints, objectives, optimizers
-from ganflow.methods.adversarial import Adversarial, parts
 from ganflow.methods.interfaces import Update
 from ganflow.networks.interfaces import codes
 from ganflow.randomness import generator
 from ganflow.training import loop
-from ganflow.training.images import class_labels, from_stored, latent_vectors, to_pixels
 from ganflow.training.loop import Run
 from ganflow.training.state import Checkpoints, State
 from ganflow.training.weights import load_generator, save_tensors

@@ -2,7 +2,7 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
@@ -33,6 +33,9 @@ class Files(Source):
     """Fetches each archive of the format from the place given for it."""
 
     archives: dict[str, ArchiveLocation] = Field(description="by the names of the format's official archives")
+
+    def named(self, form: Format) -> dict[str, Any]:
+        return {name: place.model_dump(mode="json") for name, place in self.archives.items()}
 
     def provide(self, form: Format, folder: Path) -> dict[str, str]:
         """Fetches every archive, verified by its sha256."""
