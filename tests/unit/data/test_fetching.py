@@ -253,7 +253,7 @@ def test_answer_without_length(tmp_path):
     assert (tmp_path / "archive").read_bytes() == CONTENT
 
 
-def test_without_a_digest_it_is_told_and_the_download_kept(tmp_path):
+def test_without_a_digest_the_error_states_it_and_the_download_is_kept(tmp_path):
     with serving(Answer()) as (url, asked):
         for missing in (None, ""):
             refused(url, tmp_path / "archive", f"sha256: {DIGEST}", digest=missing)
