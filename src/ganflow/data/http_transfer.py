@@ -136,7 +136,8 @@ class Transfer:
                 furthest = max(furthest, have)
                 if failures >= TRIES:
                     raise SourceFailed(
-                        f"gave up after {TRIES} attempts without progress ({error}); {have} bytes are kept, run again to resume"
+                        f"gave up after {TRIES} attempts without progress ({error}); {have} bytes are kept, run again "
+                        "to resume"
                     ) from None
                 pause = PAUSE * 2 ** (failures - 1) * random.uniform(0.75, 1.25)
                 time.sleep(min(max(pause, error.wait), LONGEST_PAUSE))
@@ -183,7 +184,7 @@ class Transfer:
             raise SourceFailed(f"answered HTTP {status} {response.reason}, expected the file; check the address")
         if total is not None and self.expected not in (None, total):
             raise SourceFailed(
-                f"offers {total} bytes of {response.headers.get('Content-Type', 'unknown type')}{_redirected(response)}, "
+                f"offers {total} bytes of {response.headers.get('Content-Type', 'unknown type')}{_via(response)}, "
                 f"expected {self.expected}; check the address, or take the file from elsewhere with the source `files`"
             )
         return start, total
@@ -199,18 +200,14 @@ class Transfer:
             part.record(**about, joined=start > 0)
         at, stall = start, _StallDetector()
         with part.path.open("r+b") as file, Progress(self.name, limit, "B", start) as progress:
-            while block := response.raw.read1(
-                BLOCK, decode_content=False
-            ):  # returns what is there, so that a slow stream is noticed
+            while block := response.raw.read1(BLOCK, decode_content=False):  # read1 returns early on a slow stream
                 if at == 0 and block.lstrip().startswith(b"<"):
                     raise SourceFailed(
-                        f"sent a web page{_redirected(response)}, which begins with {_text(block)}; check the address"
+                        f"sent a web page{_via(response)}, which begins with {_text(block)}; check the address"
                     )
                 if limit is not None and at + len(block) > limit:
                     part.truncate(start)
-                    raise SourceFailed(
-                        f"sent more than the {limit} bytes expected{_redirected(response)}; check the address"
-                    )
+                    raise SourceFailed(f"sent more than the {limit} bytes expected{_via(response)}; check the address")
                 if _put(file, block, at) and before > start:
                     part.record(**about, joined=False)  # this response differs from what was stored, or extends it
                     before = start
@@ -263,7 +260,7 @@ def _retry_after(after: str) -> float:
     return 0.0
 
 
-def _redirected(response: requests.Response) -> str:
+def _via(response: requests.Response) -> str:
     return f" from {response.url}, to which it redirects" if response.history else ""
 
 

@@ -96,7 +96,7 @@ class CostModel:
         threads = self.experiment.compute.threads
         if dataset.source.name != "rendered":
             whole = full_size_cost(_format(dataset.format), dataset.resolution, dataset.encoding, threads, 1 / took)
-            return Cost(1, count, 3600 * whole.hours, whole.shards, scratch=whole.unpacked)
+            return Cost(1, count, 3600 * whole.hours, whole.shards, scratch=whole.extracted)
         size = sum(file.stat().st_size for file in shards.folder.glob("*.tar")) / shards.count
         return Cost(1, count, self.start + count * took / threads, round(count * size))
 

@@ -315,7 +315,7 @@ def test_lines_instead_of_a_bar_where_there_is_no_terminal(tmp_path, monkeypatch
 # ---- mirrors
 
 
-def test_the_next_mirror_is_tried_and_the_last_word_names_what_each_sent(tmp_path, capfd):
+def test_the_next_mirror_is_tried_and_the_error_lists_the_fault_of_each(tmp_path, capfd):
     with (
         serving(Answer(status=404)) as (gone, _),
         serving(Answer(content=PAGE)) as (busy, _),
@@ -334,7 +334,7 @@ def test_the_next_mirror_is_tried_and_the_last_word_names_what_each_sent(tmp_pat
         bad, ("HTTP 404", "web page", "No such file", hashlib.sha256(OTHER).hexdigest()), strict=True
     ):
         assert re.search(f"{re.escape(location)}: [^;]*{what}", str(caught.value))
-    assert "other: no mirror brings it" in str(caught.value) and "\n" not in str(caught.value)
+    assert "other: no mirror provides it" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_mirror_goes_on_where_another_stopped(tmp_path):
