@@ -30,6 +30,7 @@ INFRASTRUCTURE = {  # modules that units run and that cannot change what they wr
     "ganflow.stages.digests": "decides when, not what",
     "ganflow.stages.execution": "puts outputs and logs in their places",
     "ganflow.stages.graph": "decides when, not what",
+    "ganflow.stages.sections": "chooses parameters, which have a place of their own in the digest",
     "ganflow.stages.units": "decides when, not what",
 }
 

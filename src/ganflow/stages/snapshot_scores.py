@@ -10,6 +10,7 @@ from ganflow.evaluation.curve import Curve, Row, needs_values, snapshots
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.sets import real_set
 from ganflow.stages.execution import device_of
+from ganflow.stages.sections import evaluation_for
 from ganflow.stages.status import changes
 from ganflow.stages.units import unit_of
 
@@ -24,7 +25,7 @@ class SnapshotScores:
 
     def of(self, dataset: str, variant: str, fingerprint: str) -> dict[str, np.ndarray] | None:
         """Columns as in curve.csv; None if no curve is asked for, or there is nothing yet to score or to score by."""
-        evaluation = self.experiment.evaluation
+        evaluation = evaluation_for(self.experiment, dataset)
         if evaluation.curve is None or (curve := self._curve(dataset)) is None:
             return None
         averaged = evaluation.weights == "ema" and self.experiment.training_of(variant).ema
@@ -45,9 +46,10 @@ class SnapshotScores:
             if not manifest.is_file() or list(changes(unit, read_json(manifest))):
                 return None
             extractor, shards = unit.inputs
-            extraction = extraction_of(self.experiment.evaluation, extractor, self.device)
+            evaluation = evaluation_for(self.experiment, dataset)
+            extraction = extraction_of(evaluation, extractor, self.device)
             features = unit.output if extraction else None
-            train, values = Shards(shards / SPLITS[0]), needs_values(self.experiment.evaluation)
-            real = real_set(train, features, self.experiment.evaluation.max_real_images, values)
-            self.curves[dataset] = Curve(self.experiment.evaluation, real, extraction, self.device)
+            train, values = Shards(shards / SPLITS[0]), needs_values(evaluation)
+            real = real_set(train, features, evaluation.max_real_images, values)
+            self.curves[dataset] = Curve(evaluation, real, extraction, self.device)
         return self.curves[dataset]
