@@ -32,9 +32,9 @@ from ganflow.data.sources.rendered import Rendered
 from ganflow.data.writing import write_shards
 from ganflow.evaluation.extraction import extract
 from ganflow.evaluation.extractors.efficientnet_lite0 import EfficientNetLite0
-from ganflow.evaluation.images import real_labels, real_samples
 from ganflow.evaluation.interfaces import Samples
 from ganflow.evaluation.metrics.frechet_distance import FrechetDistance
+from ganflow.evaluation.samples import real_labels, real_samples
 from ganflow.randomness import generator
 
 RESOLUTIONS = (64, 96, 128)  # of EfficientNet-Lite0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ganflow.reporting.runs import RunRecord, spoken
 
-SPREAD = "_spread"  # ends the name of a deviation over parts of one set
+STD = "_std"  # ends the name of a deviation over parts of one set
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ once a run."""
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.curve import Curve, best_of, needs_values, scored_weights, snapshots, write_curve
+from ganflow.evaluation.curve import SnapshotScorer, best_of, needs_values, scored_weights, snapshots, write_curve
 from ganflow.evaluation.extraction import extraction_of
-from ganflow.evaluation.images import scored_images
-from ganflow.evaluation.sets import real_set, save_features
+from ganflow.evaluation.samples import evaluation_samples, real_set, save_features
 from ganflow.progress import Progress
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
@@ -35,16 +34,16 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             train = Shards(shards / SPLITS[0], experiment.compute.threads)
             kept, values = features if extraction else None, needs_values(evaluation)
             real = real_set(train, kept, evaluation.max_real_images, values)
-            curve, passed = Curve(evaluation, real, extraction, device), snapshots(trained, file.stem)
+            curve, saved = SnapshotScorer(evaluation, real, extraction, device), snapshots(trained, file.stem)
             rows = []
-            with Progress(f"{unit}, curve", len(passed) + 1, "snapshots") as progress:
-                for path in [*passed.values(), file]:
-                    rows.append(curve.row(path))
+            with Progress(f"{unit}, curve", len(saved) + 1, "snapshots") as progress:
+                for path in [*saved.values(), file]:
+                    rows.append(curve.score(path))
                     progress.advance()
             write_curve(folder / "curve.csv", rows)
             best = best_of(evaluation, rows)
-            wanted |= {"best": passed[best]} if best in passed else {}
+            wanted |= {"best": saved[best]} if best in saved else {}
         if extraction:
             for name, path in wanted.items():
-                images = scored_images(evaluation, *load_generator(path, device), device)
+                images = evaluation_samples(evaluation, *load_generator(path, device), device)
                 save_features(folder, name, extraction.of(images, f"{unit}, {name}"), extraction)

@@ -6,9 +6,9 @@ from ganflow.artifacts import MANIFEST, SCRATCH, read_json
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.curve import Curve, Row, needs_values, snapshots
+from ganflow.evaluation.curve import ScoreRow, SnapshotScorer, needs_values, snapshots
 from ganflow.evaluation.extraction import extraction_of
-from ganflow.evaluation.sets import real_set
+from ganflow.evaluation.samples import real_set
 from ganflow.stages.execution import device_of
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.status import changes
@@ -20,8 +20,8 @@ class SnapshotScores:
 
     def __init__(self, experiment: Experiment):
         self.experiment, self.device = experiment, device_of(experiment)
-        self.curves: dict[str, Curve] = {}  # by dataset
-        self.rows: dict[str, dict[int, Row]] = {}  # by fingerprint of the training
+        self.curves: dict[str, SnapshotScorer] = {}  # by dataset
+        self.rows: dict[str, dict[int, ScoreRow]] = {}  # by fingerprint of the training
 
     def of(self, dataset: str, variant: str, fingerprint: str) -> dict[str, np.ndarray] | None:
         """Columns as in curve.csv; None if no curve is asked for, or there is nothing yet to score or to score by."""
@@ -32,13 +32,13 @@ class SnapshotScores:
         passed = snapshots(SCRATCH / "train" / fingerprint[:32], "generator_ema" if averaged else "generator")
         known = self.rows.setdefault(fingerprint, {})
         for iteration in sorted(passed.keys() - known.keys()):
-            known[iteration] = curve.row(passed[iteration])
+            known[iteration] = curve.score(passed[iteration])
         if not known:
             return None
         scores = {name: np.array([row[name] for _, row in known.values()]) for name in next(iter(known.values()))[1]}
         return {"iteration": np.array(list(known), dtype=float)} | scores
 
-    def _curve(self, dataset: str) -> Curve | None:
+    def _curve(self, dataset: str) -> SnapshotScorer | None:
         """What scores the trainings on a dataset, once its features are there and up to date."""
         if dataset not in self.curves:
             unit = unit_of(self.experiment, self.device, "extract", dataset)
@@ -51,5 +51,5 @@ class SnapshotScores:
             features = unit.output if extraction else None
             train, values = Shards(shards / SPLITS[0]), needs_values(evaluation)
             real = real_set(train, features, evaluation.max_real_images, values)
-            self.curves[dataset] = Curve(evaluation, real, extraction, self.device)
+            self.curves[dataset] = SnapshotScorer(evaluation, real, extraction, self.device)
         return self.curves[dataset]

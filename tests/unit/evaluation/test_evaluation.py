@@ -14,9 +14,9 @@ from ganflow.components import component_class, names
 from ganflow.config import Choice, Evaluation
 from ganflow.data.scenes import bedrooms
 from ganflow.errors import UserError
-from ganflow.evaluation.images import generated_images
 from ganflow.evaluation.interfaces import Metric, Samples, metrics_of
 from ganflow.evaluation.metrics.sliced_wasserstein import _wasserstein_1d
+from ganflow.evaluation.samples import generate_samples
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_every_metric_keeps_the_contract(name, request):
     known = replace(real, values=None)  # what is left of the real samples when one scores
     kept = load(save(prepared))
     scores = metric.score(kept, known, fresh)
-    assert {score for score in scores if not score.endswith("_spread")} == set(metric.better)
+    assert {score for score in scores if not score.endswith("_std")} == set(metric.better)
     assert all(type(score) is float and math.isfinite(score) for score in scores.values())
     assert metric.score(metric.prepare(real), known, fresh) == scores
     assert all(torch.equal(kept[key], prepared[key]) for key in prepared), "scoring changed what was prepared"
@@ -155,14 +155,14 @@ def test_distance_on_the_line_against_scipy(counts):
 
 def test_generated_images_depend_on_the_seed_alone():
     module = nn.Sequential(nn.Unflatten(1, (3, 2, 2)), nn.Tanh())
-    images = generated_images(module, 10, 12, 4, seed=0, device="cpu")
+    images = generate_samples(module, 10, 12, 4, seed=0, device="cpu")
     assert images.shape == (10, 3, 2, 2) and images.dtype == torch.uint8
-    assert torch.equal(images, generated_images(module, 10, 12, 4, seed=0, device="cpu"))
-    assert not torch.equal(images, generated_images(module, 10, 12, 4, seed=1, device="cpu"))
+    assert torch.equal(images, generate_samples(module, 10, 12, 4, seed=0, device="cpu"))
+    assert not torch.equal(images, generate_samples(module, 10, 12, 4, seed=1, device="cpu"))
 
 
 def test_unknown_and_repeated_metrics_are_refused():
     with pytest.raises(UserError, match="did you mean `sliced_wasserstein`"):
         metrics_of(Evaluation(metrics=(Choice(name="sliced_waserstein"),)))
-    with pytest.raises(UserError, match="stands there twice"):
+    with pytest.raises(UserError, match="is listed twice"):
         metrics_of(Evaluation(metrics=(Choice(name="sliced_wasserstein"),) * 2))

@@ -107,7 +107,7 @@ def check_run(client, there, run: RunRecord) -> None:
     assert there.data.params["training.iterations"] == "6"
     assert there.data.params["network.settings.width"] == "64"
     best = run.score["best"]
-    for score in [*BETTER, f"{FRECHET}_spread"]:
+    for score in [*BETTER, f"{FRECHET}_std"]:
         assert there.data.metrics[score] == run.score["scores"][score]
         assert there.data.metrics[f"best/{score}"] == best["scores"][score]
     assert there.data.metrics["best/iteration"] == best["iteration"]

@@ -18,7 +18,7 @@ from ganflow.reporting.charts import by_variant
 from ganflow.reporting.figures import COLOURS
 from ganflow.reporting.findings import Findings, study_figure
 from ganflow.reporting.runs import RunRecord, flat, spoken
-from ganflow.reporting.scores import SPREAD
+from ganflow.reporting.scores import STD
 from ganflow.reporting.sections import section, still
 from ganflow.reporting.tables import Cell, Row, Table, as_csv, as_metrics, rounded, score_tables
 
@@ -98,7 +98,7 @@ def _scored(run: RunRecord) -> dict[str, str]:
     best = run.score["best"]
     sets = {"": run.score["scores"]} | ({f", best at {best['iteration']}": best["scores"]} if best else {})
     return {
-        f"{name}{of}": f"{scores[name]}" + (f" ± {scores[name + SPREAD]}" if name + SPREAD in scores else "")
+        f"{name}{of}": f"{scores[name]}" + (f" ± {scores[name + STD]}" if name + STD in scores else "")
         for of, scores in sets.items()
         for name in run.score["better"]
     }
