@@ -15,7 +15,7 @@ from ganflow.data.interfaces import Format
 from ganflow.data.reader import Shards
 from ganflow.data.writing import write_shards
 from ganflow.training.batches import Gathered
-from ganflow.training.images import from_stored
+from ganflow.training.pixels import from_stored
 
 BATCH = 64
 SHARD = 10_000  # images

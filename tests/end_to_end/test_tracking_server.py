@@ -19,7 +19,7 @@ from ganflow.errors import UserError
 from ganflow.reporting import publishing
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.tracking import Place
-from ganflow.training.images import to_pixels
+from ganflow.training.pixels import to_pixels
 from ganflow.training.weights import load_generator
 
 

@@ -27,7 +27,7 @@ from ganflow.reporting.run_entry import PARENT, PUBLISHED
 from ganflow.reporting.runs import RunRecord, load_runs
 from ganflow.reporting.tracking import Place
 from ganflow.stages import publish as stage
-from ganflow.training.images import to_pixels
+from ganflow.training.pixels import to_pixels
 from ganflow.training.weights import load_generator
 
 ESTIMATED = {

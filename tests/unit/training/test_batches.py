@@ -10,7 +10,7 @@ from test_shards import make
 from ganflow.data.reader import Shards, batch_indices
 from ganflow.errors import UserError
 from ganflow.training.batches import CudaTransfer, Gathered, Prefetched, Resident, batches_of
-from ganflow.training.images import from_stored
+from ganflow.training.pixels import from_stored
 
 
 class HostTransfer:
