@@ -12,7 +12,7 @@ from test_report import experiment_of, make_runs
 
 from ganflow.artifacts import MANIFEST, digest_file, write_json, write_manifest
 from ganflow.config import Choice, Experiment
-from ganflow.networks.interfaces import network_of
+from ganflow.networks.building import network_of
 from ganflow.reporting.runs import RunRecord, load_runs
 from ganflow.training.weights import save_tensors
 
@@ -35,6 +35,8 @@ def make_trained(results: Path, seeds: tuple[int, ...] = (1,)) -> tuple[Experime
             "module": "generator",
         }
         header |= {"shape": (side, side, 3), "classes": 0, "scale": 1.0, "latent": LATENT, "network": network}
+        header |= {"part": "generator", "takes": "latent", "gives": "samples"}
+        header |= {"arguments": {"resolution": side, "latent": LATENT, "classes": 0}}
         module = network_of(Choice(**network), (side, side, 3), "test").generator(side, LATENT)
         save_tensors(run.folder / "generator.safetensors", module.state_dict(), header)
         trained = digest_file(run.folder / MANIFEST)
