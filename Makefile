@@ -9,6 +9,7 @@ READY := $(VENV)/.ganflow-$(shell cksum < requirements.lock | cut -d' ' -f1)
 .PHONY: reproduce test exact lint ui environment lock
 
 reproduce: environment
+	@python -m ganflow runs
 	@dvc repro --keep-going
 	@python -m ganflow publish || echo "The results are complete all the same"
 	@echo "Report: results/$$(sed -n 's/^experiment: *//p' params.yaml)/report/index.html; 'make ui' compares the runs in MLflow"
@@ -33,6 +34,8 @@ ui: environment
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination mlartifacts
 
 environment: $(READY)
+	@$(VENV)/bin/python -I -c 'import ganflow' 2>/dev/null || \
+	  $(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
@@ -44,5 +47,6 @@ $(READY): requirements.lock
 	@rm -f $(VENV)/.ganflow-* && touch $@
 
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --all-extras pyproject.toml -o requirements.lock
 	sed -i "s/^# requirements.lock sha256 .*/# requirements.lock sha256 $$(sha256sum requirements.lock | cut -d' ' -f1)/" envs/ganflow.yaml

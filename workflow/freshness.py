@@ -10,6 +10,10 @@ from snakemake.settings.types import DeploymentMethod
 from snakemake.workflow import Workflow
 from snakemake_interface_common.exceptions import WorkflowError
 
+from ganflow.config import load
+from ganflow.errors import UserError
+from ganflow.stages import runs
+
 BASE = 10**9  # seconds since the epoch, before any real file; Snakemake ignores dates near zero
 
 
@@ -17,6 +21,14 @@ def require_conda(workflow: Workflow) -> None:
     """Raises WorkflowError if environments are asked for and there is nothing to make them."""
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method and not shutil.which("conda"):
         raise WorkflowError("there is no conda on PATH; install it, or leave out --use-conda and run in .venv")
+
+
+def list_runs() -> None:
+    """Brings workflow/runs.yaml up to date; raises WorkflowError for a mistake in params.yaml."""
+    try:
+        runs.run(load())
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def align() -> None:

@@ -1,12 +1,17 @@
-"""`python -m ganflow`. It says so in a sentence if this is not the environment that ganflow is installed in."""
+"""`python -m ganflow`, and the command `ganflow`. It says so in a sentence if this is not the environment that ganflow
+is installed in. In a clone, the sources of that clone run, whatever copy of the package is installed."""
 
+import os
 import sys
 
 
-def start():
+def start() -> int:
     """Runs the command line; written so that a Python too old for the rest of the package reads this file."""
     if sys.version_info < (3, 11):  # noqa: UP036
         return _refuse(f"needs Python 3.11, and this is {sys.version.split()[0]}")
+    here = os.path.join("src", "ganflow", "__main__.py")
+    if os.path.isfile(here) and not os.path.samefile(here, __file__):
+        return _run_sources_of(os.path.abspath("src"))
     from ganflow.stages.cli import main
 
     try:
@@ -17,7 +22,13 @@ def start():
         return _refuse(f"the package {error.name} is not installed for {sys.executable}")
 
 
-def _refuse(reason):
+def _run_sources_of(folder: str) -> int:
+    """Replaces this process: an environment may be shared by clones, and a clone may have been copied."""
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
+    os.execv(sys.executable, [sys.executable, "-m", "ganflow", *sys.argv[1:]])
+
+
+def _refuse(reason: str) -> int:
     sys.stderr.write(f"ganflow: {reason}; run `make environment`, then `. .venv/bin/activate`\n")
     return 2
 

@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganflow.errors import UserError
+from ganflow.serialization import canonical_json, readable_json
 
 MANIFEST = "manifest.json"
 SCRATCH = Path("build/scratch")
@@ -33,11 +34,6 @@ def digest_file(path: Path) -> str:
 def digest_bytes(content: bytes) -> str:
     """sha256 of some bytes, in hex."""
     return hashlib.sha256(content).hexdigest()
-
-
-def canonical_json(value: Any) -> str:
-    """One text for equal values: sorted keys, no spaces, ASCII; NaN and infinities are refused."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def digest_value(value: Any) -> str:
@@ -70,11 +66,11 @@ def write_file(path: Path, content: bytes | str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON value, indented and sorted, whole or not at all."""
-    write_file(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    write_file(path, readable_json(value))
 
 
 @contextmanager
-def whole_directory(path: Path) -> Iterator[Path]:
+def atomic_directory(path: Path) -> Iterator[Path]:
     """A folder to fill; it takes its place at `path` when the block ends well, and leaves what was there if it does
     not."""
     partial = path.with_name(f".{path.name}.partial")
@@ -115,16 +111,22 @@ def discard_scratch(stage: str, fingerprint: str) -> None:
             folder.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def input_digests(folders: tuple[Path, ...]) -> dict[str, str]:
-    """{folder: digest of its manifest}, which names every byte in it; raises UserError if one is not finished."""
-    for folder in folders:
-        if not (folder / MANIFEST).is_file():
-            raise UserError(f"{folder}: not there or not finished (no {MANIFEST}); run `dvc repro` to make it")
-    return {folder.as_posix(): digest_file(folder / MANIFEST) for folder in folders}
+def content_digest(folder: Path) -> str:
+    """What a finished folder holds, in one digest that is equal however it was made; raises UserError if the folder is
+    not finished."""
+    if not (folder / MANIFEST).is_file():
+        raise UserError(f"{folder}: not there or not finished (no {MANIFEST}); run `dvc repro` to make it")
+    return read_json(folder / MANIFEST)["content"]
 
 
-def write_manifest(folder: Path, about: Mapping[str, Any], known: Mapping[str, str] | None = None) -> None:
-    """Writes manifest.json: what is said `about` the folder, and size and sha256 of every file in it.
+def write_manifest(
+    folder: Path,
+    about: Mapping[str, Any],
+    known: Mapping[str, str] | None = None,
+    origin: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes manifest.json: what is said `about` the folder, size and sha256 of every file in it, the digest of both,
+    and its `origin`: how it was made.
 
     `known` are the digests, by name, of files that need not be read again.
     """
@@ -134,7 +136,8 @@ def write_manifest(folder: Path, about: Mapping[str, Any], known: Mapping[str, s
         name: {"bytes": file.stat().st_size, "sha256": (known or {}).get(name) or digest_file(file)}
         for name, file in zip(names, files, strict=True)
     }
-    write_json(folder / MANIFEST, {**about, "outputs": outputs})
+    content = {**about, "outputs": outputs}
+    write_json(folder / MANIFEST, {**(origin or {}), **content, "content": digest_value(content)})
 
 
 def read_json(path: Path) -> Any:

@@ -78,14 +78,17 @@ class Dataset(Model):
         "raw", description="of pixels in shards; webp: lossless, smaller, decoded on each access"
     )
     shard_size: int = Field(1000, ge=1, le=1_000_000, description="images in one shard")
-    most_broken: float = Field(
+    max_corrupt: float = Field(
         0.001, ge=0, le=1, description="share of a split's images, rounded up, that may be unusable and are left out"
     )
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of a stored sample: (height, width, 3) of an image, (d,) of a point."""
-        return (self.dimension,) if self.resolution is None else (self.resolution, self.resolution, 3)
+        if self.dimension is not None:
+            return (self.dimension,)
+        assert self.resolution is not None, "one of the two is set"
+        return (self.resolution, self.resolution, 3)
 
     @model_validator(mode="after")
     def _images_or_points(self) -> "Dataset":
@@ -105,10 +108,6 @@ class MovingAverage(Model):
         "recomputed",
         description="running statistics of the averaged weights: recomputed with them, or copied from the raw weights",
     )
-
-    def decay_at(self, iteration: int) -> float:
-        """The decay of iteration `iteration`, from 0."""
-        return min(self.decay, (1 + iteration) / (10 + iteration)) if self.ramp_up else self.decay
 
 
 class Training(Model):
@@ -236,7 +235,7 @@ class Evaluation(Model):
     curve: Curve | None = Field(None, description="scores over training; absent: none, and no best iteration")
 
     @property
-    def most_real(self) -> int:
+    def max_real_images(self) -> int:
         """Real images of a split at most."""
         return self.real_images or self.images
 
@@ -279,17 +278,18 @@ class Experiment(Model):
                         f"variants.{name}.datasets: there is no dataset {dataset!r}; name some of "
                         f"{', '.join(self.datasets)}"
                     )
-        for dataset, variant, _ in self.runs:
-            if self.training_of(variant).dequantise and self.datasets[dataset].dimension is not None:
+        for run in self.runs:
+            if self.training_of(run.variant).dequantise and self.datasets[run.dataset].dimension is not None:
                 raise ValueError(
-                    f"variants.{variant}: dequantise is noise on 8-bit images, and datasets.{dataset} are points"
+                    f"variants.{run.variant}: dequantise is noise on 8-bit images, and datasets.{run.dataset} "
+                    "are points"
                 )
         if idle := sorted(self.datasets.keys() - {run.dataset for run in self.runs}):
             raise ValueError(f"datasets.{idle[0]}: no variant is trained on it; remove it, or name it in a variant")
-        for name, dataset in self.datasets.items():
-            if (dataset.source.name == "rendered") != name.startswith("rendered_"):
+        for name, described in self.datasets.items():
+            if (described.source.name == "rendered") != name.startswith("rendered_"):
                 raise ValueError(
-                    f"datasets.{name}: its source is `{dataset.source.name}`; a dataset with the source `rendered`, "
+                    f"datasets.{name}: its source is `{described.source.name}`; a dataset with the source `rendered`, "
                     "and no other, has a name that begins with `rendered_`: drawings never go by the name of real data"
                 )
         return self

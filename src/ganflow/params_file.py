@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
@@ -48,12 +49,12 @@ def checked(model: type[T], value: Any, where: str = "", file: str = str(PARAMS)
         raise UserError("\n".join(_sentence(model, problem, where, file) for problem in causes)) from None
 
 
-def _follows(place: tuple[int | str, ...], problems: list[dict[str, Any]]) -> bool:
+def _follows(place: tuple[int | str, ...], problems: list[ErrorDetails]) -> bool:
     """Whether a problem lies around another one, as that of a list left empty by an item that was refused."""
     return any(len(p["loc"]) > len(place) and p["loc"][: len(place)] == place for p in problems)
 
 
-def _sentence(model: type[BaseModel], problem: dict[str, Any], where: str, file: str) -> str:
+def _sentence(model: type[BaseModel], problem: ErrorDetails, where: str, file: str) -> str:
     path = [str(part) for part in problem["loc"] if part != "[key]"]
     key = ".".join(filter(None, [where, *path]))
     found = problem["input"]

@@ -3,7 +3,11 @@
 import hashlib
 import re
 import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 
+import grimp
 import pytest
 from repository import TOP
 
@@ -62,3 +66,22 @@ def test_the_linter_reads_every_source_file():
     ).stdout
     read = set(listed.splitlines())
     assert {str(path) for path in (TOP / "src").rglob("*.py")} <= read
+
+
+def test_every_library_that_the_package_imports_is_declared():
+    """Under [project]: in the core or in an extra that people install to run it."""
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = {
+        re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
+        for requirement in project["dependencies"] + extras["pipeline"] + extras["tracking"]
+    }
+    owners = packages_distributions()
+    graph = grimp.build_graph("ganflow", include_external_packages=True, cache_dir=None)
+    imported = {module for module in graph.modules if not module.startswith("ganflow")} - sys.stdlib_module_names
+    undeclared = {
+        module
+        for module in imported
+        if not declared & {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners[module]}
+    }
+    assert len(imported) > 15 and undeclared == set()

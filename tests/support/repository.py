@@ -24,6 +24,7 @@ class Clone:
                 shutil.copy2(TOP / name, folder / name, follow_symlinks=False)
         shutil.copy(folder / "profiles/tiny.yaml", folder / "params.yaml")
         clone = cls(folder, environment)
+        clone.run("python -m ganflow runs")
         clone.run("git init --quiet && git add --all && git commit --quiet --message start")
         return clone
 

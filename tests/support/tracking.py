@@ -8,15 +8,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+from generators import write_generator
 from test_report import experiment_of, make_runs
 
 from ganflow.artifacts import MANIFEST, digest_file, write_json, write_manifest
-from ganflow.config import Choice, Experiment
-from ganflow.networks.building import network_of
+from ganflow.config import Experiment
 from ganflow.reporting.runs import RunRecord, load_runs
-from ganflow.training.weights import save_tensors
-
-LATENT = 8
 
 
 def make_trained(results: Path, seeds: tuple[int, ...] = (1,)) -> tuple[Experiment, list[RunRecord]]:
@@ -24,21 +21,9 @@ def make_trained(results: Path, seeds: tuple[int, ...] = (1,)) -> tuple[Experime
     experiment = experiment_of(seeds)
     make_runs(results, experiment)
     runs = load_runs(experiment, results)
-    network = {"name": "dcgan", "settings": {"width": 4}}
     for run in runs:
-        side = experiment.datasets[run.dataset].resolution
-        header = {
-            "dataset": run.dataset,
-            "variant": run.variant,
-            "seed": run.seed,
-            "iteration": 6,
-            "module": "generator",
-        }
-        header |= {"shape": (side, side, 3), "classes": 0, "scale": 1.0, "latent": LATENT, "network": network}
-        header |= {"part": "generator", "takes": "latent", "gives": "samples"}
-        header |= {"arguments": {"resolution": side, "latent": LATENT, "classes": 0}}
-        module = network_of(Choice(**network), (side, side, 3), "test").generator(side, LATENT)
-        save_tensors(run.folder / "generator.safetensors", module.state_dict(), header)
+        about = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed}
+        write_generator(run.folder / "generator.safetensors", experiment.datasets[run.dataset].resolution, about)
         trained = digest_file(run.folder / MANIFEST)
         folder = f"{results.name}/synthetic/runs/{run.dataset}/{run.variant}/{run.seed}"
         scores = results.joinpath("synthetic", "scores", run.dataset, run.variant, str(run.seed))

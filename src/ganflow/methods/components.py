@@ -32,10 +32,14 @@ class Objective(Component):
 
     folder: ClassVar = "methods.objectives"
     needs_lipschitz: ClassVar[bool] = False  # whether only a Lipschitz constraint gives the critic's loss an optimum
-    threshold: ClassVar[float | None] = 0.0  # scores above it say "real"; None: scores say no such thing
     probability: ClassVar[bool] = False  # whether the sigmoid of the score is the probability of "real"
     formula: ClassVar[str]  # critic's loss; generator's loss, for the table in the docs
     source: ClassVar[str]  # paper and equation
+
+    @property
+    def threshold(self) -> float | None:
+        """Scores above it say "real"; None: scores say no such thing."""
+        return 0.0
 
     @property
     @abstractmethod

@@ -37,16 +37,6 @@ def transport_cosine(score: Score, real: Tensor, fake: Tensor) -> Tensor:
     return (mass * (direction * normalize(gradient, dim=-1)).sum(-1)).sum()
 
 
-def loss_charts(legend: Legend, variant: str) -> tuple[Chart, ...]:
-    """The critic's loss in training and on held-out samples, on an axis of the variant's own."""
-    label = f"critic loss (minimised)\n{legend.critic_loss}"
-    shared = {"figure": "losses", "axis": variant, "title": variant, "label": label, "level": legend.chance_loss}
-    return (
-        Chart("critic_loss", series="training", **shared),
-        Chart("validation_critic_loss", series="held out", dotted=True, **shared),
-    )
-
-
 def estimate_charts(
     legend: Legend, lipschitz: str | None, compared: str, constraints: tuple[str, ...], variant: str
 ) -> tuple[Chart, ...]:

@@ -244,6 +244,15 @@ def means(held_out: Sequence[Draws], values: Callable[[Draws], Values]) -> dict[
     return totals
 
 
+def loss_charts(column: str, variant: str, label: str, level: float | None = None) -> tuple[Chart, Chart]:
+    """The charts of a loss in training and on held-out data, whose column is `validation_<column>`, on an axis of the
+    variant's own."""
+    return (
+        Chart(column, "losses", variant, variant, label, level, "training"),
+        Chart(f"validation_{column}", "losses", variant, variant, label, level, "held out", dotted=True),
+    )
+
+
 def on_device(device: str, **modules: nn.Module) -> dict[str, nn.Module]:
     """Modules by name, channels last in memory: half as fast again on a CPU."""
-    return {name: module.to(device, memory_format=torch.channels_last) for name, module in modules.items()}
+    return {name: module.to(device).to(memory_format=torch.channels_last) for name, module in modules.items()}

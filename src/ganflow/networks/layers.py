@@ -4,6 +4,8 @@ initial values.
 Initial values are uniform; a layer made here says by its `gain` whether He's (2) or Glorot's (1) deviation is meant.
 """
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -20,7 +22,7 @@ class SameConv2d(nn.Conv2d):
 class SameConvTranspose2d(nn.ConvTranspose2d):
     """The transpose of `SameConv2d`: from h to stride * h pixels."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         before, _, _, _ = _same(self.kernel_size[0], self.stride[0])
         height, width = (self.stride[0] * side for side in x.shape[2:])
         return super().forward(x)[:, :, before : before + height, before : before + width]
@@ -73,8 +75,18 @@ def normalisation(kind: str, channels: int) -> list[nn.Module]:
 
 def with_gain(layer: nn.Module, gain: float) -> nn.Module:
     """The layer, marked for `initial_value`."""
-    layer.gain = gain
+    layer.gain = cast(Tensor, gain)  # a plain attribute, which torch's annotations do not know
     return layer
+
+
+def inputs_of(layer: nn.Module) -> int:
+    """The inputs of a linear layer."""
+    return cast(nn.Linear, layer).in_features
+
+
+def gain_of(layer: nn.Module) -> float:
+    """The gain of a layer that `with_gain` marked."""
+    return cast(float, layer.gain)
 
 
 def initial_value(module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
@@ -83,7 +95,7 @@ def initial_value(module: nn.Module, name: str, shape: torch.Size, draw: np.rand
         return np.zeros(shape)
     if not isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         return np.ones(shape)
-    return uniform((2 * module.gain / sum(_fans(module))) ** 0.5, shape, draw)
+    return uniform((2 * gain_of(module) / sum(_fans(module))) ** 0.5, shape, draw)
 
 
 def uniform(deviation: float, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
@@ -91,7 +103,7 @@ def uniform(deviation: float, shape: torch.Size, draw: np.random.Generator) -> n
     return draw.uniform(-deviation * 3**0.5, deviation * 3**0.5, shape)
 
 
-def _fans(module: nn.Module) -> tuple[float, float]:
+def _fans(module: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> tuple[float, float]:
     if isinstance(module, nn.Linear):
         return module.in_features, module.out_features
     kernel, stride = module.kernel_size[0] ** 2, module.stride[0] ** 2

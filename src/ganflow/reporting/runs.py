@@ -87,12 +87,7 @@ class RunRecord:
 def load_runs(experiment: Experiment, results: Path) -> list[RunRecord]:
     """The runs of every dataset, variant and seed; raises UserError that names the first file that is missing."""
     top = results / experiment.experiment
-    return [
-        load_run(top, dataset, variant, seed)
-        for dataset in experiment.datasets
-        for variant in experiment.variants
-        for seed in experiment.seeds
-    ]
+    return [load_run(top, *run) for run in experiment.runs]
 
 
 def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:

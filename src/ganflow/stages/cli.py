@@ -1,7 +1,7 @@
 """The command line: `python -m ganflow <stage> [dataset] [variant] [seed]`. It says what; params.yaml says how.
 
-Exit codes: 0 done; 1 verify found a difference; 2 a mistake outside the code, said in one sentence; 130 interrupted
-(Ctrl-C or SIGTERM), the same command goes on. A stage writes logs/<stage>/<dataset>-<variant>-<seed>.log.
+Exit codes: 0 done; 1 verify or accept found a difference; 2 a mistake outside the code, said in one sentence; 130
+interrupted (Ctrl-C or SIGTERM), the same command goes on. A stage writes logs/<stage>/<dataset>-<variant>-<seed>.log.
 """
 
 import argparse
@@ -19,21 +19,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from ganflow.errors import UserError
+from ganflow.stages.graph import STAGES
 
-RUN = ("dataset", "variant", "seed")
-STAGES = {  # what the engines run: {stage: (axes, purpose)}
-    "download": (RUN[:1], "fetch or draw the official archives"),
-    "shard": (RUN[:1], "cut images to size, write WebDataset tars and their index"),
-    "extractor": ((), "weights of the network whose features scores compare"),
-    "extract": (RUN[:1], "features of the real images"),
-    "reference": (RUN[:1], "what the scores need to know of the real images, and what they say of held-out ones"),
-    "train": (RUN, "train one variant"),
-    "generate": (RUN, "scores of one training's snapshots, and features of its generator's images"),
-    "evaluate": (RUN, "score one trained generator"),
-    "studies": ((), "what params.yaml asks to know of the theory"),
-    "report": ((), "figures, tables and index.html"),
-}
 COMMANDS = {  # what people run besides
+    "runs": "write workflow/runs.yaml, the list of trainings that both engines read; plan does so too",
     "plan": "check params.yaml and write build/plan.yaml, one digest a unit of work; --cost: what it will take",
     "status": "what is done, under way, out of date and to do, and why",
     "publish": "show all finished runs in MLflow; --follow: those in training too",
@@ -41,6 +30,8 @@ COMMANDS = {  # what people run besides
     "sample": "images from a trained generator",
     "interpolate": "walks between the latent vectors of a trained generator",
     "verify": "check every artifact against its manifest and dvc.lock, or compute it again; exit code 1: it differs",
+    "accept": "keep units whose code changed, if a sample computed again is equal; exit code 1: it is not",
+    "docs": "write the tables in docs that are generated from the code",
     "schema": "write params.schema.json, by which editors check params.yaml",
 }
 A_RUN = "a run as dataset/variant/seed (no seed: the first of params.yaml), its folder, or a file of weights"
@@ -63,18 +54,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except Exception as error:
         if (mistake := _mistake(error)) is None:
-            if log := sys.modules.get("ganflow.progress"):
-                log.say(traceback.format_exc(), shown=True)
+            if progress := sys.modules.get("ganflow.progress"):
+                progress.log(traceback.format_exc(), shown=True)
             raise
         _say(mistake)
         return 2
 
 
 def _say(sentences: str) -> None:
-    from ganflow.progress import say
+    from ganflow.progress import log
 
     for line in sentences.splitlines():
-        say(f"ganflow: {line}")
+        log(f"ganflow: {line}")
 
 
 def _mistake(error: Exception) -> str | None:
@@ -92,12 +83,14 @@ def _mistake(error: Exception) -> str | None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ganflow", description="Reproducible GAN research.")
     commands = parser.add_subparsers(dest="stage", required=True, metavar="command")
-    for stage, (axes, purpose) in STAGES.items():
-        command = commands.add_parser(stage, help=purpose, description=purpose)
-        for axis in axes:
+    for stage in STAGES.values():
+        command = commands.add_parser(stage.name, help=stage.purpose, description=stage.purpose)
+        for axis in stage.axes:
             command.add_argument(axis, help=f"a {axis} of params.yaml")
     added = {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
     added["plan"].add_argument("--cost", action="store_true", help="measure, and say hours and disk before anything")
+    for_dvc = "fail if the list of runs, by which DVC has read dvc.yaml, changed"
+    added["plan"].add_argument("--for-dvc", action="store_true", help=for_dvc)
     follow = "go on until every run is finished, and show the trainings under way too; Ctrl-C ends it"
     added["publish"].add_argument("--follow", action="store_true", help=follow)
     for name in ("one", "other"):
@@ -116,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--subset", type=_share, default=1.0, metavar="5%", help="read a random share of the bytes")
     rerun = "compute units again, such as 'train cifar10 wgan 0'; none named: all"
     verify.add_argument("--rerun", nargs="*", metavar="UNIT", help=rerun)
+    units = "such as 'train cifar10 wgan 0'; none named: all whose code alone changed"
+    added["accept"].add_argument("names", nargs="*", metavar="UNIT", help=units)
     return parser
 
 
@@ -142,21 +137,20 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 def _run(stage: str, chosen: dict[str, Any]) -> int:
     began = time.time()
     from ganflow import config
+    from ganflow.stages.arithmetic import set_threads
 
     experiment = config.load()
-    for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"):
-        os.environ[f"{library}_NUM_THREADS"] = str(experiment.compute.threads)
-    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    set_threads(experiment.compute.threads)
     if stage in COMMANDS:
         return importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen) or 0
 
-    from ganflow.progress import log_to, say
+    from ganflow.progress import log, log_to
     from ganflow.stages.execution import device_of, log_path, write_log
     from ganflow.stages.units import unit_of
 
     unit = unit_of(experiment, device_of(experiment), stage, *chosen.values())
     log_to(log_path(unit, ".log"))
-    say(f"{unit}: started on {platform.node()}, process {os.getpid()}", shown=True)
+    log(f"{unit}: started on {platform.node()}, process {os.getpid()}", shown=True)
     importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen)
     write_log(
         unit,

@@ -10,8 +10,8 @@ from ganflow.config import Experiment
 from ganflow.reporting.runs import RunRecord, flat, load_run
 from ganflow.reporting.scores import scores_of
 from ganflow.reporting.tables import HELD_OUT, rounded, score_rows
+from ganflow.stages.graph import RESULTS
 from ganflow.stages.selection import runs_named
-from ganflow.stages.units import RESULTS
 
 Line = tuple[str, str, str]
 ABSENT, CODE = "-", "code of"

@@ -15,8 +15,8 @@ from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data.costs import full_size_cost
 from ganflow.data.interfaces import SPLITS, Format, Source
 from ganflow.data.reader import Shards
-from ganflow.data.sources.drawn import Drawn
 from ganflow.data.sources.rendered import Rendered
+from ganflow.data.sources.sampled import Sampled
 from ganflow.data.writing import write_shards
 from ganflow.evaluation.degradations import degraded
 from ganflow.evaluation.extraction import WEIGHTS, Extraction, extraction_of
@@ -25,9 +25,12 @@ from ganflow.evaluation.interfaces import Metric, Samples, curve_metric, extract
 from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of
 from ganflow.networks.building import parameter_count
-from ganflow.progress import say
+from ganflow.progress import log
+from ganflow.stages.digests import PACKAGE
+from ganflow.stages.graph import STAGES
+from ganflow.stages.sections import evaluation_for
 from ganflow.stages.status import iteration_of
-from ganflow.stages.units import EXTRACTOR, PACKAGE, Unit
+from ganflow.stages.units import Unit
 from ganflow.training.loop import Trainer
 from ganflow.training.step_times import StepTimes, grids, images_used, measured, seconds, snapshots
 
@@ -104,7 +107,7 @@ class CostModel:
         return Cost(1, 0, self.start, size, size if extractor and extractor.fetched else 0)
 
     def _extract(self, unit: Unit) -> Cost:
-        if self.experiment.evaluation.extractor is None:
+        if evaluation_for(self.experiment, unit.axes[0]).extractor is None:
             return Cost(1, 0, self.start)
         dataset = self.experiment.datasets[unit.axes[0]]
         train, held_out = self._real(dataset)
@@ -116,7 +119,7 @@ class CostModel:
     def _reference(self, unit: Unit) -> Cost:
         dataset = self.experiment.datasets[unit.axes[0]]
         count = sum(self._real(dataset))
-        return Cost(1, count, self.start + count * self._scoring(dataset))
+        return Cost(1, count, self.start + count * self._scoring(unit.axes[0]))
 
     def _train(self, unit: Unit) -> Cost:
         dataset = self.experiment.datasets[unit.axes[0]]
@@ -131,13 +134,14 @@ class CostModel:
         return Cost(1, images_used(trainer, done), self.start + took, size)
 
     def _generate(self, unit: Unit) -> Cost:
-        dataset, evaluation = self.experiment.datasets[unit.axes[0]], self.experiment.evaluation
+        name = unit.axes[0]
+        dataset, evaluation = self.experiment.datasets[name], evaluation_for(self.experiment, name)
         making, (extracting, size) = self._making(unit), self._extraction(dataset)
         took, count, kept = 0.0, 0, 0
         if evaluation.curve:
             _, trainer = self._step_times(unit.axes[1], dataset)
             metric = curve_metric(evaluation)
-            each = making + (extracting if metric.takes == "features" else 0) + self._metric(dataset, metric)
+            each = making + (extracting if metric.compares == "features" else 0) + self._metric(dataset, metric)
             count = (snapshots(trainer.training) + 1) * evaluation.curve.images
             took += count * each
         if evaluation.extractor:
@@ -147,9 +151,9 @@ class CostModel:
         return Cost(1, count + kept, self.start + took, kept * size)
 
     def _evaluate(self, unit: Unit) -> Cost:
-        dataset, evaluation = self.experiment.datasets[unit.axes[0]], self.experiment.evaluation
+        evaluation = evaluation_for(self.experiment, unit.axes[0])
         count = (2 if evaluation.curve else 1) * evaluation.images
-        return Cost(1, count, self.start + count * (self._making(unit) + self._scoring(dataset)))
+        return Cost(1, count, self.start + count * (self._making(unit) + self._scoring(unit.axes[0])))
 
     def _making(self, unit: Unit) -> float:
         """Seconds of an image by the generator of a variant."""
@@ -161,7 +165,7 @@ class CostModel:
 
     def _real(self, dataset: Dataset) -> tuple[int, int]:
         """How many real samples of each split are looked at."""
-        return tuple(min(self.experiment.evaluation.most_real, _counts(dataset)[split]) for split in SPLITS)
+        return tuple(min(self.experiment.evaluation.max_real_images, _counts(dataset)[split]) for split in SPLITS)
 
     @cached_property
     def start(self) -> float:
@@ -172,7 +176,7 @@ class CostModel:
     def extraction(self) -> Extraction | None:
         """The extractor, if its weights are here or need no network."""
         evaluation = self.experiment.evaluation
-        extractor, folder = extractor_of(evaluation), EXTRACTOR
+        extractor, folder = extractor_of(evaluation), STAGES["extractor"].folder(self.experiment.experiment)
         if extractor is None:
             return None
         if not (folder / WEIGHTS).exists():
@@ -180,7 +184,7 @@ class CostModel:
                 self.unmeasured = True
                 return None
             folder = self.scratch / "extractor"
-            extractor.deliver(folder / WEIGHTS)
+            extractor.provide(folder / WEIGHTS)
         return extraction_of(evaluation, folder, self.device)
 
     def _extraction(self, dataset: Dataset) -> tuple[float, int]:
@@ -192,17 +196,18 @@ class CostModel:
         took, found = _timed(lambda: self.extraction.of(images))
         return took / len(images), 4 * (found.features.shape[1] + found.logits.shape[1])
 
-    def _scoring(self, dataset: Dataset) -> float:
+    def _scoring(self, name: str) -> float:
         """Seconds of all metrics for an image; of those that compare features, which take longer the more there are,
         too few."""
-        return sum(self._metric(dataset, metric) for metric in metrics_of(self.experiment.evaluation).values())
+        metrics = metrics_of(evaluation_for(self.experiment, name)).values()
+        return sum(self._metric(self.experiment.datasets[name], metric) for metric in metrics)
 
     def _metric(self, dataset: Dataset, metric: Metric) -> float:
         known = (dataset.format, dataset.shape[0], type(metric).__name__)
         if known not in self.scoring:
             samples = self._tried(dataset)
             able = samples.labels is not None or not metric.needs_labels
-            if metric.takes == "features":
+            if metric.compares == "features":
                 if self.extraction is None:
                     return 0.0
                 by_features = self.extraction.of(samples.values)
@@ -225,9 +230,9 @@ class CostModel:
         )
         folder = self.scratch / name / "raw"
         if name not in self.drawings:
-            say(f"plan: drawing {DRAWN} samples of {dataset.format}")
+            log(f"plan: drawing {DRAWN} samples of {dataset.format}")
             folder.mkdir(parents=True)
-            took, _ = _timed(lambda: _source(dataset).deliver(form, folder))
+            took, _ = _timed(lambda: _source(dataset).provide(form, folder))
             size = sum(file.stat().st_size for file in folder.rglob("*"))
             self.drawings[name] = took / (DRAWN + 1), size / (DRAWN + 1)
         return *self.drawings[name], folder
@@ -249,7 +254,7 @@ class CostModel:
         """The step times of a variant at a dataset's resolution, and the trainer that they were measured by."""
         key = (variant, dataset.format, dataset.shape[0])
         if key not in self.times:
-            say(f"plan: a few iterations of {variant} on samples of {' x '.join(map(str, dataset.shape))}")
+            log(f"plan: a few iterations of {variant} on samples of {' x '.join(map(str, dataset.shape))}")
             shards, _ = self._sharded(dataset)
             chosen, training = self.experiment.variants[variant], self.experiment.training_of(variant)
             task = Task(variant, chosen, training, dataset.shape, bool(shards.classes))
@@ -268,7 +273,7 @@ def _source(dataset: Dataset) -> Source:
     if dataset.dimension is None:
         return Rendered(train=DRAWN, validation=1)
     at_zero = Choice(name="gaussian", settings={"mean": [0.0] * dataset.dimension})
-    return Drawn(distribution=at_zero, train=DRAWN, validation=1)
+    return Sampled(distribution=at_zero, train=DRAWN, validation=1)
 
 
 def _counts(dataset: Dataset) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ganflow.artifacts import digest_value, input_digests, read_json, whole_directory, write_json, write_manifest
+from ganflow.artifacts import atomic_directory, digest_value, read_json, write_json, write_manifest
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.params_file import read_yaml
@@ -38,22 +38,12 @@ def claim_gpu(count: int) -> int:
     return 0
 
 
-def compute_on(device: str) -> None:
-    """Takes a GPU if `device` is cuda, and makes arithmetic exact: deterministic algorithms, float32 without TF32."""
-    import torch  # stages that compute nothing start without it
-
-    if device == "cuda":
-        torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
-    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms is the same, and imports the compiler
-    torch.backends.cudnn.allow_tf32 = False
-
-
 def fingerprint(unit: Unit) -> str:
     """Names a unit's work on its inputs: equal fingerprints, equal bytes on the same kind of device and CPU.
 
     Raises UserError if an input is not there or not finished.
     """
-    return digest_value({"unit": unit.digest, "inputs": input_digests(unit.inputs)})
+    return digest_value({"unit": unit.digest, "inputs": unit.input_digests()})
 
 
 @contextmanager
@@ -62,25 +52,24 @@ def outputs(unit: Unit, about: dict[str, Any] | None = None, known: Mapping[str,
 
     The block may still fill `known`: the digests, by name, of files that need not be read again for the manifest.
     """
-    manifest = {
+    origin = {
         "stage": unit.stage,
         "unit": list(unit.axes),
         "digest": unit.digest,
         "fingerprint": fingerprint(unit),
         "parameters": unit.parameters,
-        "inputs": input_digests(unit.inputs),
+        "inputs": unit.input_digests(),
         "versions": unit.versions,
         "code": unit.code,
-        **(about or {}),
     }
-    with whole_directory(unit.output) as partial:
+    with atomic_directory(unit.output) as partial:
         yield partial
-        write_manifest(partial, manifest, known)
+        write_manifest(partial, about or {}, known, origin)
 
 
 def log_path(unit: Unit, suffix: str) -> Path:
     """Where a unit's log is: .log, what it said and when; .json, what may differ between equal runs."""
-    return LOGS / unit.stage / f"{'-'.join(unit.axes) or unit.stage}{suffix}"
+    return LOGS / unit.stage / f"{unit.kind.key(*unit.axes)}{suffix}"
 
 
 def write_log(unit: Unit, **varying: float | str) -> None:

@@ -4,12 +4,14 @@ once a run."""
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.curve import Curve, best_of, scored_weights, sees_values, snapshots, write_curve
+from ganflow.evaluation.curve import Curve, best_of, needs_values, scored_weights, snapshots, write_curve
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.images import scored_images
 from ganflow.evaluation.sets import real_set, save_features
 from ganflow.progress import Progress
-from ganflow.stages.execution import compute_on, device_of, outputs
+from ganflow.stages.arithmetic import compute_on
+from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
 from ganflow.training.weights import load_generator
 
@@ -24,14 +26,15 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     unit = unit_of(experiment, device, "generate", dataset, variant, seed)
     compute_on(device)
     weights, shards, features, trained = unit.inputs
-    evaluation = experiment.evaluation
+    evaluation = evaluation_for(experiment, dataset)
     extraction = extraction_of(evaluation, weights, device)
     file = scored_weights(evaluation, trained)
     wanted = {"final": file}
     with outputs(unit) as folder:
         if evaluation.curve:
             train = Shards(shards / SPLITS[0], experiment.compute.threads)
-            real = real_set(train, features if extraction else None, evaluation.most_real, sees_values(evaluation))
+            kept, values = features if extraction else None, needs_values(evaluation)
+            real = real_set(train, kept, evaluation.max_real_images, values)
             curve, passed = Curve(evaluation, real, extraction, device), snapshots(trained, file.stem)
             rows = []
             with Progress(f"{unit}, curve", len(passed) + 1, "snapshots") as progress:

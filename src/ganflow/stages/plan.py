@@ -9,21 +9,25 @@ import shutil
 import torch
 
 from ganflow.artifacts import write_file
-from ganflow.components import component, names
+from ganflow.components import component
 from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
-from ganflow.evaluation.interfaces import Extractor, curve_metric, extractor_of, metrics_of
+from ganflow.evaluation.interfaces import extractor_of, metrics_of
 from ganflow.methods.tasks import method_of, task_of
+from ganflow.stages import runs
 from ganflow.stages.execution import PLAN
-from ganflow.stages.units import RESULTS, Unit, units
+from ganflow.stages.graph import RUN, STAGES
+from ganflow.stages.sections import check_evaluation
+from ganflow.stages.units import Unit, units
 from ganflow.studies.interfaces import studies_of
 
 
-def run(experiment: Experiment, cost: bool = False) -> None:
-    """Writes build/plan.yaml and, if asked, says what is ahead and what it will `cost` in hours and disk.
+def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> None:
+    """Writes build/plan.yaml and workflow/runs.yaml and, if asked, says what is ahead and what it will `cost` in hours
+    and disk.
 
-    Raises UserError for a component, setting or pair that makes no sense.
+    Raises UserError for a component, setting or pair that makes no sense, and, `for_dvc`, if the list of runs changed.
     """
     device = experiment.compute.device
     if device == "auto":
@@ -33,8 +37,11 @@ def run(experiment: Experiment, cost: bool = False) -> None:
     forms = {key: _format(key, dataset) for key, dataset in experiment.datasets.items()}
     for dataset, variant in dict.fromkeys((run.dataset, run.variant) for run in experiment.runs):
         method_of(task_of(experiment, dataset, variant, forms[dataset].labelled))
-    _check_metrics(experiment)
+    metrics_of(experiment.evaluation)
+    extractor_of(experiment.evaluation)
+    check_evaluation(experiment)
     studies_of(experiment.studies)
+    (runs.check if for_dvc else runs.run)(experiment)
     planned = list(units(experiment, device))
     write_file(PLAN, as_yaml(device, planned))
     set_aside(experiment, {unit.axes for unit in planned})
@@ -60,28 +67,6 @@ def _format(key: str, dataset: Dataset) -> Format:
     return form
 
 
-def _check_metrics(experiment: Experiment) -> None:
-    """Raises UserError for a metric that can't compare a dataset's samples, or that lacks an extractor."""
-    evaluation = experiment.evaluation
-    extractor = extractor_of(evaluation)
-    named = [("metrics", name, metric) for name, metric in metrics_of(evaluation).items()]
-    if curve := curve_metric(evaluation):
-        named.append(("curve.metric", evaluation.curve.metric.name, curve))
-    for where, name, metric in named:
-        for key, dataset in experiment.datasets.items():
-            if (metric.takes == "points") != (dataset.dimension is not None):
-                right, wrong = ("points", "images") if metric.takes == "points" else ("images", "points")
-                raise UserError(
-                    f"params.yaml: evaluation.{where}: {name!r} compares {right}, and datasets.{key} has {wrong}; "
-                    "give images and points experiments of their own"
-                )
-        if metric.takes == "features" and extractor is None:
-            raise UserError(
-                f"params.yaml: evaluation.{where}: {name!r} compares features, and evaluation.extractor is absent; "
-                f"name one of {', '.join(names(Extractor))}"
-            )
-
-
 def as_yaml(device: str, planned: list[Unit]) -> str:
     """The plan as YAML that every reader reads alike: quoted keys, one digest a unit."""
     lines = [f'device: "{device}"', "units:"]
@@ -101,12 +86,12 @@ def set_aside(experiment: Experiment, named: set[tuple[str, ...]]) -> None:
 
     The report depends on whole folders of them, which must hold the same in every clone.
     """
-    top = RESULTS / experiment.experiment
-    for kind in ("runs", "generated", "scores"):
-        for folder in sorted((top / kind).glob("*/*/*")):
-            axes = folder.relative_to(top / kind).parts
+    for stage in (stage for stage in STAGES.values() if stage.axes == RUN):
+        top = stage.folder(experiment.experiment, "*", "*", "*").parents[2]
+        for folder in sorted(top.glob("*/*/*")):
+            axes = folder.relative_to(top).parts
             if axes not in named:
-                retired = top.joinpath("retired", kind, *axes)
+                retired = top.parent.joinpath("retired", top.name, *axes)
                 shutil.rmtree(retired, ignore_errors=True)
                 retired.parent.mkdir(parents=True, exist_ok=True)
                 folder.replace(retired)

@@ -2,62 +2,61 @@
 
 from typing import TYPE_CHECKING
 
-from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, input_digests, read_json
+from ganflow.artifacts import MANIFEST, SCRATCH, content_digest, read_json
 from ganflow.config import Experiment
-from ganflow.reporting import following
+from ganflow.reporting import watch
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.run_entry import Unfinished
 from ganflow.reporting.runs import RunRecord, load_run
-from ganflow.reporting.tracking import Place
+from ganflow.reporting.tracking_store import TrackingStore
 from ganflow.stages.execution import device_of, fingerprint
-from ganflow.stages.units import RESULTS, Unit, units
+from ganflow.stages.graph import RESULTS, STAGES
+from ganflow.stages.units import Unit, units
 
 if TYPE_CHECKING:
-    from ganflow.stages.live import LiveCurves
+    from ganflow.stages.snapshot_scores import SnapshotScores
 
 LOCAL = "http://127.0.0.1:5000"  # where `make ui` serves
 
 
 def run(experiment: Experiment, follow: bool = False) -> None:
     """Brings MLflow up to date with results/<experiment>; publishing twice changes nothing."""
-    place = Place.chosen()
+    store = TrackingStore.chosen()
     if follow:
-        from ganflow.stages.live import LiveCurves  # it takes torch to score, and publishing does not
+        from ganflow.stages.snapshot_scores import SnapshotScores  # it takes torch to score, and publishing does not
 
-        curves = LiveCurves(experiment)
+        curves = SnapshotScores(experiment)
         trainings = [unit for unit in units(experiment, device_of(experiment)) if unit.stage == "train"]
 
         def look() -> tuple[list[RunRecord], list[Unfinished]]:
             runs = finished(experiment)
             return runs, unfinished(trainings, runs, curves)
 
-        following.follow(experiment, look, place)
+        watch.watch(experiment, look, store)
     runs = finished(experiment)
     if not runs:
         print("MLflow: no run is finished; `dvc repro` makes them")
         return
-    new, known, page = publish(experiment, runs, place)
-    rest = len(experiment.datasets) * len(experiment.variants) * len(experiment.seeds) - len(runs)
+    new, known, page = publish(experiment, runs, store)
+    rest = len(experiment.runs) - len(runs)
     print(f"MLflow: {new} runs published, {known} were there already" + (f", {rest} are not finished" if rest else ""))
-    print(f"{'' if place.server else '`make ui` shows them: '}{place.server or LOCAL}{page}")
+    print(f"{'' if store.server else '`make ui` shows them: '}{store.server or LOCAL}{page}")
 
 
 def finished(experiment: Experiment) -> list[RunRecord]:
     """The runs of params.yaml that are trained, and scored as they are now."""
-    top = RESULTS / experiment.experiment
     found = []
-    for dataset in experiment.datasets:
-        for variant in experiment.variants:
-            for seed in experiment.seeds:
-                run, scores = (top.joinpath(kind, dataset, variant, str(seed), MANIFEST) for kind in ("runs", "scores"))
-                if run.is_file() and scores.is_file():
-                    scored = read_json(scores).get("inputs", {}).get(run.parent.as_posix())
-                    if scored == digest_file(run):
-                        found.append(load_run(top, dataset, variant, seed))
+    for run in experiment.runs:
+        axes = run.dataset, run.variant, str(run.seed)
+        trained, scores = (STAGES[stage].folder(experiment.experiment, *axes) for stage in ("train", "evaluate"))
+        if (trained / MANIFEST).is_file() and (scores / MANIFEST).is_file():
+            scored = read_json(scores / MANIFEST).get("inputs", {}).get(trained.as_posix())
+            if scored == content_digest(trained):
+                found.append(load_run(RESULTS / experiment.experiment, *run))
     return found
 
 
-def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "LiveCurves") -> list[Unfinished]:
+def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "SnapshotScores") -> list[Unfinished]:
     """The trainings that have begun and are not yet trained and scored, as their newest checkpoints have them, with
     the scores of their snapshots."""
     done = {(run.dataset, run.variant, str(run.seed)) for run in finished}
@@ -66,11 +65,11 @@ def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "LiveCu
         if unit.axes in done or not all((folder / MANIFEST).is_file() for folder in unit.inputs):
             continue
         known = fingerprint(unit)
-        journal, samples, said = following.checkpointed(SCRATCH / "train" / known[:32])
+        journal, samples, said = watch.checkpointed(SCRATCH / "train" / known[:32])
         if samples:
             dataset, variant, seed = unit.axes
             about = {"fingerprint": known, "parameters": unit.parameters, "versions": unit.versions} | said
-            about["inputs"] = input_digests(unit.inputs)
+            about["inputs"] = unit.input_digests()
             curve = curves.of(dataset, variant, known)
             found.append(Unfinished(dataset, variant, int(seed), about, journal, samples, curve))
     return found

@@ -6,7 +6,8 @@ from ganflow.reporting.findings import load_findings
 from ganflow.reporting.page import write_report
 from ganflow.reporting.runs import load_runs
 from ganflow.stages.execution import device_of, outputs
-from ganflow.stages.units import RESULTS, unit_of
+from ganflow.stages.graph import RESULTS
+from ganflow.stages.units import unit_of
 
 
 def run(experiment: Experiment) -> None:

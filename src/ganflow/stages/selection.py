@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.stages.units import RESULTS
+from ganflow.stages.graph import STAGES
 
 Axes = tuple[str, str, int]
 
@@ -15,11 +15,9 @@ def runs_named(experiment: Experiment, name: str) -> list[Axes]:
 
     Raises UserError if params.yaml names no such run.
     """
-    named = {
-        f"{dataset}/{variant}": [(dataset, variant, seed) for seed in experiment.seeds]
-        for dataset in experiment.datasets
-        for variant in experiment.variants
-    }
+    named: dict[str, list[Axes]] = {}
+    for run in experiment.runs:
+        named.setdefault(f"{run.dataset}/{run.variant}", []).append(run)
     named |= {f"{stem}/{seed}": [(*axes, seed)] for stem, found in named.items() for *axes, seed in found}
     if name.rstrip("/") not in named:
         near = difflib.get_close_matches(name, named, n=1)
@@ -38,7 +36,7 @@ def weights_named(experiment: Experiment, name: str, weights: str | None) -> Pat
         return path
     if not path.is_dir():
         dataset, variant, seed = runs_named(experiment, name)[0]
-        path = RESULTS / experiment.experiment / "runs" / dataset / variant / str(seed)
+        path = STAGES["train"].folder(experiment.experiment, dataset, variant, str(seed))
     averaged, raw = path / "generator_ema.safetensors", path / "generator.safetensors"
     if weights == "ema" and not averaged.exists() and raw.exists():
         raise UserError(f"{averaged}: not there: this variant was trained without training.ema; use --weights raw")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganflow.artifacts import MANIFEST, SCRATCH, input_digests, read_json
+from ganflow.artifacts import MANIFEST, SCRATCH, read_json
 from ganflow.config import Experiment
 from ganflow.reporting.runs import flat
 from ganflow.stages.execution import device_of, fingerprint
@@ -72,7 +72,7 @@ def changes(unit: Unit, manifest: dict[str, Any]) -> Iterator[str]:
     if any(not (folder / MANIFEST).is_file() for folder in unit.inputs):
         yield "its inputs are not there"
     else:
-        now = input_digests(unit.inputs)
+        now = unit.input_digests()
         yield from (f"{folder} is another now" for folder in now if manifest["inputs"].get(folder) != now[folder])
 
 

@@ -8,14 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ganflow.artifacts import read_json, scratch, write_file
+from ganflow.artifacts import content_digest, scratch, write_file
 from ganflow.components import choices
 from ganflow.config import Experiment, Variant
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.methods.interfaces import Data, Model
 from ganflow.methods.tasks import method_of, task_of
-from ganflow.stages.execution import compute_on, device_of, fingerprint, outputs, write_log
+from ganflow.stages.arithmetic import compute_on
+from ganflow.stages.execution import device_of, fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
 from ganflow.training.loop import Trainer
 from ganflow.training.state import State
@@ -43,8 +44,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         "shape": list(train.shape),
         "latent": task.training.latent,
         "classes": model.classes,
-        "data": read_json(shards / "manifest.json")["fingerprint"],
-        "fingerprint": name,
+        "data": content_digest(shards),
     }
     trainer = Trainer(str(unit), model, task.training, int(seed), device, train, held_out, header)
     folder = scratch("train", name)

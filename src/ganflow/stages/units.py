@@ -1,182 +1,200 @@
-"""Units of work: every stage applied to every dataset, variant and seed of params.yaml, and the digest that says when
-one must be done again: over its resolved parameters, the source of every module that it runs, and the versions that
-decide bytes.
+"""Units of work: every stage applied to the datasets and runs of params.yaml, and what decides the bytes of each.
 
-The modules are the import closure of the stage and of the components its parameters name (grimp, import-linter's own
-library, reads it from the source), so a new network or an edited figure changes no training run.
+A unit is done again when its digest changes (ganflow.stages.digests), or the content of one of its inputs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import grimp
+from pydantic import BaseModel
 
-import ganflow
-from ganflow.artifacts import digest_file, digest_value, versions
-from ganflow.components import choices, component
-from ganflow.config import Choice, Experiment
-from ganflow.data.interfaces import Format, Source
+from ganflow.artifacts import MANIFEST, content_digest, digest_file, digest_value, versions
+from ganflow.components import choices
+from ganflow.config import Experiment, Variant
 from ganflow.errors import UserError
+from ganflow.stages.digests import code_of
+from ganflow.stages.graph import STAGES, Stage
+from ganflow.stages.sections import evaluation_for
 
-RAW, SHARDS, REFERENCE, RESULTS = Path("data/raw"), Path("data/shards"), Path("data/reference"), Path("results")
-EXTRACTOR, FEATURES = Path("data/extractor"), Path("data/features")
-PACKAGE = Path(ganflow.__file__).parent
-PICTURES = ("numpy", "pillow", "lmdb")
+IMAGES = ("numpy", "pillow", "lmdb")
 SCIENCE = ("numpy", "pillow", "safetensors", "torch")
 FIGURES = ("numpy", "pillow", "matplotlib", "jinja2")
-JUDGING = ("torch-fidelity", "torchvision", "efficientnet-lite-pytorch")  # by features
+FEATURES = ("torch-fidelity", "torchvision", "efficientnet-lite-pytorch")
+
+
+class Recipe(NamedTuple):
+    """What decides the bytes of a unit's outputs, besides its inputs; without components, no code does."""
+
+    parameters: dict[str, Any]
+    components: tuple[str, ...] = ()  # modules that it runs beyond those it imports
+    packages: tuple[str, ...] = ()
+    by_code: bool = True  # false: the parameters name every byte
 
 
 @dataclass(frozen=True)
 class Unit:
     """One stage for one dataset, variant and seed, with all that params.yaml and the source say about it."""
 
-    stage: str
+    kind: Stage
     axes: tuple[str, ...]
     inputs: tuple[Path, ...]  # folders, each with a manifest
     output: Path  # folder
-    parameters: dict[str, Any]
-    components: tuple[str, ...]
-    packages: tuple[str, ...]
+    recipe: Recipe
 
     def __str__(self) -> str:
         return " ".join([self.stage, *self.axes])
 
     @property
+    def stage(self) -> str:
+        return self.kind.name
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What params.yaml says, resolved."""
+        return self.recipe.parameters
+
+    @cached_property
     def versions(self) -> dict[str, str]:
         """Versions of the packages that decide the bytes of this unit's outputs."""
-        return versions(*self.packages)
+        return versions(*self.recipe.packages)
 
-    @property
+    @cached_property
     def code(self) -> dict[str, str]:
-        """{module: sha256 of its source} for everything of this package that the unit runs."""
-        roots = [f"ganflow.stages.{self.stage}", *self.components]
-        modules = set(roots).union(*(_imports().find_upstream_modules(root) for root in roots))
-        parents = {module.rsplit(".", level)[0] for module in modules for level in range(1, module.count(".") + 1)}
-        return {module: _source_digest(module) for module in sorted(modules | parents)}
+        """{module: digest of what it does} for everything of this package that decides the bytes of its outputs."""
+        return code_of([f"ganflow.stages.{self.stage}", *self.recipe.components]) if self.recipe.by_code else {}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Changes when, and only when, the unit would have to be done again on the same inputs."""
         about = {"parameters": self.parameters, "code": self.code, "versions": self.versions}
         return digest_value({"unit": [self.stage, *self.axes], **about})
 
+    def input_digests(self) -> dict[str, str]:
+        """{folder: digest of its content} of the inputs; raises UserError if one is not there or not finished."""
+        found = {folder.as_posix(): content_digest(folder) for folder in self.inputs}
+        return {f: digest_file(Path(f) / MANIFEST) for f in found} if self.kind.reads_manifests else found
+
 
 def units(experiment: Experiment, device: str) -> Iterator[Unit]:
     """All units of an experiment on a kind of device, in an order in which they can be done."""
-    yield _extractor(experiment)
-    for dataset in experiment.datasets:
-        yield from (_download(experiment, dataset), _shard(experiment, dataset))
-        yield from (_extract(experiment, dataset, device), _reference(experiment, dataset))
-    for run in experiment.runs:
-        yield _train(experiment, *run, device)
-        yield _generate(experiment, *run, device)
-        yield _evaluate(experiment, *run, device)
-    yield _studies(experiment)
-    yield _report(experiment)
+    for stage in STAGES.values():
+        for axes in applied(stage, experiment):
+            yield _unit(experiment, device, stage, axes)
 
 
 def unit_of(experiment: Experiment, device: str, stage: str, *axes: str) -> Unit:
     """One unit by its stage and axes; raises UserError if params.yaml names no such unit."""
-    found = {unit.axes: unit for unit in units(experiment, device) if unit.stage == stage}
-    if axes not in found:
-        known = "; ".join(" ".join(known) for known in found)
-        raise UserError(f"params.yaml: there is no {stage} {' '.join(axes)}; there is: {known}")
-    return found[axes]
+    known = applied(STAGES[stage], experiment)
+    if axes not in known:
+        names = "; ".join(" ".join(other) for other in known)
+        raise UserError(f"params.yaml: there is no {stage} {' '.join(axes)}; there is: {names}")
+    return _unit(experiment, device, STAGES[stage], axes)
 
 
-def _download(experiment: Experiment, name: str) -> Unit:
-    dataset = experiment.datasets[name]
-    form = component(Format, Choice(name=dataset.format), f"datasets.{name}.format")
-    source = component(Source, dataset.source, f"datasets.{name}.source")
-    parameters = dataset.model_dump(mode="json", include={"format", "source"})
-    used = (
-        _module("data.formats", dataset.format),
-        _module("data.sources", dataset.source.name),
-        *source.modules(form),
+def applied(stage: Stage, experiment: Experiment) -> list[tuple[str, ...]]:
+    """The values of a stage's axes in an experiment."""
+    match stage.axes:
+        case ():
+            return [()]
+        case ("dataset",):
+            return [(dataset,) for dataset in experiment.datasets]
+        case _:
+            return [(run.dataset, run.variant, str(run.seed)) for run in experiment.runs]
+
+
+def _unit(experiment: Experiment, device: str, stage: Stage, axes: tuple[str, ...]) -> Unit:
+    return Unit(
+        stage,
+        axes,
+        tuple(_inputs(experiment, stage, axes)),
+        stage.folder(experiment.experiment, *axes),
+        RECIPES[stage.name](experiment, device, *axes),
     )
-    return Unit("download", (name,), (), RAW / name, parameters, used, PICTURES)
 
 
-def _shard(experiment: Experiment, name: str) -> Unit:
+def _inputs(experiment: Experiment, stage: Stage, axes: tuple[str, ...]) -> Iterator[Path]:
+    """The outputs of the stages before for the same axes, or for all where they have more."""
+    at = dict(zip(stage.axes, axes, strict=True))
+    for name in stage.inputs:
+        before = STAGES[name]
+        wanted = (
+            [tuple(at[axis] for axis in before.axes)] if at.keys() >= set(before.axes) else applied(before, experiment)
+        )
+        yield from (before.folder(experiment.experiment, *found) for found in wanted)
+
+
+def _download(experiment: Experiment, device: str, name: str) -> Recipe:
     dataset = experiment.datasets[name]
-    parameters = dataset.model_dump(mode="json", exclude={"source"})
-    used = (_module("data.formats", dataset.format),)
-    return Unit("shard", (name,), (RAW / name,), SHARDS / name, parameters, used, PICTURES)
+    chosen = {key: (module, found) for key, module, found in choices(dataset, f"datasets.{name}")}
+    _, form = chosen[f"datasets.{name}.format"]
+    _, source = chosen[f"datasets.{name}.source"]
+    parameters = dataset.model_dump(mode="json", include={"format", "source"})
+    if archives := source.named(form):
+        return Recipe(parameters | {"archives": archives}, by_code=False)
+    return Recipe(parameters, (*(module for module, _ in chosen.values()), *source.modules(form)), IMAGES)
 
 
-def _extractor(experiment: Experiment) -> Unit:
-    parameters = experiment.evaluation.model_dump(mode="json", include={"extractor"})
-    return Unit("extractor", (), (), EXTRACTOR, parameters, _extractors(experiment), ("torch",))
+def _shard(experiment: Experiment, device: str, name: str) -> Recipe:
+    dataset = experiment.datasets[name]
+    parameters = dataset.model_dump(mode="json", exclude={"source", "resolution", "dimension"})
+    return Recipe(parameters | {"shape": list(dataset.shape)}, _chosen(dataset, "format"), IMAGES)
 
 
-def _extract(experiment: Experiment, dataset: str, device: str) -> Unit:
-    parameters = experiment.evaluation.model_dump(mode="json", include={"extractor"}) | _compute(experiment, device)
-    parameters |= {"real_images": experiment.evaluation.most_real}
-    inputs, packages = (EXTRACTOR, SHARDS / dataset), _judges(experiment, dataset)
-    return Unit("extract", (dataset,), inputs, FEATURES / dataset, parameters, _extractors(experiment), packages)
-
-
-def _reference(experiment: Experiment, dataset: str) -> Unit:
+def _extractor(experiment: Experiment, device: str) -> Recipe:
     evaluation = experiment.evaluation
+    return Recipe(
+        evaluation.model_dump(mode="json", include={"extractor"}), _chosen(evaluation, "extractor"), ("torch",)
+    )
+
+
+def _extract(experiment: Experiment, device: str, dataset: str) -> Recipe:
+    evaluation = evaluation_for(experiment, dataset)
+    parameters = evaluation.model_dump(mode="json", include={"extractor"}) | _compute(experiment, device)
+    parameters |= {"real_images": evaluation.max_real_images}
+    return Recipe(parameters, _chosen(evaluation, "extractor"), _scoring(experiment, dataset))
+
+
+def _reference(experiment: Experiment, device: str, dataset: str) -> Recipe:
+    evaluation = evaluation_for(experiment, dataset)
     parameters = evaluation.model_dump(mode="json", include={"metrics", "extractor"})
-    parameters |= {"real_images": evaluation.most_real, "format": experiment.datasets[dataset].format}
+    parameters |= {"real_images": evaluation.max_real_images, "format": experiment.datasets[dataset].format}
     parameters |= {"threads": experiment.compute.threads}
-    inputs = (EXTRACTOR, SHARDS / dataset, FEATURES / dataset)
-    used, packages = _metrics(experiment) + _extractors(experiment), _judges(experiment, dataset)
-    return Unit("reference", (dataset,), inputs, REFERENCE / dataset, parameters, used, packages)
+    return Recipe(parameters, _chosen(evaluation, "metrics", "extractor"), _scoring(experiment, dataset))
 
 
-def _train(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
+def _train(experiment: Experiment, device: str, dataset: str, variant: str, seed: str) -> Recipe:
     chosen = experiment.variants[variant]
     parameters = chosen.model_dump(mode="json", exclude={"training", "datasets"}) | _compute(experiment, device)
-    parameters |= {"training": experiment.training_of(variant).model_dump(mode="json"), "seed": seed}
-    used = tuple(module for _, module, _ in choices(chosen))
-    axes = (dataset, variant, str(seed))
-    return Unit(
-        "train", axes, (SHARDS / dataset,), _runs(experiment, *axes), parameters, used, _sciences(experiment, dataset)
-    )
+    parameters |= {"training": experiment.training_of(variant).model_dump(mode="json"), "seed": int(seed)}
+    return Recipe(parameters, _chosen(chosen), _computing(experiment, dataset))
 
 
-def _generate(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
-    evaluation = experiment.evaluation
+def _generate(experiment: Experiment, device: str, dataset: str, variant: str, seed: str) -> Recipe:
+    evaluation = evaluation_for(experiment, dataset)
     parameters = evaluation.model_dump(mode="json", exclude={"metrics"}) | _compute(experiment, device)
-    used = (_module("networks.families", experiment.variants[variant].network.name), *_extractors(experiment))
-    if evaluation.curve:
-        used += (_module("evaluation.metrics", evaluation.curve.metric.name),)
-    axes = (dataset, variant, str(seed))
-    inputs = (EXTRACTOR, SHARDS / dataset, FEATURES / dataset, _runs(experiment, *axes))
-    packages = _judges(experiment, dataset)
-    return Unit("generate", axes, inputs, _generated(experiment, *axes), parameters, used, packages)
+    used = _networks(experiment.variants[variant]) + _chosen(evaluation, "extractor", "curve")
+    return Recipe(parameters, used, _scoring(experiment, dataset))
 
 
-def _evaluate(experiment: Experiment, dataset: str, variant: str, seed: int, device: str) -> Unit:
-    parameters = experiment.evaluation.model_dump(mode="json") | _compute(experiment, device)
-    used = (_module("networks.families", experiment.variants[variant].network.name), *_metrics(experiment))
-    used += _extractors(experiment)
-    axes = (dataset, variant, str(seed))
-    inputs = (EXTRACTOR, SHARDS / dataset, FEATURES / dataset, REFERENCE / dataset)
-    inputs += (_runs(experiment, *axes), _generated(experiment, *axes))
-    return Unit("evaluate", axes, inputs, _scores(experiment, *axes), parameters, used, _judges(experiment, dataset))
+def _evaluate(experiment: Experiment, device: str, dataset: str, variant: str, seed: str) -> Recipe:
+    evaluation = evaluation_for(experiment, dataset)
+    parameters = evaluation.model_dump(mode="json") | _compute(experiment, device)
+    used = _networks(experiment.variants[variant]) + _chosen(evaluation, "extractor", "metrics")
+    return Recipe(parameters, used, _scoring(experiment, dataset))
 
 
-def _studies(experiment: Experiment) -> Unit:
+def _studies(experiment: Experiment, device: str) -> Recipe:
     parameters: dict[str, Any] = {"studies": [study.model_dump(mode="json") for study in experiment.studies]}
-    if experiment.studies:
-        parameters |= {"threads": experiment.compute.threads}
-    used = tuple(_module("studies.cases", study.name) for study in experiment.studies)
-    packages = (*SCIENCE, "pot", "scipy") if used else ()
-    return Unit("studies", (), (), _studied(experiment), parameters, used, packages)
+    if not experiment.studies:
+        return Recipe(parameters)
+    used = tuple(f"ganflow.studies.cases.{study.name}" for study in experiment.studies)
+    return Recipe(parameters | {"threads": experiment.compute.threads}, used, (*SCIENCE, "pot", "scipy"))
 
 
-def _studied(experiment: Experiment) -> Path:
-    return RESULTS / experiment.experiment / "studies"
-
-
-def _report(experiment: Experiment) -> Unit:
+def _report(experiment: Experiment, device: str) -> Recipe:
     parameters = {
         "experiment": experiment.experiment,
         "datasets": {
@@ -187,62 +205,46 @@ def _report(experiment: Experiment) -> Unit:
         "seeds": list(experiment.seeds),
         "studies": [study.name for study in experiment.studies],
     }
-    inputs = tuple(
-        place(experiment, run.dataset, run.variant, str(run.seed))
-        for run in experiment.runs
-        for place in (_runs, _generated, _scores)
-    ) + (_studied(experiment),)
-    return Unit("report", (), inputs, RESULTS / experiment.experiment / "report", parameters, (), FIGURES)
+    return Recipe(parameters, (), FIGURES)
 
 
-def _runs(experiment: Experiment, *axes: str) -> Path:
-    return RESULTS.joinpath(experiment.experiment, "runs", *axes)
+def _chosen(model: BaseModel, *keys: str) -> tuple[str, ...]:
+    """The modules of all components that a model chooses by name, or of those under some keys."""
+    return tuple(module for key, module, _ in choices(model) if not keys or key.partition(".")[0] in keys)
 
 
-def _generated(experiment: Experiment, *axes: str) -> Path:
-    return RESULTS.joinpath(experiment.experiment, "generated", *axes)
-
-
-def _scores(experiment: Experiment, *axes: str) -> Path:
-    return RESULTS.joinpath(experiment.experiment, "scores", *axes)
+def _networks(variant: Variant) -> tuple[str, ...]:
+    """The modules that build what a training exports."""
+    return tuple(module for module in _chosen(variant) if module.startswith("ganflow.networks."))
 
 
 def _compute(experiment: Experiment, device: str) -> dict[str, Any]:
     return {"compute": {"threads": experiment.compute.threads, "device": device}}
 
 
-def _sciences(experiment: Experiment, dataset: str) -> tuple[str, ...]:
-    """What decides the bytes of trainings and scores; exact transport is computed between points alone."""
+def _computing(experiment: Experiment, dataset: str) -> tuple[str, ...]:
+    """What decides the bytes of trainings; exact transport is computed between points alone."""
     return SCIENCE if experiment.datasets[dataset].dimension is None else (*SCIENCE, "pot")
 
 
-def _judges(experiment: Experiment, dataset: str) -> tuple[str, ...]:
+def _scoring(experiment: Experiment, dataset: str) -> tuple[str, ...]:
     """What decides the bytes of checks and scores."""
-    return (*_sciences(experiment, dataset), "scipy", *(JUDGING if experiment.evaluation.extractor else ()))
+    return (
+        *_computing(experiment, dataset),
+        "scipy",
+        *(FEATURES if evaluation_for(experiment, dataset).extractor else ()),
+    )
 
 
-def _extractors(experiment: Experiment) -> tuple[str, ...]:
-    chosen = experiment.evaluation.extractor
-    return (_module("evaluation.extractors", chosen.name),) if chosen else ()
-
-
-def _metrics(experiment: Experiment) -> tuple[str, ...]:
-    return tuple(_module("evaluation.metrics", metric.name) for metric in experiment.evaluation.metrics)
-
-
-def _module(package: str, name: str) -> str:
-    module = f"ganflow.{package}.{name}"
-    if module not in _imports().modules:
-        raise UserError(f"params.yaml: {name!r}: there is no src/{module.replace('.', '/')}.py")
-    return module
-
-
-@cache
-def _imports() -> grimp.ImportGraph:
-    return grimp.build_graph("ganflow", cache_dir=None)
-
-
-@cache
-def _source_digest(module: str) -> str:
-    path = PACKAGE.joinpath(*module.split(".")[1:])
-    return digest_file(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+RECIPES: dict[str, Callable[..., Recipe]] = {
+    "download": _download,
+    "shard": _shard,
+    "extractor": _extractor,
+    "extract": _extract,
+    "reference": _reference,
+    "train": _train,
+    "generate": _generate,
+    "evaluate": _evaluate,
+    "studies": _studies,
+    "report": _report,
+}

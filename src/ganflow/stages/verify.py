@@ -23,9 +23,10 @@ from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, read_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.params_file import read_yaml
+from ganflow.stages.digests import PACKAGE
 from ganflow.stages.execution import PLAN, device_of
 from ganflow.stages.status import changes
-from ganflow.stages.units import PACKAGE, Unit, units
+from ganflow.stages.units import Unit, units
 
 LOCK = Path("dvc.lock")
 CLOSE = 1e-3

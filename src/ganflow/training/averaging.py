@@ -12,6 +12,11 @@ from ganflow.methods.interfaces import Draws, Export
 STATISTICS = 1024  # samples from which statistics are recomputed, in batches of the training's size
 
 
+def decay_at(settings: MovingAverage, iteration: int) -> float:
+    """The decay of an iteration, counted from 0."""
+    return min(settings.decay, (1 + iteration) / (10 + iteration)) if settings.ramp_up else settings.decay
+
+
 class AveragedExport:
     """The moving average of an exported module."""
 
@@ -23,11 +28,11 @@ class AveragedExport:
     @torch.no_grad()
     def update(self, iteration: int) -> None:
         """Takes in the weights after an iteration, counted from 0; buffers are copied."""
-        weight = 1 - self.settings.decay_at(iteration)
+        weight = 1 - decay_at(self.settings, iteration)
         for mean, value in zip(self.module.parameters(), self.current.parameters(), strict=True):
             mean.lerp_(value, weight)
-        for mean, value in zip(self.module.buffers(), self.current.buffers(), strict=True):
-            mean.copy_(value)
+        for copied, buffer in zip(self.module.buffers(), self.current.buffers(), strict=True):
+            copied.copy_(buffer)
 
     @torch.no_grad()
     def recompute_statistics(self, batches: Iterable[Draws], sample: Callable[[nn.Module, Draws], Tensor]) -> None:

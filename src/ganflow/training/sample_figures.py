@@ -54,11 +54,11 @@ class PointPlot(SampleFigure):
 
     def write(self, folder: Path, iteration: int, samples: Tensor, model: Model) -> None:
         known = {"points": samples.cpu(), "real": self.real, "window": torch.from_numpy(self.window)}
-        side = LATTICE.get(samples.shape[1])
+        side = LATTICE.get(samples.shape[1], 0)
         at = lattice(self.window).to(samples) if side else None
         for name, values in model.diagnostics(self.real.to(samples), samples, at).items():
             on_lattice = at is not None and len(values) == len(at)
-            known[name] = (values.view([side] * len(self.window)) if on_lattice else values).cpu()
+            known[name] = (values.unflatten(0, [side] * len(self.window)) if on_lattice else values).cpu()
         save_tensors(folder / f"{iteration:09d}.safetensors", known, {"iteration": iteration})
         image = plot_points(self.real.numpy(), samples.cpu().numpy(), self.window)
         write_file(folder / f"{iteration:09d}.png", encoded([image], ".png"))
@@ -99,8 +99,8 @@ def scatter(points: np.ndarray) -> Image.Image:
 
 
 def _histograms(real: np.ndarray, fake: np.ndarray, window: np.ndarray) -> np.ndarray:
-    bins = SIDE // 4
-    shares = [np.histogram(values, bins, window)[0] / max(len(values), 1) for values in (real, fake)]
+    bins, extent = SIDE // 4, (window[0], window[1])
+    shares = [np.histogram(values, bins, extent)[0] / max(len(values), 1) for values in (real, fake)]
     highest = shares[0].max() or shares[1].max()
     tops = [np.round(share / (1.1 * highest) * SIDE).clip(0, SIDE).repeat(4) for share in shares]
     heights = SIDE - np.arange(SIDE)[:, None]

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ganflow.config import Training
+from ganflow.methods.interfaces import Player
 from ganflow.training.loop import Trainer
 
 ENOUGH = 0.5  # seconds of one kind of step
@@ -34,7 +35,7 @@ def measured(trainer: Trainer) -> StepTimes:
     steps = {}
     for player in trainer.model.players:
 
-        def step(number: int, player=player) -> None:
+        def step(number: int, player: Player = player) -> None:
             trainer.step(player, trainer.draws(player, (number, 0), dict.fromkeys(player.roles, number)))
 
         steps[player.name] = _median(step)
@@ -69,7 +70,7 @@ def snapshots(training: Training) -> int:
     return (training.iterations - 1) // training.snapshot_every
 
 
-def _median(work: Callable[[int], None]) -> float:
+def _median(work: Callable[[int], object]) -> float:
     took: list[float] = []
     for number in range(1000):
         began = time.perf_counter()

@@ -8,11 +8,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from ganflow.artifacts import canonical_json, write_file
+from ganflow.artifacts import write_file
 from ganflow.config import Choice
 from ganflow.errors import UserError
 from ganflow.networks.building import Blueprint, network_of
 from ganflow.networks.layers import Scaled
+from ganflow.serialization import canonical_json
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:

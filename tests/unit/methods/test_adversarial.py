@@ -1,4 +1,4 @@
-"""The adversarial method: which combinations it refuses, what its networks are given, and what it says of its numbers."""
+"""The adversarial method: what it refuses, what its networks are given, and what it says of its numbers."""
 
 import pytest
 import torch

@@ -99,7 +99,7 @@ def test_the_bound_is_below_the_exact_likelihood_of_a_linear_decoder_and_reaches
 
 
 def test_the_bound_at_the_posterior_is_exact_whatever_the_sample_when_summed_with_its_log_ratio():
-    """log p(x|z) + log p(z) - log q(z|x) is log p(x) for every z at the exact posterior: no Monte Carlo in the check."""
+    """log p(x|z) + log p(z) - log q(z|x) is log p(x) for every z at the exact posterior: an exact check."""
     w, b, variance = np.diag([1.5, 0.4]), np.array([0.3, -0.2]), DEVIATION**2
     precision = np.diag(w) ** 2 / variance + 1
     gain = w / precision[:, None] / variance

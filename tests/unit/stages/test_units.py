@@ -8,6 +8,8 @@ from ruamel.yaml import YAML
 from ganflow import config
 from ganflow.artifacts import scratch, write_json
 from ganflow.errors import UserError
+from ganflow.params_file import checked
+from ganflow.stages import digests as code
 from ganflow.stages import plan, units
 from ganflow.stages.execution import fingerprint
 from ganflow.stages.units import unit_of
@@ -97,23 +99,49 @@ def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):
             lambda stage, axes: stage in ("download", "shard") and axes[0].endswith("bedrooms"),
         ),
         ("reporting.figures", lambda stage, axes: stage == "report"),
-        ("reporting.template", lambda stage, axes: stage == "report"),
+        ("reporting.page", lambda stage, axes: stage == "report"),
         ("reporting.publishing", lambda stage, axes: False),
+        ("data.decoding", lambda stage, axes: stage in ("download", "shard") and axes[0].endswith("bedrooms")),
+        ("data.writing", lambda stage, axes: stage == "shard"),
+        ("data.reader", lambda stage, axes: stage in JUDGED | {"train"}),
+        ("stages.arithmetic", lambda stage, axes: stage in JUDGED - {"reference"} | {"train"}),
+        ("progress", lambda stage, axes: False),
+        ("errors", lambda stage, axes: False),
+        ("config", lambda stage, axes: False),
+        ("artifacts", lambda stage, axes: False),
+        ("data.fetching", lambda stage, axes: False),
+        ("stages.units", lambda stage, axes: False),
+        ("stages.cli", lambda stage, axes: False),
         ("methods.constraints.weight_clipping", lambda stage, axes: False),
     ],
 )
 def test_an_edited_module_changes_the_units_that_run_it(tmp_path, monkeypatch, module, changed):
     before = digests(tmp_path)
-    original = units._source_digest
-    monkeypatch.setattr(units, "_source_digest", lambda m: "edited" if m == f"ganflow.{module}" else original(m))
+    original = code.module_digest
+    monkeypatch.setattr(code, "module_digest", lambda m: "edited" if m == f"ganflow.{module}" else original(m))
     after = digests(tmp_path)
     found = {unit for unit in before if before[unit] != after[unit]}
     assert found == {unit for unit in before if changed(unit[0], unit[1:])}
 
 
-def test_all_that_a_unit_can_run_is_a_module_that_the_plan_sees():
-    files = {path.suffix for path in units.PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    assert files == {".py"}
+def test_every_file_of_the_package_is_a_module_or_lies_in_a_package():
+    """The digest of a package covers the files in its folder that are no modules."""
+    files = [path for path in code.PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {path.suffix for path in files} == {".py", ".css", ".js", ".jinja"}
+    assert all((path.parent / "__init__.py").exists() for path in files)
+
+
+@pytest.mark.parametrize(("source", "archive"), [("official", "urls"), ("files", "location")])
+def test_a_download_depends_on_addresses_and_digests_alone(tmp_path, source, archive):
+    name, place = "cifar-10-binary.tar.gz", {"location": "/somewhere", "sha256": "0" * 64}
+    chosen = "official" if source == "official" else {"files": {"archives": {name: place}}}
+    content = YAML(typ="safe").load(TINY)
+    content["datasets"] = {"real": {"format": "cifar10", "source": chosen, "resolution": 32}}
+    experiment = checked(config.Experiment, content)
+    unit = unit_of(experiment, "cpu", "download", "real")
+    assert (unit.code, unit.versions) == ({}, {})
+    assert len(unit.parameters["archives"][name]["sha256"]) == 64 and archive in unit.parameters["archives"][name]
+    assert unit_of(experiment, "cpu", "shard", "real").code
 
 
 def test_other_inputs_or_parameters_never_meet_an_old_checkpoint(tmp_path, monkeypatch):
@@ -123,7 +151,7 @@ def test_other_inputs_or_parameters_never_meet_an_old_checkpoint(tmp_path, monke
         Path("params.yaml").write_text(text)
         unit = unit_of(config.load(), "cpu", "train", "rendered_bedrooms", "dcgan", "0")
         for content in ("one", "other"):
-            write_json(Path("data/shards/rendered_bedrooms/manifest.json"), content)
+            write_json(Path("data/shards/rendered_bedrooms/manifest.json"), {"content": content})
             seen.add(scratch("train", fingerprint(unit)))
     assert len(seen) == 4
 
@@ -162,7 +190,7 @@ def test_unknown_components_are_refused_by_name(tmp_path):
             "{rendered: {train: 64}}",
             r"source\.rendered\.validation: is missing",
         ),
-        ("network: {dcgan: {width: 4}}", "network: unet", "there is no src/ganflow/networks/families/unet.py"),
+        ("network: {dcgan: {width: 4}}", "network: unet", "network = .unet.: there is no such component"),
     ):
         with pytest.raises(UserError, match=said):
             digests(tmp_path, before, after)

@@ -1,6 +1,7 @@
 """The official archives, from the addresses where their authors serve them, with the digests known since long ago."""
 
 from pathlib import Path
+from typing import Any
 
 from ganflow.data.fetching import fetch
 from ganflow.data.interfaces import Format, Source
@@ -9,10 +10,13 @@ from ganflow.data.interfaces import Format, Source
 class Official(Source):
     """Downloads what the format names."""
 
+    def named(self, form: Format) -> dict[str, Any]:
+        return {archive.name: archive._asdict() | {"urls": list(archive.urls)} for archive in form.archives}
+
     def counts(self, form: Format) -> dict[str, int]:
         return form.images
 
-    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
+    def provide(self, form: Format, folder: Path) -> dict[str, str]:
         """Downloads every archive of the format, verified by size and sha256."""
         return {
             archive.name: fetch(archive.urls, folder / archive.name, archive.sha256, archive.bytes)

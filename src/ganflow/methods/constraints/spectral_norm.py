@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from torch.nn.utils.parametrize import register_parametrization
+from torch.nn.utils.parametrize import ParametrizationList, register_parametrization
 
 from ganflow.methods.components import Constraint, Objective
 from ganflow.networks.interfaces import Network
@@ -68,9 +68,8 @@ class SpectralNorm(Constraint):
                 register_parametrization(layer, "weight", Normalised(layer.weight, outputs, u))
 
     def before_step(self, network: nn.Module) -> None:
-        for layer in network.modules():
-            if hasattr(layer, "parametrizations"):
-                weight = layer.parametrizations.weight
+        for weight in network.modules():
+            if isinstance(weight, ParametrizationList) and isinstance(weight[0], Normalised):
                 weight[0].iterate(weight.original, self.iterations)
 
     def refusal(self, critic: Network, objective: Objective) -> str | None:

@@ -14,7 +14,10 @@ class Wasserstein(Objective):
     source: ClassVar = "WGAN, arXiv 1701.07875, equation 3"
 
     needs_lipschitz: ClassVar = True
-    threshold: ClassVar = None
+
+    @property
+    def threshold(self) -> None:
+        return None
 
     @property
     def legend(self) -> Legend:

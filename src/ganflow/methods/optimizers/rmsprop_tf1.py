@@ -20,7 +20,7 @@ class TF1RMSProp(optim.Optimizer):
         super().__init__(parameters, {"lr": lr, "decay": decay, "epsilon": epsilon})
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # torch also takes a closure
         for group in self.param_groups:
             trained = [parameter for parameter in group["params"] if parameter.grad is not None]
             gradients = [parameter.grad for parameter in trained]

@@ -17,7 +17,6 @@ from ganflow.methods.critic_diagnostics import (
     estimate_charts,
     estimate_name,
     layer_gradient_norms,
-    loss_charts,
     transport_cosine,
 )
 from ganflow.methods.gradient_norms import gradient_norms, summary
@@ -31,6 +30,7 @@ from ganflow.methods.interfaces import (
     Player,
     Task,
     Values,
+    loss_charts,
     means,
     on_device,
 )
@@ -58,8 +58,8 @@ class CriticSteps(Settings):
 
     def at(self, iteration: int) -> int:
         """Critic updates before the generator update `iteration` (from 0)."""
-        boosted = self.boost and (iteration < self.boost_first or iteration % self.boost_every == 0)
-        return self.boost if boosted else self.steps
+        boosted = iteration < self.boost_first or iteration % self.boost_every == 0
+        return self.boost if self.boost and boosted else self.steps
 
 
 class Adversarial(Method):
@@ -209,8 +209,9 @@ class AdversarialModel(Model):
         lipschitz = "one" if any(c.lipschitz == "one" for c in self.constraints) else "unknown"
         bound = lipschitz if self.objective.needs_lipschitz else None
         legend, compared = self.objective.legend, self.conditioning.critic_input
+        label = f"critic loss (minimised)\n{legend.critic_loss}"
         self.charts = (
-            *loss_charts(legend, task.name),
+            *loss_charts("critic_loss", task.name, label, legend.chance_loss),
             *estimate_charts(legend, bound, compared, parts.constraint_names, task.name),
         )
         name = estimate_name(legend, bound, compared, task.name)

@@ -17,7 +17,6 @@ from ganflow.methods.autoencoders import (
 )
 from ganflow.methods.interfaces import (
     SAMPLES,
-    Chart,
     Data,
     Draws,
     Export,
@@ -26,6 +25,7 @@ from ganflow.methods.interfaces import (
     Player,
     Task,
     Values,
+    loss_charts,
     on_device,
 )
 
@@ -65,17 +65,15 @@ class BEGANModel(Model):
             Player("critic", ("encoder", "decoder"), self._critic_loss, task.optimizer("critic"), roles=(SAMPLES,)),
             Player("generator", ("generator",), self._generator_loss, task.optimizer("generator"), after=self._balance),
         )
-        kinds = {"generator": ("latent", "samples"), "encoder": ("samples", "latent"), "decoder": ("latent", "samples")}
         self.exports = {
-            name: Export(self.modules[name], blueprints[name], *kind, name == "generator", name == "generator")
-            for name, kind in kinds.items()
+            "generator": Export(
+                self.modules["generator"], blueprints["generator"], "latent", "samples", averaged=True, snapshots=True
+            ),
+            "encoder": Export(self.modules["encoder"], blueprints["encoder"], "samples", "latent"),
+            "decoder": Export(self.modules["decoder"], blueprints["decoder"], "latent", "samples"),
         }
         label = "convergence (minimised)\nL(x) + |γ L(x) − L(G(z))|"
-        shared = {"figure": "losses", "axis": task.name, "title": task.name, "label": label}
-        self.charts = (
-            Chart("convergence", series="training", **shared),
-            Chart("validation_convergence", series="held out", dotted=True, **shared),
-        )
+        self.charts = loss_charts("convergence", task.name, label)
         self.grids = reconstructions(lambda module, images: self._autoencoded(images), task)
         self.summary = (f"began, gamma {self.gamma:g}",)
 

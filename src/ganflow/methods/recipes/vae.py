@@ -18,7 +18,6 @@ from ganflow.methods.autoencoders import (
 )
 from ganflow.methods.interfaces import (
     SAMPLES,
-    Chart,
     Data,
     Draws,
     Export,
@@ -27,6 +26,7 @@ from ganflow.methods.interfaces import (
     Player,
     Task,
     Values,
+    loss_charts,
     on_device,
 )
 
@@ -64,11 +64,7 @@ class VAEModel(Model):
         }
         weight = "" if self.beta == 1 else f"{self.beta:g} "
         label = f"loss in nats (minimised)\n−E log p(x|z) + {weight}KL(q(z|x) ‖ N(0, 1))"
-        shared = {"figure": "losses", "axis": task.name, "title": task.name, "label": label}
-        self.charts = (
-            Chart("vae_loss", series="training", **shared),
-            Chart("validation_vae_loss", series="held out", dotted=True, **shared),
-        )
+        self.charts = loss_charts("vae_loss", task.name, label)
         self.grids = reconstructions(self._reconstruct, task)
         self.summary = ("vae" if self.beta == 1 else f"vae, beta {self.beta:g}",)
 

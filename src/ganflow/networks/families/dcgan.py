@@ -60,6 +60,7 @@ class DCGAN(Network):
             return np.zeros(shape)
         if isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
             return draw.normal(1.0, 0.02, shape)
+        assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d), "a family of convolutions and norms"
         return draw.normal(0.0, self.weight_std or (2 / _fan_in(module)) ** 0.5, shape)
 
 
@@ -68,7 +69,7 @@ def _factors(resolution: int) -> list[int]:
     return [2**level for level in range((resolution // 8).bit_length())]
 
 
-def _fan_in(module: nn.Module) -> float:
+def _fan_in(module: nn.Conv2d | nn.ConvTranspose2d) -> float:
     """Inputs that an output sums; a transposed convolution spreads its kernel over stride x stride outputs."""
     kernel = module.kernel_size[0] * module.kernel_size[1]
     if not isinstance(module, nn.ConvTranspose2d):
@@ -76,7 +77,7 @@ def _fan_in(module: nn.Module) -> float:
     return module.in_channels * kernel / (module.stride[0] ** 2 if module.stride[0] > 1 else kernel)
 
 
-def _block(convolution: nn.Module, norm: str, activation: nn.Module) -> list[nn.Module]:
+def _block(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: str, activation: nn.Module) -> list[nn.Module]:
     return [convolution, *normalisation(norm, convolution.out_channels), activation]
 
 

@@ -46,4 +46,5 @@ class NoisedData(ToyMLP):
         return Table(self.points, resolution, self.noise)
 
     def initialise_from_data(self, generator: nn.Module, first: Callable[[int], np.ndarray]) -> None:
+        assert isinstance(generator, Table)
         generator.points.copy_(torch.from_numpy(first(self.points)))

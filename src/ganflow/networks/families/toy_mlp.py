@@ -4,6 +4,7 @@ With the defaults and latent 2 the generator has 527,874 parameters in the plane
 1b has layers 12 in both.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import ClassVar, Literal
 
@@ -13,9 +14,13 @@ from pydantic import Field
 from torch import nn
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import initial_value, uniform, with_gain
+from ganflow.networks.layers import gain_of, initial_value, inputs_of, uniform, with_gain
 
-ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "tanh": nn.Tanh,
+}
 
 
 class ToyMLP(Network):
@@ -36,8 +41,8 @@ class ToyMLP(Network):
         return False
 
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
-        if name == "weight" and module.gain > 1:
-            return uniform((2 / module.in_features) ** 0.5, shape, draw)
+        if name == "weight" and gain_of(module) > 1:
+            return uniform((2 / inputs_of(module)) ** 0.5, shape, draw)
         return initial_value(module, name, shape, draw)
 
     def _perceptron(self, inputs: int, outputs: int) -> nn.Module:

@@ -6,15 +6,16 @@ from ganflow.artifacts import MANIFEST, SCRATCH, read_json
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.curve import Curve, Row, sees_values, snapshots
+from ganflow.evaluation.curve import Curve, Row, needs_values, snapshots
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.sets import real_set
 from ganflow.stages.execution import device_of
+from ganflow.stages.sections import evaluation_for
 from ganflow.stages.status import changes
-from ganflow.stages.units import EXTRACTOR, FEATURES, SHARDS, unit_of
+from ganflow.stages.units import unit_of
 
 
-class LiveCurves:
+class SnapshotScores:
     """The curves of an experiment so far; every snapshot is scored once."""
 
     def __init__(self, experiment: Experiment):
@@ -24,7 +25,7 @@ class LiveCurves:
 
     def of(self, dataset: str, variant: str, fingerprint: str) -> dict[str, np.ndarray] | None:
         """Columns as in curve.csv; None if no curve is asked for, or there is nothing yet to score or to score by."""
-        evaluation = self.experiment.evaluation
+        evaluation = evaluation_for(self.experiment, dataset)
         if evaluation.curve is None or (curve := self._curve(dataset)) is None:
             return None
         averaged = evaluation.weights == "ema" and self.experiment.training_of(variant).ema
@@ -44,9 +45,11 @@ class LiveCurves:
             manifest = unit.output / MANIFEST
             if not manifest.is_file() or list(changes(unit, read_json(manifest))):
                 return None
-            extraction = extraction_of(self.experiment.evaluation, EXTRACTOR, self.device)
-            features = FEATURES / dataset if extraction else None
-            train, values = Shards(SHARDS / dataset / SPLITS[0]), sees_values(self.experiment.evaluation)
-            real = real_set(train, features, self.experiment.evaluation.most_real, values)
-            self.curves[dataset] = Curve(self.experiment.evaluation, real, extraction, self.device)
+            extractor, shards = unit.inputs
+            evaluation = evaluation_for(self.experiment, dataset)
+            extraction = extraction_of(evaluation, extractor, self.device)
+            features = unit.output if extraction else None
+            train, values = Shards(shards / SPLITS[0]), needs_values(evaluation)
+            real = real_set(train, features, evaluation.max_real_images, values)
+            self.curves[dataset] = Curve(evaluation, real, extraction, self.device)
         return self.curves[dataset]

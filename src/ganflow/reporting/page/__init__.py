@@ -1,13 +1,15 @@
 """The report: one self-contained page over all runs, with the figures, tables and curves it shows as files beside it.
 
-It holds no clock, host or path: equal runs give equal bytes.
+It holds no clock, host or path: equal runs give equal bytes. Its templates, style and script are the files of this
+package, which the report's digest covers.
 """
 
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ganflow.artifacts import write_file, write_json
 from ganflow.config import Experiment
@@ -16,13 +18,9 @@ from ganflow.reporting.charts import by_variant
 from ganflow.reporting.figures import COLOURS
 from ganflow.reporting.findings import Findings, study_figure
 from ganflow.reporting.runs import RunRecord, flat, spoken
-from ganflow.reporting.score_template import LITERATURE, SCORES
 from ganflow.reporting.scores import SPREAD
-from ganflow.reporting.script import SCRIPT
 from ganflow.reporting.sections import section, still
-from ganflow.reporting.style import STYLE
 from ganflow.reporting.tables import Cell, Row, Table, as_csv, as_metrics, rounded, score_tables
-from ganflow.reporting.template import PAGE
 
 NO_STUDIES: Mapping[str, Findings] = {}
 
@@ -43,13 +41,13 @@ def write_report(
         for name, found in studies.items()
     ]
     environment = Environment(
-        loader=DictLoader({"page": PAGE, "scores": SCORES, "literature": LITERATURE}),
+        loader=PackageLoader("ganflow.reporting.page", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("page").render(
+    page = environment.get_template("page.html.jinja").render(
         experiment=experiment,
         claims=_claims(tables),
         variants=list(by_variant(runs)),
@@ -63,8 +61,8 @@ def write_report(
         protocol=_protocol(runs),
         runs=[(run, _scored(run), flat(run.manifest["parameters"])) for run in runs],
         versions=runs[0].manifest["versions"],
-        style=STYLE,
-        script=SCRIPT,
+        style=files(__name__).joinpath("page.css").read_text(encoding="utf-8"),
+        script=files(__name__).joinpath("page.js").read_text(encoding="utf-8"),
     )
     write_file(folder / "index.html", page + "\n")
 

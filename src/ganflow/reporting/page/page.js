@@ -1,8 +1,3 @@
-"""The page's behaviour in plain JavaScript: one slider over training for all variants, and charts that zoom; a module,
-so that the plan sees an edit."""
-
-# ruff: noqa: E501
-SCRIPT = """
 "use strict";
 const make = (tag, parent, attributes = {}, text = "") => {
   const namespace = parent.namespaceURI.endsWith("svg") || tag === "svg" ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
@@ -12,7 +7,7 @@ const make = (tag, parent, attributes = {}, text = "") => {
   return element;
 };
 const whole = value => value.toLocaleString("en");
-const short = value => String(Number(value.toPrecision(4))).replace("-", "\\u2212");
+const short = value => String(Number(value.toPrecision(4))).replace("-", "\u2212");
 
 /* Samples: every variant shows the stored grid nearest to the slider's share of its own training. */
 function viewer(root) {
@@ -173,4 +168,3 @@ function chart(host) {
 for (const note of document.querySelectorAll(".interactive")) note.hidden = false;
 document.querySelectorAll(".viewer").forEach(viewer);
 document.querySelectorAll(".charts > section").forEach(chart);
-"""

@@ -1,0 +1,37 @@
+"""runs: workflow/runs.yaml, the list of trainings that dvc.yaml and the Snakefile read; it takes neither torch nor an
+engine."""
+
+from pathlib import Path
+
+from ganflow.artifacts import write_file
+from ganflow.config import Experiment
+from ganflow.errors import UserError
+from ganflow.stages.graph import STAGES
+
+RUNS = Path("workflow/runs.yaml")
+HEADER = "# The trainings of params.yaml, for dvc.yaml and the Snakefile; written by `python -m ganflow runs`.\n"
+
+
+def run(experiment: Experiment) -> None:
+    """Writes workflow/runs.yaml if it does not say what params.yaml says."""
+    if not RUNS.exists() or RUNS.read_text(encoding="utf-8") != as_yaml(experiment):
+        write_file(RUNS, as_yaml(experiment))
+
+
+def as_yaml(experiment: Experiment) -> str:
+    """The list of runs as a YAML mapping, by the names that DVC gives their stages."""
+    lines = [
+        f"  {STAGES['train'].key(run.dataset, run.variant, str(run.seed))}: "
+        f'{{dataset: "{run.dataset}", variant: "{run.variant}", seed: {run.seed}}}\n'
+        for run in experiment.runs
+    ]
+    return f"{HEADER}runs:\n{''.join(lines)}"
+
+
+def check(experiment: Experiment) -> None:
+    """Raises UserError if workflow/runs.yaml, by which DVC has read dvc.yaml, is not the list of params.yaml; writes
+    that."""
+    before = RUNS.read_text(encoding="utf-8") if RUNS.exists() else ""
+    run(experiment)
+    if before != as_yaml(experiment):
+        raise UserError(f"{RUNS}: the list of runs changed with params.yaml and is now written; run `dvc repro` again")

@@ -1,0 +1,36 @@
+report: "../report/workflow.rst"
+
+
+def outputs(stage):
+    """The folder of a stage, marked for `snakemake --report` where it holds figures."""
+    folder = directory(pattern(stage, config))
+    if stage.name != "report":
+        return folder
+    return report(
+        folder,
+        patterns=["figures/{dataset}_{figure}.png"],
+        caption="../report/figure.rst",
+        category="{dataset}",
+        labels={"figure": "{figure}"},
+    )
+
+
+for stage in STAGES.values():
+    axes = [f"{{wildcards.{axis}}}" for axis in stage.axes]
+
+    rule:
+        name:
+            stage.name
+        input:
+            inputs(stage, config),
+        output:
+            outputs(stage),
+        log:
+            f"logs/{stage.name}/{stage.key(*(f'{{{axis}}}' for axis in stage.axes))}.log",
+        conda:
+            "../../envs/ganflow.yaml"
+        threads: THREADS if stage.threads else 1
+        resources:
+            gpu=GPUS if stage.gpu else 0,
+        shell:
+            f"dvc --wait-for-lock repro --quiet --single-item {stage.address(*axes)}"
