@@ -241,7 +241,6 @@ def test_a_full_disk(finished):
 def test_out_of_memory(finished, capfd, monkeypatch):
     from ganflow.training.loop import Trainer
 
-
     def too_large(*_):
         raise MemoryError
 
