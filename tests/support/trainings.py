@@ -62,7 +62,7 @@ def settings(**changes) -> Training:
 
 def drawing(index: int) -> Image.Image:
     """A rendered object."""
-    return objects.draw(0, index)[1]
+    return objects.render(0, index)[1]
 
 
 def write_splits(folder: Path) -> dict[int, Splits]:
