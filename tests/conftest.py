@@ -14,6 +14,13 @@ os.environ["OMP_NUM_THREADS"] = (
 )
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Draws of torch without a seed of their own are the same in every order of the tests."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """The environment of a command in a copy: this interpreter's programs first, no settings of the user."""

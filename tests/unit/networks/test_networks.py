@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from ganflow.components import component_class, names
+from ganflow.networks.building import initialise, parameter_count
+from ganflow.networks.codes import codes
 from ganflow.networks.families.bottleneck import Bottleneck
 from ganflow.networks.families.dcgan import DCGAN
 from ganflow.networks.families.dcgan5 import DCGAN5
@@ -15,7 +17,7 @@ from ganflow.networks.families.mlp import MLP
 from ganflow.networks.families.noised_data import NoisedData
 from ganflow.networks.families.resnet import ResNet
 from ganflow.networks.families.toy_mlp import ToyMLP
-from ganflow.networks.interfaces import Network, codes, initialise, parameter_count
+from ganflow.networks.interfaces import Network
 from ganflow.networks.layers import ConditionalBatchNorm2d, SameConv2d, SameConvTranspose2d, normalisation
 
 NORMS = (nn.BatchNorm2d, nn.GroupNorm)

@@ -25,6 +25,7 @@ class Duplicates(Metric):
     compares: ClassVar = "features"
     better: ClassVar = {"near_duplicates": "lower", "training_copies": "lower"}
     sensitive_to: ClassVar = {"near_duplicates": (), "training_copies": ()}  # not measures of image quality
+    worsened_by: ClassVar = {"near_duplicates": ("repeats",), "training_copies": ("copies",)}
     quantile: float = Field(
         0.01, gt=0, lt=1, description="of real nearest-neighbour distances, up to which a pair is near"
     )

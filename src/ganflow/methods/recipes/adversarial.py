@@ -46,6 +46,7 @@ Choices = Choice | Annotated[tuple[Choice, ...], Field(strict=False, min_length=
 class CriticSteps(Settings):
     """Critic updates per generator update; `boost` at the start and now and then, as in the WGAN authors' code."""
 
+    short_form: ClassVar = {"type": "integer", "minimum": 1}
     steps: int = Field(1, ge=1, description="critic updates before each generator update")
     boost: int | None = Field(None, ge=1, description="critic updates at boosted iterations")
     boost_first: int = Field(25, ge=0, description="the first so many generator iterations are boosted")
