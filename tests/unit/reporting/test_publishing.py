@@ -21,10 +21,10 @@ from tracking import make_trained
 
 from ganflow.artifacts import write_json, write_manifest
 from ganflow.errors import UserError
-from ganflow.reporting.dataset_entry import FINGERPRINT, commit_tag
-from ganflow.reporting.models import NEEDS
+from ganflow.reporting.mlflow_dataset import FINGERPRINT, commit_tag
+from ganflow.reporting.mlflow_model import NEEDS
+from ganflow.reporting.mlflow_run import PARENT, PUBLISHED
 from ganflow.reporting.publishing import publish
-from ganflow.reporting.run_entry import PARENT, PUBLISHED
 from ganflow.reporting.runs import RunRecord, load_runs
 from ganflow.reporting.tracking_store import TrackingStore
 from ganflow.stages import publish as stage
@@ -96,7 +96,7 @@ def check_run(client, there, run: RunRecord) -> None:
     identity, tags = there.info.run_id, there.data.tags
     assert (there.info.status, there.info.run_name) == ("FINISHED", f"{run.variant} {run.seed} {run.dataset}")
     assert there.info.end_time >= there.info.start_time
-    assert tags[PUBLISHED] == run.scored and tags["version.torch"] == "2.14.1"
+    assert tags[PUBLISHED] == run.score_fingerprint and tags["version.torch"] == "2.14.1"
     assert (tags["dataset"], tags["variant"], tags["seed"]) == (run.dataset, run.variant, str(run.seed))
     assert tags["digest.data/shards"] == "1" * 64
     assert there.data.params["training.iterations"] == "6"

@@ -12,7 +12,7 @@ from ganflow.config import Choice
 from ganflow.errors import UserError
 from ganflow.methods.objectives.minimax import Minimax
 from ganflow.methods.objectives.non_saturating import NonSaturating
-from ganflow.reporting.findings import study_figure
+from ganflow.reporting.study_figures import study_figure
 from ganflow.studies.cases import divergence_fits, parallel_lines, saturation
 from ganflow.studies.interfaces import Study, studies_of
 
