@@ -13,8 +13,6 @@ from PIL import Image
 
 from ganflow.components import Component
 
-SPLITS = ("train", "validation")
-
 
 class Archive(NamedTuple):
     """An official archive: its name in data/raw, where it is served (mirrors in order), its size and its digest."""

@@ -10,7 +10,7 @@ from typing import Any
 from ganflow.artifacts import content_digest, scratch, write_file
 from ganflow.components import choices
 from ganflow.config import Experiment, Variant
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.methods.interfaces import Data, Model
 from ganflow.methods.tasks import method_of, task_of
