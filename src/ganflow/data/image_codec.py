@@ -1,4 +1,4 @@
-"""Images in shards: encoded without loss as WebP, and decoded."""
+"""Images as stored in shards: lossless WebP encoding and decoding."""
 
 import io
 
@@ -7,18 +7,18 @@ from PIL import Image
 
 
 def encode_webp(image: np.ndarray) -> bytes:
-    """uint8 (height, width, 3) as lossless WebP, by the fastest method."""
-    packed = io.BytesIO()
-    Image.fromarray(image).save(packed, "WEBP", lossless=True, method=0, quality=0)
-    return packed.getvalue()
+    """Encodes uint8 (height, width, 3) as lossless WebP with the fastest method."""
+    encoded = io.BytesIO()
+    Image.fromarray(image).save(encoded, "WEBP", lossless=True, method=0, quality=0)
+    return encoded.getvalue()
 
 
-def decode_webp(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """The image in a WebP, of exactly this (height, width, 3), as uint8; raises ValueError for anything else."""
+def decode_webp(encoded: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Decodes a WebP of exactly the shape (height, width, 3) to uint8; raises ValueError for anything else."""
     try:
-        with Image.open(io.BytesIO(packed), formats=("WEBP",)) as image:
+        with Image.open(io.BytesIO(encoded), formats=("WEBP",)) as image:
             if (image.height, image.width, len(image.getbands())) != shape:
                 raise ValueError(f"is {image.width}x{image.height} {image.mode}")
             return np.asarray(image)
-    except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for broken bytes
+    except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for corrupt bytes
         raise ValueError(str(error) or type(error).__name__) from None

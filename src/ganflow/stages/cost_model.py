@@ -39,7 +39,7 @@ from ganflow.training.step_times import StepTimes, grids, images_used, measured,
 DRAWN = 50  # images, a multiple of five as CIFAR-10's batches need it
 SCORED = 50  # images
 IMPORTS = "import ganflow.stages.train"
-MADE_HERE = ("rendered", "drawn")  # sources
+MADE_HERE = ("rendered", "sampled")  # sources
 
 T = TypeVar("T")
 
@@ -99,7 +99,7 @@ class CostModel:
         threads = self.experiment.compute.threads
         if dataset.source.name != "rendered":
             whole = full_size_cost(_format(dataset.format), dataset.resolution, dataset.encoding, threads, 1 / took)
-            return Cost(1, count, 3600 * whole.hours, whole.shards, scratch=whole.unpacked)
+            return Cost(1, count, 3600 * whole.hours, whole.shards, scratch=whole.extracted)
         size = sum(file.stat().st_size for file in shards.folder.glob("*.tar")) / shards.count
         return Cost(1, count, self.start + count * took / threads, round(count * size))
 
