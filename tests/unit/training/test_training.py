@@ -31,7 +31,8 @@ from ganflow.randomness import generator
 from ganflow.training import loop
 from ganflow.training.loop import Run
 from ganflow.training.state import Checkpoints, State
-from ganflow.training.weights import load_generator, save_tensors
+from ganflow.tensor_files import save_tensors
+from ganflow.training.weights import load_generator
 
 PLAIN = {"dcgan": {"width": 4, "norm": "none", "weight_std": None}}
 NORMALISED = {"dcgan": {"width": 4}}
