@@ -57,7 +57,7 @@ def test_a_run_leaves_what_the_report_draws(made, dataset, variant):
     last = load_file(run / "samples/000000004.safetensors")
     dimension = 2 if dataset == "ring" else 1
     assert last["points"].shape == (16, dimension) and last["gradient_norms"].shape == (4,)
-    assert last["surface"].shape == ((65, 65) if dimension == 2 else (257,))
+    assert last["scores"].shape == ((65, 65) if dimension == 2 else (257,))
     with Image.open(run / "samples/000000004.png") as picture:
         assert picture.size == (256, 256) and len(set(picture.convert("RGB").get_flattened_data())) == 3
 
