@@ -132,13 +132,13 @@ def pool_of(form: Format, raw: Path, side: int, about: str) -> Pool:
 
 
 def labelled(raw: Path, archive: Path | None, images: int, draws: int) -> Pool:
-    """CIFAR-10, or drawn objects."""
+    """CIFAR-10, or rendered objects."""
     raw.mkdir()
     if archive:
         shutil.copy(archive, raw / Cifar10.archives[0].name)
         return pool_of(Cifar10(), raw, 32, "CIFAR-10")
-    Rendered(train=TRAINING * images, validation=draws * images).deliver(Cifar10(), raw)
-    return pool_of(Cifar10(), raw, 32, "Drawn objects")
+    Rendered(train=TRAINING * images, validation=draws * images).provide(Cifar10(), raw)
+    return pool_of(Cifar10(), raw, 32, "Rendered objects")
 
 
 def unlabelled(raw: Path, archives: Path | None, images: int, draws: int) -> Pool:
@@ -148,8 +148,8 @@ def unlabelled(raw: Path, archives: Path | None, images: int, draws: int) -> Poo
         for archive in LsunBedroom.archives:
             shutil.copy(archives / archive.name, raw)
         return pool_of(LsunBedroom(), raw, 64, "Bedroom photographs")
-    Rendered(train=draws * images, validation=draws * images).deliver(LsunBedroom(), raw)
-    return pool_of(LsunBedroom(), raw, 64, "Drawn bedrooms")
+    Rendered(train=draws * images, validation=draws * images).provide(LsunBedroom(), raw)
+    return pool_of(LsunBedroom(), raw, 64, "Rendered bedrooms")
 
 
 # ---- candidates
@@ -317,8 +317,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=1000, help="images of a set (default: 1000)")
     parser.add_argument("--rounds", type=int, default=5, help="disjoint draws of held-out images (default: 5)")
-    parser.add_argument("--cifar10", type=Path, help="archive of CIFAR-10's format (absent: drawn objects)")
-    parser.add_argument("--bedrooms", type=Path, help="folder of the archives of LSUN's format (absent: drawn)")
+    parser.add_argument("--cifar10", type=Path, help="archive of CIFAR-10's format (absent: rendered objects)")
+    parser.add_argument("--bedrooms", type=Path, help="folder of the archives of LSUN's format (absent: rendered)")
     return parser.parse_args()
 
 
@@ -338,7 +338,7 @@ def main() -> None:
         candidates: dict[str, nn.Module] = {"thumbnails": Thumbnails(), "classifier": classifier}
         for resolution in RESOLUTIONS:
             extractor = EfficientNetLite0(resolution=resolution)
-            extractor.deliver(weights)
+            extractor.provide(weights)
             candidates[f"EfficientNet-Lite0, {resolution} px"] = extractor.network(weights)
         compare(candidates, objects, options.images, draws)
         compare(

@@ -56,8 +56,8 @@ def cifar(folder: Path, images: int) -> tuple[Format, str]:
         command = [sys.executable, script, archive, "--train", str(images), "--test", "10"]
         subprocess.run(command, check=True, capture_output=True)
         return Cifar10(), "CIFAR-10 (once through JPEG)"
-    Rendered(train=images, validation=10).deliver(Cifar10(), folder)
-    return Cifar10(), "drawn objects"
+    Rendered(train=images, validation=10).provide(Cifar10(), folder)
+    return Cifar10(), "rendered objects"
 
 
 def bedrooms(folder: Path, images: int) -> tuple[Format, str]:
@@ -67,8 +67,8 @@ def bedrooms(folder: Path, images: int) -> tuple[Format, str]:
         for archive in LsunBedroom.archives:
             shutil.copy(real / archive.name, folder)
         return LsunBedroom(), "bedroom photographs of LSUN's layout (WebP, short side 256)"
-    Rendered(train=images, validation=10).deliver(LsunBedroom(), folder)
-    return LsunBedroom(), "drawn bedrooms (lossless WebP)"
+    Rendered(train=images, validation=10).provide(LsunBedroom(), folder)
+    return LsunBedroom(), "rendered bedrooms (lossless WebP)"
 
 
 def interleaved(contenders: dict[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:

@@ -9,8 +9,8 @@ import numpy as np
 from measuring import arguments, bedrooms, interleaved, machine, show, workplace
 from PIL import Image
 
+from ganflow.data.image_codec import FILTERS, center_crop_resize
 from ganflow.data.lmdb_file import Entry
-from ganflow.data.pictures import FILTERS, square
 from ganflow.data.writing import write_shards
 
 RESOLUTION = 64  # pixels
@@ -46,9 +46,9 @@ def fidelity(values: list[bytes]) -> None:
         "\n| filter | PSNR to full LANCZOS: mean | worst picture | largest error of 255 |\n| --- | ---: | ---: | ---: |"
     )
     images = [opened(value).convert("RGB") for value in values]
-    exact = np.stack([square(image, RESOLUTION) for image in images]).astype(float)
+    exact = np.stack([center_crop_resize(image, RESOLUTION) for image in images]).astype(float)
     for name in FILTERS:
-        error = np.stack([square(image, RESOLUTION, name) for image in images]) - exact
+        error = np.stack([center_crop_resize(image, RESOLUTION, name) for image in images]) - exact
         if not error.any():
             print(f"| {name} | equal | equal | 0 |")
             continue
@@ -74,7 +74,7 @@ def main() -> None:
 
         floors = {
             "decoding alone": decoding(values),
-            "decoding and full LANCZOS": decoding(values, lambda image: square(image, RESOLUTION)),
+            "decoding and full LANCZOS": decoding(values, lambda image: center_crop_resize(image, RESOLUTION)),
         }
         ours = {f"ours, {resize}": sharded(resize) for resize in FILTERS}
         ours |= {

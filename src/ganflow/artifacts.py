@@ -70,7 +70,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def whole_directory(path: Path) -> Iterator[Path]:
+def atomic_directory(path: Path) -> Iterator[Path]:
     """A folder to fill; it takes its place at `path` when the block ends well, and leaves what was there if it does
     not."""
     partial = path.with_name(f".{path.name}.partial")

@@ -78,7 +78,7 @@ class Dataset(Model):
         "raw", description="of pixels in shards; webp: lossless, smaller, decoded on each access"
     )
     shard_size: int = Field(1000, ge=1, le=1_000_000, description="images in one shard")
-    most_broken: float = Field(
+    max_corrupt: float = Field(
         0.001, ge=0, le=1, description="share of a split's images, rounded up, that may be unusable and are left out"
     )
 
@@ -235,7 +235,7 @@ class Evaluation(Model):
     curve: Curve | None = Field(None, description="scores over training; absent: none, and no best iteration")
 
     @property
-    def most_real(self) -> int:
+    def max_real_images(self) -> int:
         """Real images of a split at most."""
         return self.real_images or self.images
 

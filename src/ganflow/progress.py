@@ -24,7 +24,7 @@ def log_to(path: Path) -> None:
     _log = path.open("a", encoding="utf-8")
 
 
-def say(line: str, shown: bool = False) -> None:
+def log(line: str, shown: bool = False) -> None:
     """A line for the user, on stderr unless it is `shown` already, and in the log file if there is one."""
     if not shown:
         print(line, file=sys.stderr, flush=True)
@@ -49,7 +49,7 @@ class Progress:
             dynamic_ncols=True,
         )
         if done:
-            say(f"{what}: going on from {self._amount(done)}", shown=self.terminal is not None)
+            log(f"{what}: going on from {self._amount(done)}", shown=self.terminal is not None)
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Counts `count` more; `note` says how it goes (a loss, say)."""
@@ -69,7 +69,7 @@ class Progress:
             share = f" ({self.done / self.total:.0%})"
             left = f", {tqdm.format_interval((self.total - self.done) / max(rate, 1e-9))} left"
         line = f"{self.what}: {self._amount(self.done)}{share}, {self._amount(rate)}/s{left} {note}"
-        say(line.rstrip(), shown=self.terminal is not None)
+        log(line.rstrip(), shown=self.terminal is not None)
 
     def _amount(self, count: float) -> str:
         return f"{tqdm.format_sizeof(count)}B" if self.unit == "B" else f"{count:.4g} {self.unit}"
@@ -83,7 +83,7 @@ class Progress:
         self.bar.close()
         if kind is None:
             took = f"in {time.monotonic() - self.began:.1f} s"
-            say(f"{self.what}: {self._amount(self.done - self.start)} {took}", shown=self.terminal is not None)
+            log(f"{self.what}: {self._amount(self.done - self.start)} {took}", shown=self.terminal is not None)
         if self.terminal:
             self.terminal.release()
 

@@ -16,7 +16,12 @@ from repository import TOP
         ("writing", 100, ["webdataset.ShardWriter, npy", "tarfile, npy", "ours, raw", "ours, webp"], []),
         ("sharding", 100, ["decoding alone", "ours, lanczos", "ours, box", "PSNR"], []),
         ("frechet", 100, ["scipy.linalg.sqrtm", "torch-fidelity", "relative difference"], ["--dimension", "64"]),
-        ("extractors", 10, ["Drawn objects", "Drawn bedrooms", "| classifier |", "| EfficientNet-Lite0, 96 px |"], []),
+        (
+            "extractors",
+            10,
+            ["Rendered objects", "Rendered bedrooms", "| classifier |", "| EfficientNet-Lite0, 96 px |"],
+            [],
+        ),
     ],
 )
 def test_it_runs(name, images, rows, more):

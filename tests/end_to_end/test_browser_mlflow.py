@@ -8,7 +8,7 @@ from playwright.sync_api import expect, sync_playwright
 from tracking import Server, make_trained
 
 from ganflow.reporting.publishing import publish
-from ganflow.reporting.tracking import Place
+from ganflow.reporting.tracking_store import TrackingStore
 
 CHROME = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROME is None, reason="neither chromium nor Chrome is installed")]
@@ -23,7 +23,7 @@ def shown(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         experiment, runs = make_trained(folder / "results")
-        page = publish(experiment, runs, Place()).page
+        page = publish(experiment, runs, TrackingStore()).page
         patch.chdir(folder.rename(folder.with_name("moved")))
         server = Server()
         server.start()

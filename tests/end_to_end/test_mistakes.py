@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from repository import TOP
 
-from ganflow.data import transfer
+from ganflow.data import http_transfer
 from ganflow.stages.cli import main
 
 OBJECTS = "rendered_objects"
@@ -45,7 +45,11 @@ PARAMETERS = [
     ("resolution: 16", "resolution: 48", r"network = 'dcgan' makes images of 16, 32, 64, 128 pixels, not 48"),
     (f"source: {RENDERED}", "source: [1]", r"source: write a name, or a name with its settings"),
     (f"source: {RENDERED}", "source: {rendered: {train: 100}}", r"source\.rendered\.validation: is missing"),
-    ("source: {rendered:", "source: {drawn:", r"rendered_objects: its source is `drawn`; a dataset with the source"),
+    (
+        "source: {rendered:",
+        "source: {sampled:",
+        r"rendered_objects: its source is `sampled`; a dataset with",
+    ),
     ("format: cifar10", "format: cifar100", r"format = 'cifar100': there is no such component; did you mean `cifar10`"),
     ("experiment: tiny", "experiment: tiny\nexperiment: other", r"line 4: not valid YAML"),
     ("experiment: tiny", "experiment: !!python/object:os.system x", r"params\.yaml.*YAML"),
@@ -200,7 +204,7 @@ def test_a_file_that_is_not_there(finished, capfd):
 
 
 def test_no_network(finished, capfd, monkeypatch):
-    monkeypatch.setattr(transfer, "PAUSE", 0.01)
+    monkeypatch.setattr(http_transfer, "PAUSE", 0.01)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/cifar-10-binary.tar.gz"

@@ -22,7 +22,7 @@ from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.extractors import inception
 from ganflow.evaluation.images import generated_images, scored_images
 from ganflow.evaluation.interfaces import Identity, Metric, Samples, score_names
-from ganflow.evaluation.memorisation import neighbours, picture, real_distance
+from ganflow.evaluation.nearest_neighbours import neighbours, picture, real_distance
 from ganflow.params_file import checked
 from ganflow.stages.cli import main
 from ganflow.training.weights import load_generator
@@ -157,9 +157,9 @@ def test_batch_statistics_are_another_protocol_and_are_not_learned(finished):
 class Judge(Metric):
     """A metric by features, with a name in the literature."""
 
-    takes = "features"
+    compares = "features"
     better = {"distance": "lower", "share": "higher"}
-    known_as = {"distance": "fid"}
+    literature_name = {"distance": "fid"}
 
     def score(self, prepared, real, samples):
         return {"distance": 0.0, "share": 1.0}

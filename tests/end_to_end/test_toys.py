@@ -17,13 +17,13 @@ experiment: tiny_toys
 seeds: [0]
 compute: {threads: 1, device: cpu}
 datasets:
-  ring: {format: points, dimension: 2, source: {drawn: {distribution: eight_gaussians, train: 400, validation: 200}}, shard_size: 150}
-  bumps: {format: points, dimension: 1, source: {drawn: {distribution: gaussian, train: 400, validation: 200}}}
+  ring: {format: points, dimension: 2, source: {sampled: {distribution: eight_gaussians, train: 400, validation: 200}}, shard_size: 150}
+  bumps: {format: points, dimension: 1, source: {sampled: {distribution: gaussian, train: 400, validation: 200}}}
 variants:
   wgan_gp: {network: {toy_mlp: {width: 8}}, objective: wasserstein, constraint: gradient_penalty, optimizer: adam, critic_steps: 2}
   fixed: {network: {noised_data: {width: 8, points: 50}}, objective: non_saturating, optimizer: adam}
 training: {iterations: 4, batch_size: 16, latent: 3, journal_every: 2, sample_every: 2, checkpoint_every: 2, grid: 4, validation_images: 32}
-evaluation: {images: 100, batch_size: 50, metrics: [exact_em, missed_modes, stray_points]}
+evaluation: {images: 100, batch_size: 50, metrics: [exact_em, missed_modes, high_quality_samples]}
 studies: [saturation]
 """  # noqa: E501
 RUNS = [(dataset, variant) for dataset in ("ring", "bumps") for variant in ("wgan_gp", "fixed")]
@@ -77,7 +77,7 @@ def test_scores_and_report(made):
         dataset: json.loads((made / f"scores/{dataset}/wgan_gp/0/score.json").read_text())
         for dataset in ("ring", "bumps")
     }
-    assert set(scores["ring"]["scores"]) == {"exact_em", "missed_modes", "stray_points"}
+    assert set(scores["ring"]["scores"]) == {"exact_em", "missed_modes", "high_quality_samples"}
     assert set(scores["bumps"]["scores"]) == {"exact_em"}  # one mode: nothing to cover
     assert scores["ring"]["checks"]["held_out"]["scores"]["missed_modes"] == 0
     page = (made / "report/index.html").read_text()

@@ -20,7 +20,7 @@ from tracking import Server, free_port, make_trained
 from ganflow.errors import UserError
 from ganflow.reporting import publishing
 from ganflow.reporting.publishing import publish
-from ganflow.reporting.tracking import Place
+from ganflow.reporting.tracking_store import TrackingStore
 from ganflow.training.weights import load_generator
 
 
@@ -40,7 +40,7 @@ def server(trained):
 @pytest.mark.slow
 def test_a_server_killed_in_the_middle_and_restarted_has_everything_once(server, trained, monkeypatch):
     experiment, runs = trained
-    place, whole = Place(server=server.uri), publishing.finish
+    store, whole = TrackingStore(server=server.uri), publishing.finish
     server.start()
 
     def killing(client, home, there, run, dataset):
@@ -52,14 +52,14 @@ def test_a_server_killed_in_the_middle_and_restarted_has_everything_once(server,
     with monkeypatch.context() as patch:
         patch.setattr(publishing, "finish", killing)
         with pytest.raises(UserError) as error:
-            publish(experiment, runs, place)
+            publish(experiment, runs, store)
     assert f"{server.uri}: MLflow can't write there" in str(error.value) and "2 of 6 runs are published" in str(
         error.value
     )
     server.start()
-    assert publish(experiment, runs, place)[:2] == (4, 2)
-    assert publish(experiment, runs, place)[:2] == (0, 6)
-    with place.client() as client:
+    assert publish(experiment, runs, store)[:2] == (4, 2)
+    assert publish(experiment, runs, store)[:2] == (0, 6)
+    with store.client() as client:
         shown = client.search_runs([client.get_experiment_by_name("synthetic").experiment_id])
         check_shown(client, shown, runs)
     check_loads_back(server, shown, monkeypatch)
@@ -95,7 +95,7 @@ def test_a_server_that_is_down_slow_or_failing_costs_seconds_and_one_sentence(tr
         for port in (free_port(), silent.getsockname()[1], failing.server_port):
             before = time.monotonic()
             with pytest.raises(UserError) as error:
-                publish(*trained, Place(server=f"http://127.0.0.1:{port}"))
+                publish(*trained, TrackingStore(server=f"http://127.0.0.1:{port}"))
             assert time.monotonic() - before < 10
             assert str(error.value).endswith(
                 "0 of 6 runs are published; run `python -m ganflow publish` again, it goes on"

@@ -6,7 +6,7 @@ from contextlib import suppress
 import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
-from ganflow.data.interfaces import BrokenImage
+from ganflow.data.interfaces import CorruptImage
 
 ENCODINGS = ("WEBP", "JPEG", "PNG")
 SMALLEST_SIDE = 16  # pixels
@@ -18,7 +18,7 @@ class _Unfit(Exception):
 
 
 def decode(value: bytes, key: str) -> Image.Image:
-    """A picture in RGB from its encoded bytes, told by their first ones; raises BrokenImage with this key."""
+    """A picture in RGB from its encoded bytes, told by their first ones; raises CorruptImage with this key."""
     try:
         if not value:
             raise _Unfit("empty")
@@ -42,7 +42,7 @@ def decode(value: bytes, key: str) -> Image.Image:
         reason = str(error)
     except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for broken bytes
         reason = f"{len(value)} bytes that can't be decoded: {' '.join(str(error).split())[:200]}"
-    raise BrokenImage(key, reason)
+    raise CorruptImage(key, reason)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -16,10 +16,10 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from ganflow import artifacts
-from ganflow.data.part import Part
-from ganflow.data.transfer import Refused, Transfer
+from ganflow.data.http_transfer import Refused, Transfer
+from ganflow.data.partial_file import PartialFile
 from ganflow.errors import UserError
-from ganflow.progress import Progress, say
+from ganflow.progress import Progress, log
 
 STAGE = "download"  # of the scratch folders
 FICLONE = 0x40049409  # ioctl of Linux: share the blocks of another file, each later write to which makes its own copy
@@ -43,7 +43,7 @@ def fetch(locations: Sequence[str], target: Path, sha256: str | None, expected_b
         except Refused as fault:
             faults.append(f"{location}: {fault}")
             if following:
-                say(f"{faults[-1]}; trying {following}")
+                log(f"{faults[-1]}; trying {following}")
     raise UserError(faults[0] if len(faults) == 1 else f"{target.name}: no mirror brings it: {'; '.join(faults)}")
 
 
@@ -56,7 +56,7 @@ def _download(location: str, locations: Sequence[str], target: Path, sha256: str
         before = artifacts.SCRATCH / STAGE / untold[:32]
         if sha256 and before.exists() and not any(folder.iterdir()):
             before.replace(folder)
-        part = Part(folder)
+        part = PartialFile(folder)
         Transfer(part, target.name, sha256, expected).complete(location)
         found, size = part.sha256(), part.have
         if sha256 and found != sha256:

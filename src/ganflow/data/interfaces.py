@@ -25,7 +25,7 @@ class Archive(NamedTuple):
     sha256: str
 
 
-class BrokenImage(Exception):
+class CorruptImage(Exception):
     """An image that can't be used: its key in the archive, and why in a phrase. It is left out, counted and listed."""
 
     def __init__(self, key: str, reason: str):
@@ -37,7 +37,7 @@ class Sample(NamedTuple):
     """One sample of a split: a key that is unique in it, what makes its picture or point, and its class or None.
 
     `content` gives a picture in RGB, as Pillow's or as uint8 (height, width, 3), or a point as float32 (d,). It can be
-    pickled: what is costly to decode is decoded by whichever process calls it; it raises BrokenImage for an image that
+    pickled: what is costly to decode is decoded by whichever process calls it; it raises CorruptImage for an image that
     can't be used.
     """
 
@@ -108,7 +108,7 @@ class Source(Component):
     folder: ClassVar = "data.sources"
 
     @abstractmethod
-    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
+    def provide(self, form: Format, folder: Path) -> dict[str, str]:
         """Puts every archive of the format into `folder`, verified; raises UserError if one can't be had.
 
         Returns {name: sha256} of those whose digest was taken on the way.

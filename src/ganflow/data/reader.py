@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ganflow import artifacts
-from ganflow.data.pictures import unpack
+from ganflow.data.image_codec import decode_webp
 from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, shard_bytes, shard_name, tar_header
 from ganflow.errors import UserError
 from ganflow.params_file import checked
@@ -68,7 +68,7 @@ class PackedShard:
     def _image(self, index: int) -> np.ndarray:
         start, end = self.starts[index] + self.layout.content, self.ends[index]
         try:
-            return unpack(self.mapped[start:end], self.layout.shape)  # zeros after a WebP do no harm
+            return decode_webp(self.mapped[start:end], self.layout.shape)  # zeros after a WebP do no harm
         except ValueError as error:
             raise UserError(f"{self.path}: sample {index}: not a WebP of its shape ({error}); {CURE}") from None
 

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, StringConstraints
 
 from ganflow.config import Encoding, Model, Name
-from ganflow.data.pictures import pack
+from ganflow.data.image_codec import encode_webp
 
 INDEX, OFFSETS = "index.json", "offsets.npy"
 BLOCK = 512  # bytes of a tar header, and what a member's content is padded to
@@ -109,7 +109,7 @@ class Layout:
         if self.labelled:
             digits = b"%d" % label
             members = tar_header(f"{key}.cls", len(digits)) + digits.ljust(BLOCK, b"\0")
-        content = self.npy_header + values.tobytes() if self.encoding == "raw" else pack(values)
+        content = self.npy_header + values.tobytes() if self.encoding == "raw" else encode_webp(values)
         header = tar_header(f"{key}.{self.extension}", len(content))
         return b"".join((members, header, content, bytes(-len(content) % BLOCK)))
 

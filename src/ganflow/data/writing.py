@@ -23,9 +23,9 @@ from pydantic import Field
 
 from ganflow import artifacts
 from ganflow.config import Encoding, Model, Resize
-from ganflow.data.broken import Left, LeftOut
-from ganflow.data.interfaces import BrokenImage, Sample
-from ganflow.data.pictures import square
+from ganflow.data.corrupt import Left, SkippedImages
+from ganflow.data.image_codec import center_crop_resize
+from ganflow.data.interfaces import CorruptImage, Sample
 from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, Shard, shard_bytes, shard_name
 from ganflow.errors import UserError
 from ganflow.params_file import checked
@@ -36,12 +36,12 @@ ENDED = "ended.json"
 
 
 class Record(Model):
-    """What a resumed writer knows of a finished shard; `seen` and `left_out` are of all samples up to its last."""
+    """What a resumed writer knows of a finished shard; `seen` and `skipped` are of all samples up to its last."""
 
     shard: Shard
     offsets: tuple[int, ...] = Field(strict=False)
     seen: int
-    left_out: tuple[Left, ...] = Field(strict=False)
+    skipped: tuple[Left, ...] = Field(strict=False)
 
 
 def write_shards(
@@ -56,14 +56,14 @@ def write_shards(
     encoding: Encoding = "raw",
     resize: Resize = "lanczos",
     processes: int = 1,
-    most_broken: float = 0.0,
+    max_corrupt: float = 0.0,
     kept: Path | None = None,
     total: int | None = None,
 ) -> list[Left]:
     """Writes shards of `shard_size` samples (the last may hold fewer) and index.json; labelled if there are classes.
 
     `shape` is (side, side, 3) for pictures, which are cut to it, and (d,) for points. Images that can't be used are
-    left out, and returned in the order of the samples; at most the share `most_broken`, rounded up, may be so. In the
+    left out, and returned in the order of the samples; at most the share `max_corrupt`, rounded up, may be so. In the
     folder `kept`, which only equal work may share, finished shards outlive a killed writer; `total` samples are
     expected, if that is known. Raises UserError if too many images are broken or if there is no sample.
     """
@@ -72,31 +72,31 @@ def write_shards(
     work = kept or folder
     shards: list[Shard] = []
     offsets: list[np.ndarray] = []  # where each sample of a shard begins
-    left_out = LeftOut(f"{dataset} {split}", most_broken)
+    skipped = SkippedImages(f"{dataset} {split}", max_corrupt)
     for record in _records(kept) if kept else ():
         shards.append(record.shard)
         offsets.append(np.array(record.offsets, "<i8"))
-        left_out.seen, left_out.images = record.seen, list(record.left_out)
+        skipped.seen, skipped.images = record.seen, list(record.skipped)
     ended = _ended(kept, len(shards)) if kept else None
     if ended is not None:
-        left_out.images = ended
+        skipped.images = ended
     else:
-        rest = itertools.islice(samples, left_out.seen, None)
+        rest = itertools.islice(samples, skipped.seen, None)
         encode = partial(_encode, layout, resize)
-        progress = Progress(f"shard {dataset} {split}", total, "samples", left_out.seen)
+        progress = Progress(f"shard {dataset} {split}", total, "samples", skipped.seen)
         with progress, closing(_encoded(rest, encode, processes)) as encoded:
-            usable = left_out.of(encoded)
+            usable = skipped.of(encoded)
             for first in usable:
                 name = shard_name(dataset, split, len(shards))
                 contents = itertools.chain([first], itertools.islice(usable, shard_size - 1))
                 shard, starts = _write_shard(work / name, contents, layout, progress)
                 if kept:
-                    record = Record(shard=shard, offsets=starts, seen=left_out.seen, left_out=left_out.images)
+                    record = Record(shard=shard, offsets=starts, seen=skipped.seen, skipped=skipped.images)
                     artifacts.write_json(_record(kept, len(shards)), record.model_dump())
                 shards.append(shard)
                 offsets.append(np.array(starts, "<i8"))
         if kept:
-            artifacts.write_json(kept / ENDED, {"shards": len(shards), "left_out": left_out.images})
+            artifacts.write_json(kept / ENDED, {"shards": len(shards), "skipped": skipped.images})
     if not shards:
         raise UserError(f"{folder}: the split {split!r} of {dataset} holds no sample, expected at least one")
     for shard in shards if kept else ():
@@ -114,7 +114,7 @@ def write_shards(
         shards=tuple(shards),
     )
     artifacts.write_json(folder / INDEX, index.model_dump())
-    return left_out.images
+    return skipped.images
 
 
 def _record(kept: Path, number: int) -> Path:
@@ -141,12 +141,12 @@ def _ended(kept: Path, shards: int) -> list[Left] | None:
     if not (kept / ENDED).exists():
         return None
     ended = artifacts.read_json(kept / ENDED)
-    return ended["left_out"] if ended["shards"] == shards else None
+    return ended["skipped"] if ended["shards"] == shards else None
 
 
 def _encoded(
     samples: Iterable[Sample], encode: partial, processes: int
-) -> Iterator[tuple[Sample, bytes | BrokenImage]]:
+) -> Iterator[tuple[Sample, bytes | CorruptImage]]:
     """Each sample with its members, in order; `processes` > 1 share the work."""
     if processes == 1:
         yield from ((sample, encode(sample)) for sample in samples)
@@ -162,7 +162,7 @@ def _encoded(
             yield from _done(*waiting.popleft())
 
 
-def _done(chunk: list[Sample], encoded: Future) -> Iterator[tuple[Sample, bytes | BrokenImage]]:
+def _done(chunk: list[Sample], encoded: Future) -> Iterator[tuple[Sample, bytes | CorruptImage]]:
     return zip(chunk, encoded.result(), strict=True)
 
 
@@ -176,20 +176,20 @@ def _end_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _encode_chunk(encode: partial, chunk: list[Sample]) -> list[bytes | BrokenImage]:
+def _encode_chunk(encode: partial, chunk: list[Sample]) -> list[bytes | CorruptImage]:
     return [encode(sample) for sample in chunk]
 
 
-def _encode(layout: Layout, resize: Resize, sample: Sample) -> bytes | BrokenImage:
+def _encode(layout: Layout, resize: Resize, sample: Sample) -> bytes | CorruptImage:
     """The members of a sample: a picture cut to the layout's shape, or a point that has it already."""
     try:
         made = sample.content()
-    except BrokenImage as broken:
+    except CorruptImage as broken:
         return broken
     if layout.dtype == "uint8":
         if isinstance(made, Image.Image) or made.shape != layout.shape:
             picture = made if isinstance(made, Image.Image) else Image.fromarray(np.ascontiguousarray(made))
-            made = square(picture, layout.shape[0], resize)
+            made = center_crop_resize(picture, layout.shape[0], resize)
     elif made.shape != layout.shape or made.dtype != np.float32:
         raise ValueError(f"a point of {made.dtype} {made.shape}, expected float32 {layout.shape}")
     return layout.sample(sample.key, made, sample.label)

@@ -31,7 +31,7 @@ def flags(metric: Metric, names: dict[str, str], checks: dict[str, dict[str, flo
     found = []
     for score, sense in metric.better.items():
         name, real = names[score], checks[HELD_OUT][names[score]]
-        for degradation in metric.sees.get(score, ("blurred", "noisy")):
+        for degradation in metric.sensitive_to.get(score, ("blurred", "noisy")):
             if degradation not in checks:
                 continue
             value = checks[degradation][name]

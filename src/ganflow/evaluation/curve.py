@@ -10,7 +10,7 @@ from ganflow.config import Evaluation
 from ganflow.errors import UserError
 from ganflow.evaluation.extraction import Extraction
 from ganflow.evaluation.images import scored_images
-from ganflow.evaluation.interfaces import Samples, Sense, curve_metric, score_names
+from ganflow.evaluation.interfaces import Direction, Samples, curve_metric, score_names
 from ganflow.training.weights import load_generator
 
 Row = tuple[int, dict[str, float]]  # iteration, scores
@@ -20,7 +20,7 @@ class Curve:
     """The scores of generators against one set of real samples."""
 
     def __init__(self, evaluation: Evaluation, real: Samples, extraction: Extraction | None, device: str):
-        self.asked, self.real, self.extraction, self.device = evaluation, real, extraction, device
+        self.evaluation, self.real, self.extraction, self.device = evaluation, real, extraction, device
         self.metric = curve_metric(evaluation)
         self.names = score_names(self.metric, extraction.identity if extraction else None)
         self.prepared = self.metric.prepare(real)
@@ -28,8 +28,8 @@ class Curve:
     def row(self, file: Path) -> Row:
         """What the images of the generator in a weights file score."""
         module, about = load_generator(file, self.device)
-        values = scored_images(self.asked, module, about, self.device, "curve")
-        samples = self.extraction.of(values) if self.metric.takes == "features" else Samples(values)
+        values = scored_images(self.evaluation, module, about, self.device, "curve")
+        samples = self.extraction.of(values) if self.metric.compares == "features" else Samples(values)
         found = self.metric.score(self.prepared, self.real, samples)
         return about["iteration"], {name: found[score] for score, name in self.names.items()}
 
@@ -40,14 +40,14 @@ def best_of(evaluation: Evaluation, rows: list[Row]) -> int:
     return min(rows, key=lambda row: sign * next(iter(row[1].values())))[0]
 
 
-def chooses(evaluation: Evaluation) -> Sense:
+def chooses(evaluation: Evaluation) -> Direction:
     """Whether the best iteration is one with a lower or a higher score."""
     return next(iter(curve_metric(evaluation).better.values()))
 
 
-def sees_values(evaluation: Evaluation) -> bool:
+def needs_values(evaluation: Evaluation) -> bool:
     """Whether the curve's metric looks at images or points themselves."""
-    return curve_metric(evaluation).takes != "features"
+    return curve_metric(evaluation).compares != "features"
 
 
 def write_curve(path: Path, rows: list[Row]) -> None:

@@ -12,7 +12,7 @@ from ganflow.components import Component, component
 from ganflow.config import Evaluation
 from ganflow.errors import UserError
 
-Sense = Literal["lower", "higher"]
+Direction = Literal["lower", "higher"]
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Metric(Component):
     """One or several scores of a set of samples, each against the same real ones."""
 
     folder: ClassVar = "evaluation.metrics"
-    takes: ClassVar[Literal["images", "points", "features"]]  # what it looks at; features come with logits
-    better: ClassVar[dict[str, Sense]]  # its scores by name, and whether a lower or a higher one is better
-    known_as: ClassVar[dict[str, str]] = {}  # {score: its name in the literature, by the Inception network alone}
-    needs_labels: ClassVar[bool] = False  # whether it says nothing of data whose real samples have none
-    sees: ClassVar[dict[str, tuple[str, ...]]] = {}  # {score: degradations it must tell}; else `blurred` and `noisy`
+    compares: ClassVar[Literal["images", "points", "features"]]  # features come with logits
+    better: ClassVar[dict[str, Direction]]  # {score: which direction is better}
+    literature_name: ClassVar[dict[str, str]] = {}  # {score: name with the literature's Inception weights}
+    needs_labels: ClassVar[bool] = False  # not computed for datasets without labels
+    sensitive_to: ClassVar[dict[str, tuple[str, ...]]] = {}  # {score: degradations that must worsen it}; default: all
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
         """What the score needs of the real samples besides their features, logits and labels; computed once and kept.
@@ -72,7 +72,7 @@ class Extractor(Component):
         """How images come to the size that the network takes, in words, for protocols."""
 
     @abstractmethod
-    def deliver(self, target: Path) -> None:
+    def provide(self, target: Path) -> None:
         """Puts the weights at `target` as they were published; raises UserError if they can't be had unaltered."""
 
     @abstractmethod
@@ -121,11 +121,11 @@ def score_names(metric: Metric, identity: Identity | None) -> dict[str, str]:
     The names FID, KID and Inception Score belong to one set of weights alone. Raises UserError if there is no extractor
     and the metric needs one.
     """
-    if metric.takes != "features":
+    if metric.compares != "features":
         return {score: score for score in metric.better}
     if identity is None:
         raise UserError(
             f"params.yaml: evaluation.extractor: is absent, and {', '.join(metric.better)} needs one; name it"
         )
-    known = metric.known_as if identity.literature else {}
+    known = metric.literature_name if identity.literature else {}
     return {score: known.get(score, f"{score}_{identity.name}") for score in metric.better}

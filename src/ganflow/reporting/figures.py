@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ganflow.reporting.charts import Plot, Series, by_variant
 from ganflow.reporting.runs import RunRecord
-from ganflow.reporting.strips import STRIP, pictures
+from ganflow.reporting.sample_grids import PROGRESSION, pictures
 
 COLOURS = (
     "#0072b2",
@@ -68,9 +68,9 @@ def plot_figure(plots: list[Plot]) -> bytes:
 
 
 @matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
-def strip_figure(runs: list[RunRecord]) -> bytes:
+def progression_figure(runs: list[RunRecord]) -> bytes:
     """One dataset's samples over training, one row a variant (its first seed), titled with the iteration; PNG."""
-    rows = [(variant, pictures(seeds[0], STRIP)) for variant, seeds in by_variant(runs).items()]
+    rows = [(variant, pictures(seeds[0], PROGRESSION)) for variant, seeds in by_variant(runs).items()]
     columns = max(len(frames) for _, frames in rows)
     side = WIDTH / max(columns, 4)
     figure = Figure(figsize=(side * columns, (side + 0.22) * len(rows)), layout="constrained")

@@ -1,6 +1,6 @@
 """Figures of runs on points, PNG: what the critic makes of the plane or the line, and what its constraint makes of it.
 
-Drawn from what a run leaves beside its sample figures (training/sample_figures.py); a row or column for each variant,
+Plotted from what a run leaves beside its sample figures (training/sample_figures.py); a row or column for each variant,
 of its first seed.
 """
 
@@ -85,8 +85,8 @@ def _scored(run: RunRecord) -> str:
     words = [f"EM {scores['exact_em']:.3f}"] if "exact_em" in scores else []
     if "missed_modes" in scores:
         words.append(f"missed {scores['missed_modes']:.0f}")
-    if "stray_points" in scores:
-        words.append(f"near {1 - scores['stray_points']:.0%}")
+    if "high_quality_samples" in scores:
+        words.append(f"near {scores['high_quality_samples']:.0%}")
     return ", ".join(words)
 
 

@@ -20,13 +20,13 @@ from ganflow.reporting.dataset_entry import FINGERPRINT, fingerprint, open_datas
 from ganflow.reporting.run_entry import PARENT, PUBLISHED, Unfinished, advance, delete_run, finish, open_run
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.tables import score_tables
-from ganflow.reporting.tracking import Place
+from ganflow.reporting.tracking_store import TrackingStore
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-FOLLOWER = "ganflow.follower"
+WATCHER = "ganflow.watcher"
 
 
 class Published(NamedTuple):
@@ -38,41 +38,41 @@ class Published(NamedTuple):
 
 
 def publish(
-    experiment: Experiment, runs: list[RunRecord], place: Place, followed: frozenset[str] = frozenset()
+    experiment: Experiment, runs: list[RunRecord], store: TrackingStore, followed: frozenset[str] = frozenset()
 ) -> Published:
     """Brings MLflow up to date with some finished runs.
 
     What stands there as running is marked as killed, but for those `followed`, by their fingerprints. Raises UserError
     if MLflow can't be written, and says how far it came.
     """
-    stamp = Path("build") / f"published-{place.database.name}.json"
+    stamp = Path("build") / f"published-{store.database.name}.json"
     wanted = {run.manifest["fingerprint"]: run.scored for run in runs}
     Path("build").mkdir(exist_ok=True)
-    with FileLock(place.lock):
-        seen = {} if place.server else _stamped(stamp, place.database)
+    with FileLock(store.lock):
+        seen = {} if store.server else _stamped(stamp, store.database)
         if seen and wanted.items() <= seen["published"].items():
             return Published(0, len(wanted), seen["page"])
         done = 0
         try:
-            with place.client() as client:
-                board = Board(client, place, experiment)
-                board.read(wanted)
-                new = [run for run in runs if run.manifest["fingerprint"] not in board.complete]
+            with store.client() as client:
+                view = ExperimentView(client, store, experiment)
+                view.read(wanted)
+                new = [run for run in runs if run.manifest["fingerprint"] not in view.complete]
                 known = done = len(runs) - len(new)
                 with Progress("publish", len(new), "runs") as progress:
                     for run in new:
-                        board.finish(run)
+                        view.finish(run)
                         done += 1
                         progress.advance()
-                board.summarise(runs)
-                board.end_abandoned(followed)
-                page = board.page(runs)
+                view.summarise(runs)
+                view.end_abandoned(followed)
+                page = view.page(runs)
         except UserError as error:
             raise UserError(
                 f"{error}; {done} of {len(runs)} runs are published; run `python -m ganflow publish` again, it goes on"
             ) from None
-        if not place.server:
-            seen = {"database": _identity(place.database), "published": board.complete | wanted, "page": page}
+        if not store.server:
+            seen = {"database": _identity(store.database), "published": view.complete | wanted, "page": page}
             write_json(stamp, seen)
     return Published(len(new), known, page)
 
@@ -90,13 +90,13 @@ def _identity(database: Path) -> list[int]:
     return [status.st_ino, status.st_mtime_ns, status.st_size]
 
 
-class Board:
+class ExperimentView:
     """One experiment in MLflow, as it was when it was read, and what is written there."""
 
-    def __init__(self, client: "MlflowClient", place: Place, experiment: Experiment):
-        self.client, self.place, self.experiment = client, place, experiment
-        self.home = place.experiment_id(client, experiment.experiment)
-        self.follower = digest_value([platform.node(), str(Path.cwd())])[:16]
+    def __init__(self, client: "MlflowClient", store: TrackingStore, experiment: Experiment):
+        self.client, self.store, self.experiment = client, store, experiment
+        self.home = store.experiment_id(client, experiment.experiment)
+        self.watcher = digest_value([platform.node(), str(Path.cwd())])[:16]
         self.there: dict[str, Run] = {}  # by fingerprint
         self.complete: dict[str, str] = {}  # {fingerprint: fingerprint of its scores}
 
@@ -147,7 +147,7 @@ class Board:
         advance(self.client, there, run, self.experiment.datasets[run.dataset], after)
         if there.info.status != status:
             self.client.update_run(there.info.run_id, status=status)
-        self.client.set_tag(there.info.run_id, FOLLOWER, self.follower)
+        self.client.set_tag(there.info.run_id, WATCHER, self.watcher)
 
     def summarise(self, runs: list[RunRecord]) -> None:
         """Brings the datasets' runs up to date, and puts every run below its dataset's."""
@@ -161,9 +161,9 @@ class Board:
             summarise(self.client, parent, mine)
 
     def end_abandoned(self, followed: frozenset[str]) -> None:
-        """Marks as killed what a follower of this folder showed as running and no longer follows."""
+        """Marks as killed what a watcher of this folder showed as running and no longer follows."""
         for known, run in self.there.items():
-            mine = not self.place.server or run.data.tags.get(FOLLOWER) == self.follower
+            mine = not self.store.server or run.data.tags.get(WATCHER) == self.watcher
             if (
                 run.info.status in ("RUNNING", "SCHEDULED")
                 and PARENT in run.data.tags

@@ -15,13 +15,13 @@ from ganflow.artifacts import write_file
 from ganflow.config import Dataset
 from ganflow.reporting.captions import CAPTIONS
 from ganflow.reporting.charts import TITLES, Plot, by_variant, charts
-from ganflow.reporting.figures import COLOURS, image_figure, plot_figure, strip_figure
-from ganflow.reporting.neighbours import distances, neighbour_figure, with_neighbours
+from ganflow.reporting.figures import COLOURS, image_figure, plot_figure, progression_figure
+from ganflow.reporting.nearest_neighbours import distances, neighbour_figure, with_neighbours
 from ganflow.reporting.points import point_figures
 from ganflow.reporting.published import compared
 from ganflow.reporting.published_numbers import published_for
 from ganflow.reporting.runs import RunRecord
-from ganflow.reporting.strips import film_length, images_a_side, open_picture, pictures
+from ganflow.reporting.sample_grids import frames_per_run, images_a_side, open_picture, pictures
 from ganflow.reporting.tables import Table
 
 STILLS = {
@@ -47,7 +47,7 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
     """
     name = table.dataset
     write_file(folder / "curves" / f"{name}.csv", _curves(runs))
-    write_file(folder / "figures" / f"{name}_samples.png", strip_figure(runs))
+    write_file(folder / "figures" / f"{name}_samples.png", progression_figure(runs))
     drawn = point_figures(runs) if runs[0].points else {}
     neighbours = with_neighbours(runs)
     if neighbours:
@@ -101,7 +101,7 @@ def _chart(folder: Path, name: str, figure: str, plots: list[Plot]) -> dict[str,
 
 
 def _film(run: RunRecord, runs: int) -> list[Frame]:
-    frames = pictures(run, film_length(runs))
+    frames = pictures(run, frames_per_run(runs))
     return [Frame(iteration, _webp(Image.fromarray(pixels))) for iteration, pixels in frames]
 
 

@@ -54,18 +54,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except Exception as error:
         if (mistake := _mistake(error)) is None:
-            if log := sys.modules.get("ganflow.progress"):
-                log.say(traceback.format_exc(), shown=True)
+            if progress := sys.modules.get("ganflow.progress"):
+                progress.log(traceback.format_exc(), shown=True)
             raise
         _say(mistake)
         return 2
 
 
 def _say(sentences: str) -> None:
-    from ganflow.progress import say
+    from ganflow.progress import log
 
     for line in sentences.splitlines():
-        say(f"ganflow: {line}")
+        log(f"ganflow: {line}")
 
 
 def _mistake(error: Exception) -> str | None:
@@ -144,13 +144,13 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
     if stage in COMMANDS:
         return importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen) or 0
 
-    from ganflow.progress import log_to, say
+    from ganflow.progress import log, log_to
     from ganflow.stages.execution import device_of, log_path, write_log
     from ganflow.stages.units import unit_of
 
     unit = unit_of(experiment, device_of(experiment), stage, *chosen.values())
     log_to(log_path(unit, ".log"))
-    say(f"{unit}: started on {platform.node()}, process {os.getpid()}", shown=True)
+    log(f"{unit}: started on {platform.node()}, process {os.getpid()}", shown=True)
     importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen)
     write_log(
         unit,

@@ -15,8 +15,8 @@ from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data.costs import full_size_cost
 from ganflow.data.interfaces import SPLITS, Format, Source
 from ganflow.data.reader import Shards
-from ganflow.data.sources.drawn import Drawn
 from ganflow.data.sources.rendered import Rendered
+from ganflow.data.sources.sampled import Sampled
 from ganflow.data.writing import write_shards
 from ganflow.evaluation.degradations import degraded
 from ganflow.evaluation.extraction import WEIGHTS, Extraction, extraction_of
@@ -25,7 +25,7 @@ from ganflow.evaluation.interfaces import Metric, Samples, curve_metric, extract
 from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of
 from ganflow.networks.building import parameter_count
-from ganflow.progress import say
+from ganflow.progress import log
 from ganflow.stages.digests import PACKAGE
 from ganflow.stages.graph import STAGES
 from ganflow.stages.status import iteration_of
@@ -36,7 +36,7 @@ from ganflow.training.step_times import StepTimes, grids, images_used, measured,
 DRAWN = 50  # images, a multiple of five as CIFAR-10's batches need it
 SCORED = 50  # images
 IMPORTS = "import ganflow.stages.train"
-MADE_HERE = ("rendered", "drawn")  # sources
+MADE_HERE = ("rendered", "sampled")  # sources
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ class CostModel:
         if evaluation.curve:
             _, trainer = self._step_times(unit.axes[1], dataset)
             metric = curve_metric(evaluation)
-            each = making + (extracting if metric.takes == "features" else 0) + self._metric(dataset, metric)
+            each = making + (extracting if metric.compares == "features" else 0) + self._metric(dataset, metric)
             count = (snapshots(trainer.training) + 1) * evaluation.curve.images
             took += count * each
         if evaluation.extractor:
@@ -163,7 +163,7 @@ class CostModel:
 
     def _real(self, dataset: Dataset) -> tuple[int, int]:
         """How many real samples of each split are looked at."""
-        return tuple(min(self.experiment.evaluation.most_real, _counts(dataset)[split]) for split in SPLITS)
+        return tuple(min(self.experiment.evaluation.max_real_images, _counts(dataset)[split]) for split in SPLITS)
 
     @cached_property
     def start(self) -> float:
@@ -182,7 +182,7 @@ class CostModel:
                 self.unmeasured = True
                 return None
             folder = self.scratch / "extractor"
-            extractor.deliver(folder / WEIGHTS)
+            extractor.provide(folder / WEIGHTS)
         return extraction_of(evaluation, folder, self.device)
 
     def _extraction(self, dataset: Dataset) -> tuple[float, int]:
@@ -204,7 +204,7 @@ class CostModel:
         if known not in self.scoring:
             samples = self._tried(dataset)
             able = samples.labels is not None or not metric.needs_labels
-            if metric.takes == "features":
+            if metric.compares == "features":
                 if self.extraction is None:
                     return 0.0
                 by_features = self.extraction.of(samples.values)
@@ -227,9 +227,9 @@ class CostModel:
         )
         folder = self.scratch / name / "raw"
         if name not in self.drawings:
-            say(f"plan: drawing {DRAWN} samples of {dataset.format}")
+            log(f"plan: drawing {DRAWN} samples of {dataset.format}")
             folder.mkdir(parents=True)
-            took, _ = _timed(lambda: _source(dataset).deliver(form, folder))
+            took, _ = _timed(lambda: _source(dataset).provide(form, folder))
             size = sum(file.stat().st_size for file in folder.rglob("*"))
             self.drawings[name] = took / (DRAWN + 1), size / (DRAWN + 1)
         return *self.drawings[name], folder
@@ -251,7 +251,7 @@ class CostModel:
         """The step times of a variant at a dataset's resolution, and the trainer that they were measured by."""
         key = (variant, dataset.format, dataset.shape[0])
         if key not in self.times:
-            say(f"plan: a few iterations of {variant} on samples of {' x '.join(map(str, dataset.shape))}")
+            log(f"plan: a few iterations of {variant} on samples of {' x '.join(map(str, dataset.shape))}")
             shards, _ = self._sharded(dataset)
             chosen, training = self.experiment.variants[variant], self.experiment.training_of(variant)
             task = Task(variant, chosen, training, dataset.shape, bool(shards.classes))
@@ -270,7 +270,7 @@ def _source(dataset: Dataset) -> Source:
     if dataset.dimension is None:
         return Rendered(train=DRAWN, validation=1)
     at_zero = Choice(name="gaussian", settings={"mean": [0.0] * dataset.dimension})
-    return Drawn(distribution=at_zero, train=DRAWN, validation=1)
+    return Sampled(distribution=at_zero, train=DRAWN, validation=1)
 
 
 def _counts(dataset: Dataset) -> dict[str, int]:

@@ -15,4 +15,4 @@ def run(experiment: Experiment, dataset: str) -> None:
     source = component(Source, chosen.source, f"datasets.{dataset}.source")
     digests: dict[str, str] = {}
     with outputs(unit, known=digests) as folder:
-        digests.update(source.deliver(form, folder))
+        digests.update(source.provide(form, folder))

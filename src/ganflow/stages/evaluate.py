@@ -11,9 +11,9 @@ from ganflow.data.reader import Shards
 from ganflow.evaluation.curve import best_of, chooses, read_curve, scored_weights, snapshots
 from ganflow.evaluation.images import chosen_samples, real_samples, scored_images
 from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score_names
-from ganflow.evaluation.judges import Judges
-from ganflow.evaluation.memorisation import neighbours, picture
+from ganflow.evaluation.nearest_neighbours import neighbours, picture
 from ganflow.evaluation.sets import load_features, real_set
+from ganflow.evaluation.suite import MetricSuite
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
@@ -30,8 +30,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     compute_on(device)
     weights, shards, features, reference, trained, generated = unit.inputs
     train = Shards(shards / SPLITS[0], experiment.compute.threads)
-    real = real_set(train, features if asked.extractor else None, asked.most_real, values=False)
-    judges = Judges(asked, weights, labelled=train.labelled)
+    real = real_set(train, features if asked.extractor else None, asked.max_real_images, values=False)
+    judges = MetricSuite(asked, weights, labelled=train.labelled)
     judges.load(reference)
     file, checks = scored_weights(asked, trained), read_json(reference / "checks.json")
     _, about = load_tensors(file)
@@ -46,7 +46,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         if asked.extractor:
             found = neighbours(final.features, real.features, checks["real_distance"])
             write_json(folder / "neighbours.json", found.as_json)
-            indices = chosen_samples(train.count, asked.most_real)[found.nearest]
+            indices = chosen_samples(train.count, asked.max_real_images)[found.nearest]
             beside = real_samples(train, indices.ravel()).unflatten(0, indices.shape)
             images = (
                 scored_images(asked, *load_generator(file, device), device) if final.values is None else final.values
@@ -87,14 +87,14 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         write_json(folder / "score.json", content)
 
 
-def _samples(asked: Evaluation, judges: Judges, file: Path, generated: Path, name: str, device: str) -> Samples:
+def _samples(asked: Evaluation, judges: MetricSuite, file: Path, generated: Path, name: str, device: str) -> Samples:
     """What the metrics are to see of the samples by some weights: made again, if any looks at them, and features."""
-    values = scored_images(asked, *load_generator(file, device), device) if judges.sees_values else None
+    values = scored_images(asked, *load_generator(file, device), device) if judges.needs_values else None
     kept = load_features(generated, name) if asked.extractor else Samples()
     return Samples(values, None, kept.features, kept.logits)
 
 
-def _chosen(asked: Evaluation, judges: Judges) -> str | None:
+def _chosen(asked: Evaluation, judges: MetricSuite) -> str | None:
     """How the best iteration was chosen, in words."""
     if asked.curve is None:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ganflow.artifacts import digest_value, read_json, whole_directory, write_json, write_manifest
+from ganflow.artifacts import atomic_directory, digest_value, read_json, write_json, write_manifest
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.params_file import read_yaml
@@ -62,7 +62,7 @@ def outputs(unit: Unit, about: dict[str, Any] | None = None, known: Mapping[str,
         "versions": unit.versions,
         "code": unit.code,
     }
-    with whole_directory(unit.output) as partial:
+    with atomic_directory(unit.output) as partial:
         yield partial
         write_manifest(partial, about or {}, known, origin)
 

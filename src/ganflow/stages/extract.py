@@ -27,8 +27,8 @@ def run(experiment: Experiment, dataset: str) -> None:
         if extraction is None:
             return
         train, validation = (Shards(shards / split, experiment.compute.threads) for split in SPLITS)
-        held_out = real_samples(validation, chosen_samples(validation.count, experiment.evaluation.most_real))
-        chosen = chosen_samples(train.count, experiment.evaluation.most_real)
+        held_out = real_samples(validation, chosen_samples(validation.count, experiment.evaluation.max_real_images))
+        chosen = chosen_samples(train.count, experiment.evaluation.max_real_images)
         sets = dict(zip(SPLITS, (real_samples(train, chosen), held_out), strict=True)) | degraded(held_out)
         for name, images in sets.items():
             save_features(folder, name, extraction.of(images, f"{unit}, {name}"), extraction)

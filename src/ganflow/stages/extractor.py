@@ -13,4 +13,4 @@ def run(experiment: Experiment) -> None:
     extractor = extractor_of(experiment.evaluation)
     with outputs(unit) as folder:
         if extractor:
-            extractor.deliver(folder / WEIGHTS)
+            extractor.provide(folder / WEIGHTS)

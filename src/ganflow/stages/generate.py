@@ -4,7 +4,7 @@ once a run."""
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.curve import Curve, best_of, scored_weights, sees_values, snapshots, write_curve
+from ganflow.evaluation.curve import Curve, best_of, needs_values, scored_weights, snapshots, write_curve
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.images import scored_images
 from ganflow.evaluation.sets import real_set, save_features
@@ -32,7 +32,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     with outputs(unit) as folder:
         if evaluation.curve:
             train = Shards(shards / SPLITS[0], experiment.compute.threads)
-            real = real_set(train, features if extraction else None, evaluation.most_real, sees_values(evaluation))
+            kept, values = features if extraction else None, needs_values(evaluation)
+            real = real_set(train, kept, evaluation.max_real_images, values)
             curve, passed = Curve(evaluation, real, extraction, device), snapshots(trained, file.stem)
             rows = []
             with Progress(f"{unit}, curve", len(passed) + 1, "snapshots") as progress:

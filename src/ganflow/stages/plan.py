@@ -73,13 +73,13 @@ def _check_metrics(experiment: Experiment) -> None:
         named.append(("curve.metric", evaluation.curve.metric.name, curve))
     for where, name, metric in named:
         for key, dataset in experiment.datasets.items():
-            if (metric.takes == "points") != (dataset.dimension is not None):
-                right, wrong = ("points", "images") if metric.takes == "points" else ("images", "points")
+            if (metric.compares == "points") != (dataset.dimension is not None):
+                right, wrong = ("points", "images") if metric.compares == "points" else ("images", "points")
                 raise UserError(
                     f"params.yaml: evaluation.{where}: {name!r} compares {right}, and datasets.{key} has {wrong}; "
                     "give images and points experiments of their own"
                 )
-        if metric.takes == "features" and extractor is None:
+        if metric.compares == "features" and extractor is None:
             raise UserError(
                 f"params.yaml: evaluation.{where}: {name!r} compares features, and evaluation.extractor is absent; "
                 f"name one of {', '.join(names(Extractor))}"

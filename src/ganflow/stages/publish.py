@@ -4,43 +4,43 @@ from typing import TYPE_CHECKING
 
 from ganflow.artifacts import MANIFEST, SCRATCH, content_digest, read_json
 from ganflow.config import Experiment
-from ganflow.reporting import following
+from ganflow.reporting import watch
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.run_entry import Unfinished
 from ganflow.reporting.runs import RunRecord, load_run
-from ganflow.reporting.tracking import Place
+from ganflow.reporting.tracking_store import TrackingStore
 from ganflow.stages.execution import device_of, fingerprint
 from ganflow.stages.graph import RESULTS, STAGES
 from ganflow.stages.units import Unit, units
 
 if TYPE_CHECKING:
-    from ganflow.stages.live import LiveCurves
+    from ganflow.stages.snapshot_scores import SnapshotScores
 
 LOCAL = "http://127.0.0.1:5000"  # where `make ui` serves
 
 
 def run(experiment: Experiment, follow: bool = False) -> None:
     """Brings MLflow up to date with results/<experiment>; publishing twice changes nothing."""
-    place = Place.chosen()
+    store = TrackingStore.chosen()
     if follow:
-        from ganflow.stages.live import LiveCurves  # it takes torch to score, and publishing does not
+        from ganflow.stages.snapshot_scores import SnapshotScores  # it takes torch to score, and publishing does not
 
-        curves = LiveCurves(experiment)
+        curves = SnapshotScores(experiment)
         trainings = [unit for unit in units(experiment, device_of(experiment)) if unit.stage == "train"]
 
         def look() -> tuple[list[RunRecord], list[Unfinished]]:
             runs = finished(experiment)
             return runs, unfinished(trainings, runs, curves)
 
-        following.follow(experiment, look, place)
+        watch.watch(experiment, look, store)
     runs = finished(experiment)
     if not runs:
         print("MLflow: no run is finished; `dvc repro` makes them")
         return
-    new, known, page = publish(experiment, runs, place)
+    new, known, page = publish(experiment, runs, store)
     rest = len(experiment.runs) - len(runs)
     print(f"MLflow: {new} runs published, {known} were there already" + (f", {rest} are not finished" if rest else ""))
-    print(f"{'' if place.server else '`make ui` shows them: '}{place.server or LOCAL}{page}")
+    print(f"{'' if store.server else '`make ui` shows them: '}{store.server or LOCAL}{page}")
 
 
 def finished(experiment: Experiment) -> list[RunRecord]:
@@ -56,7 +56,7 @@ def finished(experiment: Experiment) -> list[RunRecord]:
     return found
 
 
-def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "LiveCurves") -> list[Unfinished]:
+def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "SnapshotScores") -> list[Unfinished]:
     """The trainings that have begun and are not yet trained and scored, as their newest checkpoints have them, with
     the scores of their snapshots."""
     done = {(run.dataset, run.variant, str(run.seed)) for run in finished}
@@ -65,7 +65,7 @@ def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "LiveCu
         if unit.axes in done or not all((folder / MANIFEST).is_file() for folder in unit.inputs):
             continue
         known = fingerprint(unit)
-        journal, samples, said = following.checkpointed(SCRATCH / "train" / known[:32])
+        journal, samples, said = watch.checkpointed(SCRATCH / "train" / known[:32])
         if samples:
             dataset, variant, seed = unit.axes
             about = {"fingerprint": known, "parameters": unit.parameters, "versions": unit.versions} | said

@@ -9,10 +9,10 @@ from ganflow.data.reader import Shards
 from ganflow.evaluation.checks import HELD_OUT, compared, flags, known_of
 from ganflow.evaluation.degradations import degraded, fewer_classes
 from ganflow.evaluation.interfaces import Samples
-from ganflow.evaluation.judges import Judges
-from ganflow.evaluation.memorisation import real_distance
+from ganflow.evaluation.nearest_neighbours import real_distance
 from ganflow.evaluation.sets import load_features, real_set
-from ganflow.progress import say
+from ganflow.evaluation.suite import MetricSuite
+from ganflow.progress import log
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
 
@@ -23,21 +23,21 @@ def run(experiment: Experiment, dataset: str) -> None:
     evaluation = experiment.evaluation
     weights, shards, features = unit.inputs
     kept = features if evaluation.extractor else None
-    train, held_out = (real_set(Shards(shards / split), kept, evaluation.most_real) for split in SPLITS)
+    train, held_out = (real_set(Shards(shards / split), kept, evaluation.max_real_images) for split in SPLITS)
     with outputs(unit) as folder:
-        judges = Judges(evaluation, weights, labelled=train.labels is not None)
-        judges.prepare(train)
-        judges.save(folder)
+        suite = MetricSuite(evaluation, weights, labelled=train.labels is not None)
+        suite.prepare(train)
+        suite.save(folder)
         checked = {HELD_OUT: held_out}
         for name, values in degraded(held_out.values).items():
             by_features = load_features(features, name) if kept else Samples()
             checked[name] = Samples(values, held_out.labels, by_features.features, by_features.logits)
         if fewer := fewer_classes(held_out):
             checked["fewer_classes"] = fewer
-        scores = {name: judges.scores(train, samples) for name, samples in checked.items()}
-        raised = [flag for metric, names in judges.each() for flag in flags(metric, names, scores)]
+        scores = {name: suite.scores(train, samples) for name, samples in checked.items()}
+        raised = [flag for metric, names in suite.each() for flag in flags(metric, names, scores)]
         known = known_of(experiment.datasets[dataset].format, len(train))
-        of_itself = judges.scores(train, train, known) if known else {}
+        of_itself = suite.scores(train, train, known) if known else {}
         literature = {score: compared(known[score], of_itself[score]) for score in known if score in of_itself}
         raised += [
             f"{score}: {len(train):,} training images score {about['found']:.4g}; the literature has {about['source']}"
@@ -45,7 +45,7 @@ def run(experiment: Experiment, dataset: str) -> None:
             if not about["agrees"]
         ]
         for flag in raised:
-            say(f"{unit}: {flag}")
+            log(f"{unit}: {flag}")
         checks = {name: {"samples": len(checked[name]), "scores": found} for name, found in scores.items()}
         about = {"checks": checks, "flags": raised, "literature": literature, "real_images": len(train)}
         about |= {"real_distance": real_distance(train.features)} if kept else {}

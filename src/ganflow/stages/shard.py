@@ -23,10 +23,10 @@ def run(experiment: Experiment, dataset: str) -> None:
         discard_scratch("download", archive["sha256"])
     name = fingerprint(unit)
     kept = scratch("shard", name)
-    left_out: dict[str, list[dict[str, str]]] = {}
-    with outputs(unit, {"left_out": left_out}) as folder:
+    skipped: dict[str, list[dict[str, str]]] = {}
+    with outputs(unit, {"skipped": skipped}) as folder:
         for split in SPLITS:
-            left_out[split] = write_shards(
+            skipped[split] = write_shards(
                 form.samples(raw, split),
                 folder / split,
                 dataset=dataset,
@@ -37,7 +37,7 @@ def run(experiment: Experiment, dataset: str) -> None:
                 encoding=chosen.encoding,
                 resize=chosen.resize,
                 processes=experiment.compute.threads,
-                most_broken=chosen.most_broken,
+                max_corrupt=chosen.max_corrupt,
                 kept=kept / split,
                 total=counts.get(split),
             )

@@ -152,14 +152,14 @@ def _extractor(experiment: Experiment, device: str) -> Recipe:
 def _extract(experiment: Experiment, device: str, dataset: str) -> Recipe:
     evaluation = experiment.evaluation
     parameters = evaluation.model_dump(mode="json", include={"extractor"}) | _compute(experiment, device)
-    parameters |= {"real_images": evaluation.most_real}
+    parameters |= {"real_images": evaluation.max_real_images}
     return Recipe(parameters, _chosen(evaluation, "extractor"), _scoring(experiment, dataset))
 
 
 def _reference(experiment: Experiment, device: str, dataset: str) -> Recipe:
     evaluation = experiment.evaluation
     parameters = evaluation.model_dump(mode="json", include={"metrics", "extractor"})
-    parameters |= {"real_images": evaluation.most_real, "format": experiment.datasets[dataset].format}
+    parameters |= {"real_images": evaluation.max_real_images, "format": experiment.datasets[dataset].format}
     parameters |= {"threads": experiment.compute.threads}
     return Recipe(parameters, _chosen(evaluation, "metrics", "extractor"), _scoring(experiment, dataset))
 

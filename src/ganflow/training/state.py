@@ -14,7 +14,7 @@ from safetensors.torch import load
 from torch import Tensor, nn, optim
 
 from ganflow.artifacts import digest_bytes, write_file
-from ganflow.progress import say
+from ganflow.progress import log
 from ganflow.training.weights import metadata, packed
 
 KEPT = 2
@@ -61,7 +61,7 @@ class Checkpoints:
         for file in self._files():
             content = file.read_bytes()
             if digest_bytes(content) != file.stem.partition("-")[2]:
-                say(f"{file}: damaged; going on from the checkpoint before")
+                log(f"{file}: damaged; going on from the checkpoint before")
                 continue
             return self._restore(content)
         return State()

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganflow import artifacts, progress
-from ganflow.data import fetching, transfer
+from ganflow.data import fetching, http_transfer
 from ganflow.data.fetching import fetch
 from ganflow.data.formats.cifar10 import ARCHIVE, Cifar10
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
@@ -40,8 +40,8 @@ CUT = 200_000  # bytes after which a connection breaks
 @pytest.fixture(autouse=True)
 def quick(tmp_path, monkeypatch):
     monkeypatch.setattr(artifacts, "SCRATCH", tmp_path / "scratch")
-    monkeypatch.setattr(transfer, "PAUSE", 0.001)
-    monkeypatch.setattr(transfer, "TIMEOUT", (2.0, 0.4))
+    monkeypatch.setattr(http_transfer, "PAUSE", 0.001)
+    monkeypatch.setattr(http_transfer, "TIMEOUT", (2.0, 0.4))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -159,15 +159,15 @@ def test_tries_again_when_the_server_is_busy(tmp_path, status):
 @pytest.mark.parametrize("unclear", ["soon", "1 Jan 2030 00:00:00 -0000"])
 def test_waits_as_long_as_the_server_asks_within_bounds(tmp_path, monkeypatch, unclear):
     waited = []
-    monkeypatch.setattr(transfer.time, "sleep", waited.append)
+    monkeypatch.setattr(http_transfer.time, "sleep", waited.append)
     busy = [Answer(status=503, after=after) for after in ("7", "99999", "Wed, 21 Oct 2065 07:28:00 GMT", unclear)]
     with serving(*busy, Answer()) as (url, asked):
         fetch((url,), tmp_path / "archive", DIGEST)
-    assert waited[:3] == [7, transfer.LONGEST_PAUSE, transfer.LONGEST_PAUSE] and 0 < waited[3] < 0.1
+    assert waited[:3] == [7, http_transfer.LONGEST_PAUSE, http_transfer.LONGEST_PAUSE] and 0 < waited[3] < 0.1
 
 
 def test_a_trickle_is_a_stall(tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer, "WINDOW", 0.2)
+    monkeypatch.setattr(http_transfer, "WINDOW", 0.2)
     with serving(Answer(cut=CUT, trickle=True), Answer()) as (url, asked):
         fetch((url,), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT
@@ -208,10 +208,10 @@ def refused(location, target, *words, digest=DIGEST, size=None):
 def test_gives_up_with_what_it_has(tmp_path):
     with serving(Answer(cut=CUT, ranges=False)) as (url, asked):
         refused(url, tmp_path / "archive", "gave up", "bytes are kept", "run again")
-        assert len(asked) <= transfer.TRIES + 2
+        assert len(asked) <= http_transfer.TRIES + 2
     with serving(Answer(status=503)) as (url, asked):
         refused(url, tmp_path / "archive", "HTTP 503")
-        assert len(asked) == transfer.TRIES
+        assert len(asked) == http_transfer.TRIES
 
 
 def test_nobody_answers(tmp_path):
@@ -275,7 +275,7 @@ import sys
 from pathlib import Path
 from ganflow import artifacts
 from ganflow import progress
-from ganflow.data import fetching, transfer
+from ganflow.data import fetching, http_transfer
 artifacts.SCRATCH = Path(sys.argv[3])
 fetching.fetch((sys.argv[1],), Path(sys.argv[2]), sys.argv[4])
 """
@@ -427,7 +427,7 @@ def test_whatever_two_mirrors_do_only_the_right_bytes_arrive(tmp_path_factory, f
         serving(*(Answer(**deed) for deed in second), Answer()) as (two, _),
     ):
         patch.setattr(artifacts, "SCRATCH", folder / "scratch")
-        patch.setattr(transfer, "PAUSE", 0.0)
+        patch.setattr(http_transfer, "PAUSE", 0.0)
         for _ in range(12):  # each run uses up a misdeed at least, or succeeds
             try:
                 fetch((one, two), folder / "archive", DIGEST, len(CONTENT) if known else None)
@@ -468,11 +468,11 @@ def test_a_failure_of_the_second_archive_does_not_cost_the_first(tmp_path, monke
             validation._replace(urls=(two,), bytes=len(OTHER), sha256=digest),
         )
         monkeypatch.setattr(LsunBedroom, "archives", small)
-        with pytest.raises(UserError, match="404"), artifacts.whole_directory(tmp_path / "raw") as folder:
-            Official().deliver(form, folder)
+        with pytest.raises(UserError, match="404"), artifacts.atomic_directory(tmp_path / "raw") as folder:
+            Official().provide(form, folder)
         assert not (tmp_path / "raw").exists()
-        with artifacts.whole_directory(tmp_path / "raw") as folder:
-            assert Official().deliver(form, folder) == {train.name: DIGEST, validation.name: digest}
+        with artifacts.atomic_directory(tmp_path / "raw") as folder:
+            assert Official().provide(form, folder) == {train.name: DIGEST, validation.name: digest}
         assert len(asked) == 1
     for found in (DIGEST, digest):
         artifacts.discard_scratch("download", found)
@@ -553,11 +553,11 @@ def test_official_source_checks_the_official_digest(tmp_path, monkeypatch):
     with serving(Answer()) as (url, _):
         small = ARCHIVE._replace(urls=(url,), bytes=len(CONTENT), sha256=DIGEST)
         monkeypatch.setattr(Cifar10, "archives", (small,))
-        Official().deliver(Cifar10(), tmp_path)
+        Official().provide(Cifar10(), tmp_path)
         assert (tmp_path / ARCHIVE.name).read_bytes() == CONTENT
         monkeypatch.setattr(Cifar10, "archives", (small._replace(bytes=ARCHIVE.bytes, sha256=ARCHIVE.sha256),))
         with pytest.raises(UserError, match=str(ARCHIVE.bytes)):
-            Official().deliver(Cifar10(), tmp_path / "again")
+            Official().provide(Cifar10(), tmp_path / "again")
 
 
 def test_files_source(tmp_path):
@@ -568,15 +568,15 @@ def test_files_source(tmp_path):
 
     place = {"location": str(tmp_path / "mine"), "sha256": DIGEST}
     several = {"location": [str(tmp_path / "nowhere"), str(tmp_path / "mine")], "sha256": DIGEST}
-    assert source(**{ARCHIVE.name: several}).deliver(Cifar10(), tmp_path / "first") == {ARCHIVE.name: DIGEST}
-    source(**{ARCHIVE.name: place}).deliver(Cifar10(), tmp_path / "raw")
+    assert source(**{ARCHIVE.name: several}).provide(Cifar10(), tmp_path / "first") == {ARCHIVE.name: DIGEST}
+    source(**{ARCHIVE.name: place}).provide(Cifar10(), tmp_path / "raw")
     assert (tmp_path / "raw" / ARCHIVE.name).read_bytes() == CONTENT
     with pytest.raises(UserError, match=f"sha256: {DIGEST}"):
-        source(**{ARCHIVE.name: {"location": place["location"]}}).deliver(Cifar10(), tmp_path / "other")
+        source(**{ARCHIVE.name: {"location": place["location"]}}).provide(Cifar10(), tmp_path / "other")
     with pytest.raises(UserError, match="did you mean `cifar-10-binary.tar.gz`"):
-        source(**{"cifar-10-binary.tgz": place}).deliver(Cifar10(), tmp_path / "other")
+        source(**{"cifar-10-binary.tgz": place}).provide(Cifar10(), tmp_path / "other")
     with pytest.raises(UserError, match=r"bedroom_val_lmdb.zip` is missing"):
-        source(**{"bedroom_train_lmdb.zip": place}).deliver(LsunBedroom(), tmp_path / "other")
+        source(**{"bedroom_train_lmdb.zip": place}).provide(LsunBedroom(), tmp_path / "other")
     for wrong in ([], [""], "", 5):
         with pytest.raises(UserError, match="location"):
             source(**{ARCHIVE.name: place | {"location": wrong}})

@@ -24,7 +24,7 @@ from ganflow.config import Experiment
 from ganflow.data import zip_file
 from ganflow.data.formats import lsun_bedroom
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
-from ganflow.data.interfaces import BrokenImage
+from ganflow.data.interfaces import CorruptImage
 from ganflow.errors import UserError
 from ganflow.params_file import checked
 from ganflow.stages import download, shard
@@ -213,7 +213,7 @@ def giant_png(side=40_000):
 )
 def test_lsun_broken_image_is_named(tmp_path, value, reason):
     [sample] = LsunBedroom().samples(one(tmp_path, value, b"\x00key"), "train")
-    with pytest.raises(BrokenImage) as caught:
+    with pytest.raises(CorruptImage) as caught:
         _ = sample.image
     assert caught.value.key == "hex 006b6579"
     assert re.search(reason, caught.value.reason) and " at 0x" not in caught.value.reason
@@ -332,7 +332,7 @@ def test_lsun_pictures_are_read_by_other_processes(tmp_path):
     again = [pickle.loads(pickle.dumps(sample)) for sample in found]
     assert all(len(pickle.dumps(sample)) < 1000 for sample in found)
     assert all(np.array_equal(a.image, b.image) for a, b in zip(found[:6], again[:6], strict=True))
-    with pytest.raises(BrokenImage) as caught:
+    with pytest.raises(CorruptImage) as caught:
         _ = again[6].image
     assert pickle.loads(pickle.dumps(caught.value)).key == "f" * 40
 
@@ -397,7 +397,7 @@ def test_stages_leave_out_broken_images_and_leave_nothing_in_the_scratch_folder(
     settings = YAML(typ="safe").load((TOP / "profiles/tiny.yaml").read_text())
     dataset = {"format": "lsun_bedroom", "source": {"files": {"archives": places}}, "resolution": 16}
     for most, fine in ((0.1, True), (0.0, False)):
-        settings["datasets"] = {"bedrooms": dataset | {"most_broken": most}}
+        settings["datasets"] = {"bedrooms": dataset | {"max_corrupt": most}}
         experiment = checked(Experiment, settings)
         if fine:
             download.run(experiment, "bedrooms")
@@ -405,7 +405,7 @@ def test_stages_leave_out_broken_images_and_leave_nothing_in_the_scratch_folder(
         else:
             with pytest.raises(UserError, match="bedrooms train: 1 of the first 6 images can't be used"):
                 shard.run(experiment, "bedrooms")
-        found = artifacts.read_json(tmp_path / "data/shards/bedrooms/manifest.json")["left_out"]
+        found = artifacts.read_json(tmp_path / "data/shards/bedrooms/manifest.json")["skipped"]
         assert found == {
             "train": [
                 {

@@ -10,7 +10,7 @@ from ganflow.config import Choice
 from ganflow.data.formats.points import Points
 from ganflow.data.interfaces import SPLITS, Distribution
 from ganflow.data.reader import Shards
-from ganflow.data.sources.drawn import Drawn
+from ganflow.data.sources.sampled import Sampled
 from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
 from ganflow.randomness import generator
@@ -54,9 +54,9 @@ def test_the_papers_toys_are_where_the_authors_code_puts_them():
 
 
 def delivered(folder, **settings):
-    source = Drawn.model_validate({"distribution": "eight_gaussians", "train": 300, "validation": 100} | settings)
+    source = Sampled.model_validate({"distribution": "eight_gaussians", "train": 300, "validation": 100} | settings)
     folder.mkdir()
-    source.deliver(Points(), folder)
+    source.provide(Points(), folder)
     return folder
 
 
@@ -115,7 +115,7 @@ def test_files_that_hold_something_else_are_refused(tmp_path, content, message):
 
 
 def test_a_source_says_what_it_cannot_deliver():
-    assert "dimension 2" in Drawn(distribution=Choice(name="eight_gaussians")).refusal(Points(), (3,))
-    assert Drawn(distribution=Choice(name="eight_gaussians")).refusal(Points(), (2,)) is None
+    assert "dimension 2" in Sampled(distribution=Choice(name="eight_gaussians")).refusal(Points(), (3,))
+    assert Sampled(distribution=Choice(name="eight_gaussians")).refusal(Points(), (2,)) is None
     with pytest.raises(UserError, match="did you mean `swiss_roll`"):
-        Drawn(distribution=Choice(name="swiss_rol")).modules(Points())
+        Sampled(distribution=Choice(name="swiss_rol")).modules(Points())

@@ -30,7 +30,7 @@ from ganflow.data.formats.lsun_bedroom import LsunBedroom
 from ganflow.data.sources.rendered import Rendered
 os.makedirs(sys.argv[1]); os.chdir(sys.argv[1])
 for form in (Cifar10(), LsunBedroom()):
-    Rendered(train=25, validation=7, seed=3).deliver(form, Path("."))
+    Rendered(train=25, validation=7, seed=3).provide(form, Path("."))
 """
 
 
@@ -54,7 +54,7 @@ def test_rendered_splits_differ_and_do_not_depend_on_counts(tmp_path):
     for train, validation in ((10, 10), (5, 4)):
         folder = tmp_path / str(train)
         folder.mkdir()
-        Rendered(train=train, validation=validation).deliver(Cifar10(), folder)
+        Rendered(train=train, validation=validation).provide(Cifar10(), folder)
         found[train] = {
             split: [sample.image.tobytes() for sample in Cifar10().samples(folder, split)]
             for split in ("train", "validation")

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganflow.data import reader, shards
-from ganflow.data.interfaces import BrokenImage, Sample
-from ganflow.data.pictures import square
+from ganflow.data.image_codec import center_crop_resize
+from ganflow.data.interfaces import CorruptImage, Sample
 from ganflow.data.reader import Shards, batch_indices, order
 from ganflow.data.shards import tar_header
 from ganflow.data.writing import write_shards
@@ -186,7 +186,7 @@ def test_a_damaged_archive_stops_the_writing_with_its_sentence(tmp_path, process
 
 
 def broken(key, reason):
-    raise BrokenImage(key, reason)
+    raise CorruptImage(key, reason)
 
 
 def with_broken(count, *at):
@@ -200,8 +200,8 @@ TOYS = {"dataset": "toys", "split": "train", "shape": (8, 8, 3), "shard_size": 4
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_broken_images_are_left_out_and_listed(tmp_path, processes):
-    left_out = write_shards(with_broken(11, 0, 5), tmp_path, **TOYS, processes=processes, most_broken=0.15)
-    assert left_out == [{"sample": f"{index:08d}", "key": f"k{index}", "reason": "cut short"} for index in (0, 5)]
+    skipped = write_shards(with_broken(11, 0, 5), tmp_path, **TOYS, processes=processes, max_corrupt=0.15)
+    assert skipped == [{"sample": f"{index:08d}", "key": f"k{index}", "reason": "cut short"} for index in (0, 5)]
     found = Shards(tmp_path)
     found.verify()
     assert np.array_equal(found.samples(np.arange(found.count)), np.delete(arrays(11), [0, 5], axis=0))
@@ -210,17 +210,17 @@ def test_broken_images_are_left_out_and_listed(tmp_path, processes):
 
 @pytest.mark.parametrize(("count", "most", "allowed"), [(11, 0.09, 1), (9, 0.1, 1), (20, 0.0, 0)])
 def test_too_many_broken_images_are_refused(tmp_path, count, most, allowed):
-    write_shards(with_broken(count, *range(allowed)), tmp_path / "few", **TOYS, most_broken=most)
-    sentence = f"toys train: {allowed + 1} of the first {count} .* allows {allowed}; .* 'k0': cut short; .*most_broken"
+    write_shards(with_broken(count, *range(allowed)), tmp_path / "few", **TOYS, max_corrupt=most)
+    sentence = f"toys train: {allowed + 1} of the first {count} .* allows {allowed}; .* 'k0': cut short; .*max_corrupt"
     with pytest.raises(UserError, match=sentence):
-        write_shards(with_broken(count, *range(allowed + 1)), tmp_path / "many", **TOYS, most_broken=most)
+        write_shards(with_broken(count, *range(allowed + 1)), tmp_path / "many", **TOYS, max_corrupt=most)
     assert not (tmp_path / "many" / "index.json").exists()
 
 
 def test_very_many_broken_images_are_refused_before_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr("ganflow.data.broken.MANY", 5)
+    monkeypatch.setattr("ganflow.data.corrupt.MANY", 5)
     with pytest.raises(UserError, match="6 of the first 6 images"):
-        write_shards(with_broken(20, *range(20)), tmp_path, **TOYS, most_broken=0.1)
+        write_shards(with_broken(20, *range(20)), tmp_path, **TOYS, max_corrupt=0.1)
 
 
 def test_an_empty_split_is_refused(tmp_path):
@@ -228,14 +228,14 @@ def test_an_empty_split_is_refused(tmp_path):
         make(tmp_path, 0)
 
 
-def test_square():
+def test_center_crop_resize():
     image = Image.new("RGB", (30, 10), "red")
     image.paste("blue", (10, 0, 20, 10))
-    assert np.array_equal(square(image, 10), np.full((10, 10, 3), (0, 0, 255)))
-    assert np.array_equal(square(image, 5), np.full((5, 5, 3), (0, 0, 255)))
-    assert np.array_equal(square(image.rotate(90, expand=True), 40), np.full((40, 40, 3), (0, 0, 255)))
+    assert np.array_equal(center_crop_resize(image, 10), np.full((10, 10, 3), (0, 0, 255)))
+    assert np.array_equal(center_crop_resize(image, 5), np.full((5, 5, 3), (0, 0, 255)))
+    assert np.array_equal(center_crop_resize(image.rotate(90, expand=True), 40), np.full((40, 40, 3), (0, 0, 255)))
     exact = arrays(1, 16)[0]
-    assert np.array_equal(square(Image.fromarray(exact), 16), exact)
+    assert np.array_equal(center_crop_resize(Image.fromarray(exact), 16), exact)
 
 
 # ---- what is not as it should be

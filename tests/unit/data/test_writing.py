@@ -14,8 +14,8 @@ from PIL import Image
 from test_shards import CLASSES, arrays, make, refused
 
 from ganflow.data import shards
-from ganflow.data.interfaces import BrokenImage, Sample
-from ganflow.data.pictures import square
+from ganflow.data.image_codec import center_crop_resize
+from ganflow.data.interfaces import CorruptImage, Sample
 from ganflow.data.reader import Shards
 from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
@@ -31,7 +31,7 @@ def slow(index: int, calls: Path | None = None, seconds: float = 0.0) -> np.ndar
             file.write(f"{index}\n")
     time.sleep(seconds)
     if index % 11 == 0:
-        raise BrokenImage(f"k{index}", "cut short")
+        raise CorruptImage(f"k{index}", "cut short")
     return np.full((8, 8, 3), index, np.uint8)
 
 
@@ -44,7 +44,7 @@ def write(folder, **options):
     """Shards of forty samples, four of them broken, with a scratch folder beside them."""
     given = forty(options.pop("calls", None), options.pop("seconds", 0.0))
     kept = folder.with_name(folder.name + "-kept")
-    return write_shards(given, folder, **ABOUT, **options, most_broken=0.1, kept=kept)
+    return write_shards(given, folder, **ABOUT, **options, max_corrupt=0.1, kept=kept)
 
 
 def same(one: Path, other: Path) -> bool:
@@ -173,9 +173,11 @@ def test_damaged_packed_shards_are_named(tmp_path):
 def test_no_filter_lets_fine_patterns_through_as_coarse_ones(resize):
     y, x = np.mgrid[:256, :256]
     fine = np.repeat((127.5 + 100 * np.sin(2 * np.pi * x * 0.47))[..., None], 3, 2)
-    assert square(Image.fromarray(fine.astype(np.uint8)), 64, resize)[:, 4:-4].std() < 10  # 70 without averaging
+    assert (
+        center_crop_resize(Image.fromarray(fine.astype(np.uint8)), 64, resize)[:, 4:-4].std() < 10
+    )  # 70 without averaging
     coarse = np.repeat((127.5 + 100 * np.sin(2 * np.pi * (x + 0.5) / 64))[..., None], 3, 2)
-    small = square(Image.fromarray(coarse.round().astype(np.uint8)), 64, resize)[:, 4:-4, 0]
+    small = center_crop_resize(Image.fromarray(coarse.round().astype(np.uint8)), 64, resize)[:, 4:-4, 0]
     expected = 127.5 + 100 * np.sin(2 * np.pi * (4 * (np.arange(64) + 0.5)) / 64)
     assert abs(small - expected[4:-4]).max() < 3
 
@@ -183,6 +185,8 @@ def test_no_filter_lets_fine_patterns_through_as_coarse_ones(resize):
 def test_box_is_the_mean_of_the_pixels_beneath():
     image = arrays(1, 64)[0]
     mean = image.reshape(16, 4, 16, 4, 3).mean((1, 3))
-    assert abs(square(Image.fromarray(image), 16, "box") - mean).max() <= 0.5 + 1e-9
+    assert abs(center_crop_resize(Image.fromarray(image), 16, "box") - mean).max() <= 0.5 + 1e-9
     wide = np.concatenate([np.zeros((64, 5, 3), np.uint8), image, np.zeros((64, 6, 3), np.uint8)], axis=1)
-    assert np.array_equal(square(Image.fromarray(wide), 16, "box"), square(Image.fromarray(image), 16, "box"))
+    assert np.array_equal(
+        center_crop_resize(Image.fromarray(wide), 16, "box"), center_crop_resize(Image.fromarray(image), 16, "box")
+    )

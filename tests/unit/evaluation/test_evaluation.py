@@ -54,7 +54,7 @@ BY_CONTENT = {"points": "corners", "images": "rooms", "features": "blobs"}
 
 def split(name: str, request: pytest.FixtureRequest) -> tuple[Samples, Samples]:
     """Real samples and fresh ones, of what a metric takes: halves of a fixture."""
-    samples = request.getfixturevalue(BY_CONTENT[METRICS[name].takes])
+    samples = request.getfixturevalue(BY_CONTENT[METRICS[name].compares])
     return samples.take(slice(None, len(samples) // 2)), samples.take(slice(len(samples) // 2, None))
 
 
@@ -63,7 +63,7 @@ def test_every_metric_keeps_the_contract(name, request):
     metric = METRICS[name]()
     for key, field in type(metric).model_fields.items():
         assert field.description, f"{name}.{key} is not described"
-    assert metric.better and set(metric.known_as) <= set(metric.better)
+    assert metric.better and set(metric.literature_name) <= set(metric.better)
     real, fresh = split(name, request)
     prepared = metric.prepare(real)
     assert all(value.is_contiguous() for value in prepared.values())
@@ -76,7 +76,7 @@ def test_every_metric_keeps_the_contract(name, request):
     assert all(torch.equal(kept[key], prepared[key]) for key in prepared), "scoring changed what was prepared"
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if METRICS[name].takes == "features"])
+@pytest.mark.parametrize("name", [name for name in METRICS if METRICS[name].compares == "features"])
 def test_metrics_of_features_look_at_nothing_else_of_generated_samples(name, blobs):
     metric, real, fresh = METRICS[name](), blobs.take(slice(500)), blobs.take(slice(500, None))
     prepared = metric.prepare(real)
@@ -86,7 +86,7 @@ def test_metrics_of_features_look_at_nothing_else_of_generated_samples(name, blo
 DEGRADED_BY = {
     "exact_em": ("noise", "strays"),
     "missed_modes": ("dropped classes", "strays"),
-    "stray_points": ("noise", "strays"),
+    "high_quality_samples": ("noise", "strays"),
     "sliced_wasserstein": ("noise", "uniform"),
     "frechet_distance": ("noise", "dropped classes"),
     "kernel_distance": ("noise", "dropped classes"),

@@ -33,7 +33,7 @@ def weights_of(fidelity, tmp_path_factory):
     """{name of an extractor: a file of its weights}; at random for Inception, whose own need the network."""
     folder = tmp_path_factory.mktemp("weights")
     torch.save(fidelity.state_dict(), folder / "inception")
-    EfficientNetLite0().deliver(folder / "efficientnet_lite0")
+    EfficientNetLite0().provide(folder / "efficientnet_lite0")
     return {name: folder / name for name in NAMES}
 
 
@@ -90,7 +90,7 @@ def test_altered_weights_are_refused(name, weights_of, tmp_path, monkeypatch):
         expected = digest(weights_of[name])
         extractor = extractor_class(name)(weights=str(tmp_path / "altered"), sha256=expected)
     with pytest.raises(UserError) as caught:
-        extractor.deliver(target)
+        extractor.provide(target)
     assert hashlib.sha256(altered).hexdigest() in str(caught.value) and expected in str(caught.value)
     assert "\n" not in str(caught.value) and not target.exists()
 
@@ -145,7 +145,7 @@ def test_efficientnets_weights_come_without_a_network(tmp_path, monkeypatch):
         raise AssertionError("it asked the network")
 
     monkeypatch.setattr("socket.socket.connect", no_network)
-    EfficientNetLite0().deliver(tmp_path / "raw" / "weights")
+    EfficientNetLite0().provide(tmp_path / "raw" / "weights")
     assert digest(tmp_path / "raw" / "weights") == efficientnet_lite0.SHA256
     assert (tmp_path / "raw" / "weights").stat().st_size == efficientnet_lite0.BYTES
 
@@ -191,10 +191,10 @@ def test_inception_gives_torch_fidelitys_numbers(fidelity, weights_of):
 def test_inceptions_weights_are_a_file_that_you_have(weights_of, tmp_path, monkeypatch):
     monkeypatch.setattr(inception, "ADDRESSES", ())
     found = digest(weights_of["inception"])
-    Inception(weights=str(weights_of["inception"]), sha256=found).deliver(tmp_path / "weights")
+    Inception(weights=str(weights_of["inception"]), sha256=found).provide(tmp_path / "weights")
     assert digest(tmp_path / "weights") == found
     with pytest.raises(UserError, match=f"sha256: {found}"):
-        Inception(weights=str(weights_of["inception"])).deliver(tmp_path / "again")
+        Inception(weights=str(weights_of["inception"])).provide(tmp_path / "again")
 
 
 def test_the_published_address_is_asked_when_no_file_is_given(tmp_path, monkeypatch):
@@ -204,9 +204,9 @@ def test_the_published_address_is_asked_when_no_file_is_given(tmp_path, monkeypa
         monkeypatch.setattr(inception, "SHA256", hashlib.sha256(answer.content).hexdigest())
         monkeypatch.setattr(inception, "BYTES", len(answer.content))
         (tmp_path / "mine").write_bytes(b"mine")
-        Inception(weights=str(tmp_path / "mine"), sha256=digest(tmp_path / "mine")).deliver(tmp_path / "one")
+        Inception(weights=str(tmp_path / "mine"), sha256=digest(tmp_path / "mine")).provide(tmp_path / "one")
         assert first == asked == []
-        Inception().deliver(tmp_path / "two")
+        Inception().provide(tmp_path / "two")
         assert len(first) == len(asked) == 1
     assert (tmp_path / "two").read_bytes() == answer.content
 

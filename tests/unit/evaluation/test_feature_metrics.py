@@ -17,15 +17,15 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from ganflow.errors import UserError
+from ganflow.evaluation.distances import BLOCK, distance_blocks, nearest_distances
 from ganflow.evaluation.interfaces import Metric, Samples
 from ganflow.evaluation.metrics import frechet_distance as frechet
 from ganflow.evaluation.metrics.classes import Classes
 from ganflow.evaluation.metrics.classifier_score import ClassifierScore
+from ganflow.evaluation.metrics.duplicates import Duplicates
 from ganflow.evaluation.metrics.frechet_distance import FrechetDistance, moments
 from ganflow.evaluation.metrics.kernel_distance import KernelDistance
 from ganflow.evaluation.metrics.manifold import Manifold
-from ganflow.evaluation.metrics.repeats import Repeats
-from ganflow.evaluation.neighbours import BLOCK, distance_blocks, nearest_distances
 
 SIDE = 24  # features of a sample where none else are said
 seeds = st.integers(0, 2**32 - 1)
@@ -279,7 +279,7 @@ def test_a_set_covers_itself(count, offset, seed):
 def test_repeats_of_fresh_samples_are_as_rare_as_the_quantile():
     real, fresh = normal(4000, 6), normal(4000, 6, seed=1)
     for quantile in (0.01, 0.1):
-        found = scores(Repeats(quantile=quantile), real, fresh)
+        found = scores(Duplicates(quantile=quantile), real, fresh)
         spread = 5 * (quantile / 4000) ** 0.5  # a nearest pair is counted twice
         assert all(value == pytest.approx(quantile, abs=spread) for value in found.values())
 
@@ -288,7 +288,7 @@ def test_repeats_count_copies():
     real, fresh = normal(1000, 6), normal(1000, 6, seed=1)
     fresh[:300] = real[-300:]
     fresh[500:700] = fresh[700:900]
-    before, found = scores(Repeats(), real, normal(1000, 6, seed=1)), scores(Repeats(), real, fresh)
+    before, found = scores(Duplicates(), real, normal(1000, 6, seed=1)), scores(Duplicates(), real, fresh)
     assert found["training_copies"] == pytest.approx(0.3, abs=before["training_copies"] + 1e-9)
     assert found["near_duplicates"] == pytest.approx(0.4, abs=before["near_duplicates"] + 1e-9)
     assert found["training_copies"] >= 0.3 and found["near_duplicates"] >= 0.4
@@ -306,7 +306,7 @@ def test_repeats_against_their_definition(count):
         return d.min(1)
 
     first = y[: min(count)], x[: min(count)]
-    assert scores(Repeats(quantile=0.2), real, generated) == {
+    assert scores(Duplicates(quantile=0.2), real, generated) == {
         "near_duplicates": np.mean(nearest(first[0], first[0]) <= np.quantile(nearest(first[1], first[1]), 0.2)),
         "training_copies": np.mean(nearest(y, x) <= np.quantile(nearest(x, x), 0.2)),
     }
@@ -372,7 +372,7 @@ def test_classes_missed_and_their_shares(blobs):
 
 @pytest.mark.parametrize(
     ("metric", "count"),
-    [(FrechetDistance(), 1), (KernelDistance(), 1), (ClassifierScore(), 9), (Manifold(), 3), (Repeats(), 1)],
+    [(FrechetDistance(), 1), (KernelDistance(), 1), (ClassifierScore(), 9), (Manifold(), 3), (Duplicates(), 1)],
 )
 def test_too_few_samples_are_refused(metric, count, blobs):
     few = replace(blobs, logits=blobs.features).take(slice(count))
@@ -382,7 +382,7 @@ def test_too_few_samples_are_refused(metric, count, blobs):
 
 
 @pytest.mark.parametrize(
-    ("metric", "count"), [(FrechetDistance(), 1), (Manifold(), 5), (Repeats(), 1), (Classes(), 14)]
+    ("metric", "count"), [(FrechetDistance(), 1), (Manifold(), 5), (Duplicates(), 1), (Classes(), 14)]
 )
 def test_too_few_real_samples_are_refused(metric, count, blobs):
     with pytest.raises(UserError, match=str(count)):

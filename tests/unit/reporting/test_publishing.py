@@ -27,7 +27,7 @@ from ganflow.reporting.models import NEEDS
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.run_entry import PARENT, PUBLISHED
 from ganflow.reporting.runs import RunRecord, load_runs
-from ganflow.reporting.tracking import Place
+from ganflow.reporting.tracking_store import TrackingStore
 from ganflow.stages import publish as stage
 from ganflow.training.weights import load_generator
 
@@ -43,9 +43,9 @@ from pathlib import Path
 from test_report import experiment_of
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.runs import load_runs
-from ganflow.reporting.tracking import Place
+from ganflow.reporting.tracking_store import TrackingStore
 experiment = experiment_of((1,))
-found = publish(experiment, load_runs(experiment, Path("results")), Place())
+found = publish(experiment, load_runs(experiment, Path("results")), TrackingStore())
 print(json.dumps([found.new, found.known, sorted({"mlflow", "mlflow.server", "flask", "torch"} & set(sys.modules))]))
 """
 RUNS = 6
@@ -67,7 +67,7 @@ def published():
     """(client, active runs) of mlflow.db here, read from a copy: MLflow keeps its connections by name."""
     copy = Path(f"{uuid.uuid4()}.db").absolute()
     shutil.copy("mlflow.db", copy)
-    with Place(copy).client() as client:
+    with TrackingStore(copy).client() as client:
         return client, client.search_runs([client.get_experiment_by_name("synthetic").experiment_id])
 
 
@@ -172,8 +172,8 @@ def test_a_publisher_cut_off_anywhere_goes_on_and_nothing_is_there_twice(runs, e
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, method, cut_off)
         with pytest.raises(KeyboardInterrupt):
-            publish(experiment, runs, Place(Path("mlflow.db")))
-    new, known, _ = publish(experiment, runs, Place(Path("mlflow.db")))
+            publish(experiment, runs, TrackingStore(Path("mlflow.db")))
+    new, known, _ = publish(experiment, runs, TrackingStore(Path("mlflow.db")))
     assert new + known == RUNS and new >= 1
     check(runs)
 
@@ -197,19 +197,19 @@ def test_a_run_says_what_was_edited_since_the_commit(tmp_path, monkeypatch, envi
 
 
 def test_scores_computed_anew_replace_the_published_ones(runs, experiment):
-    assert publish(experiment, runs, Place())[:2] == (RUNS, 0)
+    assert publish(experiment, runs, TrackingStore())[:2] == (RUNS, 0)
     again = make_score(Path("results/synthetic"), runs[0], 0.5)
-    assert publish(experiment, load_runs(experiment, Path("results")), Place())[:2] == (1, RUNS - 1)
+    assert publish(experiment, load_runs(experiment, Path("results")), TrackingStore())[:2] == (1, RUNS - 1)
     check([again, *runs[1:]])
 
 
 def test_runs_that_stand_there_twice_or_are_left_running_are_put_right(runs, experiment):
-    publish(experiment, runs, Place())
-    with Place().client() as client:
+    publish(experiment, runs, TrackingStore())
+    with TrackingStore().client() as client:
         home = client.get_experiment_by_name("synthetic").experiment_id
         for tags in ({FINGERPRINT: runs[0].manifest["fingerprint"]}, {FINGERPRINT: "gone", PARENT: "some"}):
             client.create_run(home, tags=tags)
-    publish(experiment, runs, Place())
+    publish(experiment, runs, TrackingStore())
     client, shown = published()
     [abandoned] = [run for run in shown if run.data.tags[FINGERPRINT] == "gone"]
     assert abandoned.info.status == "KILLED"
@@ -217,7 +217,7 @@ def test_runs_that_stand_there_twice_or_are_left_running_are_put_right(runs, exp
 
 
 def test_a_moved_folder_shows_its_images_and_its_generators_load_back_bit_equal_without_a_clone(runs, experiment):
-    publish(experiment, runs, Place())
+    publish(experiment, runs, TrackingStore())
     os.rename(Path.cwd(), moved := Path.cwd().with_name("moved"))
     os.chdir(moved)
     latent = np.random.default_rng(5).standard_normal((3, LATENT), np.float32)
@@ -259,7 +259,7 @@ def imports(tree: ast.AST) -> list[str]:
 def test_a_damaged_database_is_named(runs, experiment):
     Path("mlflow.db").write_text("no database")
     with pytest.raises(UserError, match="mlflow.db: MLflow can't write there .* move it away"):
-        publish(experiment, runs, Place())
+        publish(experiment, runs, TrackingStore())
 
 
 def test_the_runs_of_params_that_are_not_finished_are_left_out(runs, experiment, capsys):

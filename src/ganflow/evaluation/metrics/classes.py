@@ -24,10 +24,10 @@ class Classes(Metric):
     shares are those that the same classifier finds.
     """
 
-    takes: ClassVar = "features"
+    compares: ClassVar = "features"
     better: ClassVar = {"missed_classes": "lower", "high_quality": "higher", "class_kl": "lower"}
     needs_labels: ClassVar = True
-    sees: ClassVar = {"missed_classes": ("fewer_classes",), "class_kl": ("fewer_classes",)}
+    sensitive_to: ClassVar = {"missed_classes": ("fewer_classes",), "class_kl": ("fewer_classes",)}
     components: int = Field(64, ge=1, le=4096, description="principal components at most")
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:

@@ -15,9 +15,9 @@ SEED = 2020  # of the shuffle before splitting; torch-fidelity's own, so that it
 class ClassifierScore(Metric):
     """exp E KL(p(y|x) || p(y)): 1 at worst, the number of classes at best; p(y) is each split's own mean."""
 
-    takes: ClassVar = "features"
+    compares: ClassVar = "features"
     better: ClassVar = {"classifier_score": "higher"}
-    known_as: ClassVar = {"classifier_score": "inception_score"}
+    literature_name: ClassVar = {"classifier_score": "inception_score"}
     splits: int = Field(10, ge=1, le=1000, description="parts that the samples are split into and scored by")
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:

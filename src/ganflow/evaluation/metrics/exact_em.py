@@ -13,7 +13,7 @@ from ganflow.optimal_transport import transport_plan
 class ExactEM(Metric):
     """The first points of each set, each of the same mass."""
 
-    takes: ClassVar = "points"
+    compares: ClassVar = "points"
     better: ClassVar = {"exact_em": "lower"}
     most: int = Field(2000, ge=2, le=10_000, description="points of each set at most; time grows as its cube")
 

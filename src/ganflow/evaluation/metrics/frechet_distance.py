@@ -20,9 +20,9 @@ class FrechetDistance(Metric):
     centred features are a factor of S2 themselves, it is the nuclear norm of the factors' product.
     """
 
-    takes: ClassVar = "features"
+    compares: ClassVar = "features"
     better: ClassVar = {"frechet_distance": "lower"}
-    known_as: ClassVar = {"frechet_distance": "fid"}
+    literature_name: ClassVar = {"frechet_distance": "fid"}
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
         """`mean` (f,) and `factor` (f, r) of the covariance, without its null directions; float64."""

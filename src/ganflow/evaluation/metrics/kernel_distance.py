@@ -15,9 +15,9 @@ SEED = 2020  # torch-fidelity's own, so that its numbers are these
 class KernelDistance(Metric):
     """The mean over random subsets of both sets; about 0, and as often below it, for sets of one distribution."""
 
-    takes: ClassVar = "features"
+    compares: ClassVar = "features"
     better: ClassVar = {"kernel_distance": "lower"}
-    known_as: ClassVar = {"kernel_distance": "kid"}
+    literature_name: ClassVar = {"kernel_distance": "kid"}
     subsets: int = Field(100, ge=1, le=10_000, description="random subsets of each set")
     subset_size: int = Field(1000, ge=2, le=10_000, description="samples of a subset; all of a smaller set")
 

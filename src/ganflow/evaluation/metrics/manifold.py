@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ganflow.errors import UserError
+from ganflow.evaluation.distances import distance_blocks, nearest_distances
 from ganflow.evaluation.interfaces import Metric, Samples
-from ganflow.evaluation.neighbours import distance_blocks, nearest_distances
 
 ROUNDING = 1 + 1e-12  # of squared radii: so that the neighbour that sets a radius lies in the ball
 
@@ -20,9 +20,9 @@ class Manifold(Metric):
     All depend on both counts, so only scores by equal counts compare.
     """
 
-    takes: ClassVar = "features"
+    compares: ClassVar = "features"
     better: ClassVar = {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"}
-    sees: ClassVar = {"recall": ("fewer_classes",), "coverage": ("blurred", "noisy", "fewer_classes")}
+    sensitive_to: ClassVar = {"recall": ("fewer_classes",), "coverage": ("blurred", "noisy", "fewer_classes")}
     k: int = Field(3, ge=1, le=100, description="neighbour that a ball of precision and recall reaches to")
     k_density: int = Field(5, ge=1, le=100, description="neighbour that a ball of density and coverage reaches to")
 

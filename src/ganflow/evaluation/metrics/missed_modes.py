@@ -14,7 +14,7 @@ NEAR = 3.0  # standard deviations
 class MissedModes(Metric):
     """Centres and deviation of the modes are those of the labelled real points, one deviation for all modes."""
 
-    takes: ClassVar = "points"
+    compares: ClassVar = "points"
     better: ClassVar = {"missed_modes": "lower"}
     needs_labels: ClassVar = True
 

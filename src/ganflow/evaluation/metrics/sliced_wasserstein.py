@@ -19,7 +19,7 @@ SMALLEST = 16  # pixels a side of the coarsest level
 class SlicedWasserstein(Metric):
     """Patches of 7x7 pixels, normalised by channel; positions and directions are fixed draws."""
 
-    takes: ClassVar = "images"
+    compares: ClassVar = "images"
     better: ClassVar = {"sliced_wasserstein": "lower"}
     patches: int = Field(16, ge=1, le=1024, description="patches of each image and level")
     directions: int = Field(128, ge=1, le=4096, description="random directions")

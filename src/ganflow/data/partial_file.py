@@ -12,7 +12,7 @@ from ganflow import artifacts
 from ganflow.progress import Progress
 
 
-class Part:
+class PartialFile:
     """The bytes of a file that are there: `part` in a folder; `state.json` says of which answer and how long it is.
 
     `total`: bytes of the whole, once known; `version`: ETag or date of it at `location`; `joined`: put together from

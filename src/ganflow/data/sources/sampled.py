@@ -17,7 +17,7 @@ from ganflow.data.interfaces import SPLITS, Distribution, Format, Sample, Source
 from ganflow.randomness import generator
 
 
-class Drawn(Source):
+class Sampled(Source):
     """So many points of a distribution for each split."""
 
     distribution: Annotated[Choice, In("data.distributions")] = Field(description="a file of data/distributions")
@@ -26,9 +26,9 @@ class Drawn(Source):
     seed: int = Field(0, ge=0, lt=2**31, description="of the points")
 
     @property
-    def drawn_from(self) -> Distribution:
+    def sampled_from(self) -> Distribution:
         """The distribution with its settings; raises UserError for an unknown one."""
-        return component(Distribution, self.distribution, "source.drawn.distribution")
+        return component(Distribution, self.distribution, "source.sampled.distribution")
 
     def counts(self, form: Format) -> dict[str, int]:
         return {split: getattr(self, split) for split in SPLITS}
@@ -36,17 +36,17 @@ class Drawn(Source):
     def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
         if not form.points:
             return "draws points, which have the format `points`"
-        dimension = self.drawn_from.dimension
+        dimension = self.sampled_from.dimension
         if shape != (dimension,):
             return f"draws points of dimension {dimension}, so the dataset's dimension is {dimension}"
         return None
 
     def modules(self, form: Format) -> tuple[str, ...]:
-        return (type(self.drawn_from).__module__,)
+        return (type(self.sampled_from).__module__,)
 
-    def deliver(self, form: Format, folder: Path) -> dict[str, str]:
+    def provide(self, form: Format, folder: Path) -> dict[str, str]:
         """Draws both splits and writes the format's files."""
-        found = self.drawn_from
+        found = self.sampled_from
 
         def draw(split: str) -> Iterator[Sample]:
             points, modes = found.draw(getattr(self, split), generator(self.seed, f"points/{split}"))

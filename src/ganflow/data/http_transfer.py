@@ -18,7 +18,7 @@ from typing import BinaryIO
 import requests
 import urllib3
 
-from ganflow.data.part import Part
+from ganflow.data.partial_file import PartialFile
 from ganflow.errors import UserError
 from ganflow.progress import Progress
 
@@ -46,7 +46,7 @@ class _Interrupted(Exception):
 class Transfer:
     """The way of a part towards a whole: `sha256` and `expected` bytes are what it must have, if that is known."""
 
-    def __init__(self, part: Part, name: str, sha256: str | None, expected: int | None):
+    def __init__(self, part: PartialFile, name: str, sha256: str | None, expected: int | None):
         self.part, self.name, self.sha256, self.expected = part, name, sha256, expected
         self.whole = False  # ask for the whole, because an answer to a range was wrong
 

@@ -8,11 +8,11 @@ from pydantic import Field
 from torch import Tensor
 
 from ganflow.errors import UserError
+from ganflow.evaluation.distances import nearest_distances
 from ganflow.evaluation.interfaces import Metric, Samples
-from ganflow.evaluation.neighbours import nearest_distances
 
 
-class Repeats(Metric):
+class Duplicates(Metric):
     """Near is what only `quantile` of the real samples are to their nearest other one: fresh real samples score about
     `quantile` themselves.
 
@@ -20,9 +20,9 @@ class Repeats(Metric):
     larger set; both scores hold for their counts alone.
     """
 
-    takes: ClassVar = "features"
+    compares: ClassVar = "features"
     better: ClassVar = {"near_duplicates": "lower", "training_copies": "lower"}
-    sees: ClassVar = {"near_duplicates": (), "training_copies": ()}  # they look at no quality
+    sensitive_to: ClassVar = {"near_duplicates": (), "training_copies": ()}  # they look at no quality
     quantile: float = Field(0.01, gt=0, lt=1, description="share of the real samples that are as near to one another")
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 
-from ganflow.data.interfaces import BrokenImage, Sample
+from ganflow.data.interfaces import CorruptImage, Sample
 from ganflow.errors import UserError
 
 MANY = 1000  # images; with more broken ones than that their share is judged before the last image is read
@@ -11,7 +11,7 @@ MANY = 1000  # images; with more broken ones than that their share is judged bef
 Left = dict[str, str]  # sample, key, reason
 
 
-class LeftOut:
+class SkippedImages:
     """The images of a split that can't be used: at most the share `most` of those `seen`, rounded up."""
 
     def __init__(self, where: str, most: float):
@@ -19,11 +19,11 @@ class LeftOut:
         self.seen = 0
         self.images: list[Left] = []  # in the order of the samples
 
-    def of(self, encoded: Iterable[tuple[Sample, bytes | BrokenImage]]) -> Iterator[bytes]:
+    def of(self, encoded: Iterable[tuple[Sample, bytes | CorruptImage]]) -> Iterator[bytes]:
         """What can be used; raises UserError at the end, or after MANY broken ones, if too many can't."""
         for sample, content in encoded:
             self.seen += 1
-            if isinstance(content, BrokenImage):
+            if isinstance(content, CorruptImage):
                 self.images.append({"sample": sample.key, "key": content.key, "reason": content.reason})
                 if len(self.images) > MANY:
                     self._check()
@@ -35,7 +35,7 @@ class LeftOut:
         if len(self.images) > (allowed := math.ceil(self.most * self.seen)):
             first = self.images[0]
             raise UserError(
-                f"{self.where}: {len(self.images)} of the first {self.seen} images can't be used, most_broken = "
+                f"{self.where}: {len(self.images)} of the first {self.seen} images can't be used, max_corrupt = "
                 f"{self.most} allows {allowed}; the first has the key {first['key']!r}: {first['reason']}; download "
-                "the archive again, or raise the dataset's most_broken"
+                "the archive again, or raise the dataset's max_corrupt"
             )

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganflow.errors import UserError
-from ganflow.evaluation.neighbours import distance_blocks, nearest_distances
+from ganflow.evaluation.distances import distance_blocks, nearest_distances
 from ganflow.training.image_files import as_grid
 
 FIRST, NEAREST, SHOWN = 6, 6, 3  # samples as they come, samples nearest to any real image, neighbours of each

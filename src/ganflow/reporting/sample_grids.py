@@ -11,14 +11,14 @@ from PIL import Image
 from ganflow.errors import UserError
 from ganflow.reporting.runs import RunRecord
 
-STRIP = 5  # grids in a printed strip
+PROGRESSION = 5  # grids in a printed strip
 FILM = 12  # grids of one run that the page's slider moves through, when the runs are few
 FILMS = 160  # grids of all runs together, so that the page stays a few megabytes
 SHORTEST = 5
 SIDE = 256  # pixels, about, that are shown of a grid
 
 
-def film_length(runs: int) -> int:
+def frames_per_run(runs: int) -> int:
     """How many grids of each run the page holds."""
     return min(FILM, max(SHORTEST, FILMS // runs))
 

@@ -1,7 +1,7 @@
 """Trainings in MLflow while they go on: a process beside them reads their checkpoints, so that no training waits.
 
-A server that is down is said once and tried again; what finishes is published; whatever ends the follower, no run is
-left running: it is marked as killed, and gone on with by the next follower or by `publish`.
+A server that is down is said once and tried again; what finishes is published; whatever ends the watcher, no run is
+left running: it is marked as killed, and gone on with by the next watcher or by `publish`.
 """
 
 import time
@@ -15,47 +15,47 @@ from filelock import FileLock
 
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.progress import say
+from ganflow.progress import log
 from ganflow.reporting.models import header
-from ganflow.reporting.publishing import Board, publish
+from ganflow.reporting.publishing import ExperimentView, publish
 from ganflow.reporting.run_entry import Unfinished
 from ganflow.reporting.runs import RunRecord
-from ganflow.reporting.tracking import Place
+from ganflow.reporting.tracking_store import TrackingStore
 
 SECONDS = 3.0  # between two looks
 
 Look = Callable[[], tuple[list[RunRecord], list[Unfinished]]]
 
 
-def follow(experiment: Experiment, look: Look, place: Place) -> None:
+def watch(experiment: Experiment, look: Look, store: TrackingStore) -> None:
     """Shows what `look` finds, the finished and the unfinished runs, until none is unfinished or it is interrupted."""
     total = len(experiment.datasets) * len(experiment.variants) * len(experiment.seeds)
-    follower, failing = Follower(experiment, place), ""
+    watcher, failing = Watcher(experiment, store), ""
     try:
         while True:
             try:
                 runs, unfinished = look()
-                follower.show(runs, unfinished)
+                watcher.show(runs, unfinished)
                 if failing:
-                    say(f"{place}: answers again")
+                    log(f"{store}: answers again")
                 failing = ""
                 if len(runs) == total:
                     return
             except (UserError, OSError) as error:
                 if not failing:
-                    say(f"{error} (tried again every {SECONDS:.0f} seconds)")
+                    log(f"{error} (tried again every {SECONDS:.0f} seconds)")
                 failing = str(error)
             time.sleep(SECONDS)
     finally:
         with suppress(UserError):
-            follower.end()
+            watcher.end()
 
 
-class Follower:
+class Watcher:
     """What MLflow was shown so far."""
 
-    def __init__(self, experiment: Experiment, place: Place):
-        self.experiment, self.place = experiment, place
+    def __init__(self, experiment: Experiment, store: TrackingStore):
+        self.experiment, self.store = experiment, store
         self.finished: dict[str, str] | None = None
         self.stages: dict[str, tuple[float, int, int]] = {}  # {fingerprint: (last iteration, grids, snapshots scored)}
         self.began = time.time()
@@ -66,33 +66,33 @@ class Follower:
         finished = {run.manifest["fingerprint"]: run.scored for run in runs}
         if finished != self.finished:
             followed = frozenset(run.manifest["fingerprint"] for run in unfinished)
-            found = publish(self.experiment, runs, self.place, followed)
+            found = publish(self.experiment, runs, self.store, followed)
             if found.new:
-                say(f"{self.place}: {found.new} runs published")
+                log(f"{self.store}: {found.new} runs published")
             self.finished = finished
         news = [run for run in unfinished if self.stages.get(run.manifest["fingerprint"]) != _stage(run)]
         if news:
             self.shows = True
-            with FileLock(self.place.lock), self.place.client() as client:
-                board = Board(client, self.place, self.experiment)
-                board.read(finished)
+            with FileLock(self.store.lock), self.store.client() as client:
+                view = ExperimentView(client, self.store, self.experiment)
+                view.read(finished)
                 for run in news:
                     known = run.manifest["fingerprint"]
                     after, *_ = self.stages.get(known, (-1,))
-                    board.advance(run, "RUNNING" if self._moves(run) else "SCHEDULED", after)
+                    view.advance(run, "RUNNING" if self._moves(run) else "SCHEDULED", after)
                     self.stages[known] = _stage(run)
 
     def _moves(self, run: Unfinished) -> bool:
-        """Whether a training has gone on since this follower began; if not, it may be one that was killed long ago."""
+        """Whether a training has gone on since this watcher began; if not, it may be one that was killed long ago."""
         return run.manifest["fingerprint"] in self.stages or run.samples[-1][1].stat().st_mtime >= self.began - 60
 
     def end(self) -> None:
         """Marks as killed what still stands as running."""
         if self.shows:
-            with FileLock(self.place.lock), self.place.client() as client:
-                board = Board(client, self.place, self.experiment)
-                board.read(self.finished or {})
-                board.end_abandoned(frozenset())
+            with FileLock(self.store.lock), self.store.client() as client:
+                view = ExperimentView(client, self.store, self.experiment)
+                view.read(self.finished or {})
+                view.end_abandoned(frozenset())
 
 
 Checkpointed = tuple[dict[str, np.ndarray], list[tuple[int, Path]], dict[str, Any]]

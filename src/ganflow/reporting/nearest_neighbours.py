@@ -3,7 +3,7 @@
 from ganflow.reporting.charts import by_variant
 from ganflow.reporting.figures import image_figure
 from ganflow.reporting.runs import Neighbours, RunRecord
-from ganflow.reporting.strips import open_picture
+from ganflow.reporting.sample_grids import open_picture
 
 
 def with_neighbours(runs: list[RunRecord]) -> dict[str, RunRecord]:

@@ -12,7 +12,7 @@ from ganflow.evaluation.interfaces import Metric, Samples, metrics_of, score_nam
 from ganflow.training.weights import load_tensors, save_tensors
 
 
-class Judges:
+class MetricSuite:
     """The metrics that say something of a dataset; those that need labels say nothing of one without."""
 
     def __init__(self, evaluation: Evaluation, weights: Path, labelled: bool):
@@ -34,9 +34,9 @@ class Judges:
         return {names[score]: sense for metric, names in self.each() for score, sense in metric.better.items()}
 
     @property
-    def sees_values(self) -> bool:
+    def needs_values(self) -> bool:
         """Whether any metric looks at images or points themselves."""
-        return any(metric.takes != "features" for metric in self.metrics.values())
+        return any(metric.compares != "features" for metric in self.metrics.values())
 
     def prepare(self, real: Samples) -> None:
         """Computes what the metrics need of the real samples."""

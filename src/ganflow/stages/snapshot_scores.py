@@ -6,7 +6,7 @@ from ganflow.artifacts import MANIFEST, SCRATCH, read_json
 from ganflow.config import Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.curve import Curve, Row, sees_values, snapshots
+from ganflow.evaluation.curve import Curve, Row, needs_values, snapshots
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.sets import real_set
 from ganflow.stages.execution import device_of
@@ -14,7 +14,7 @@ from ganflow.stages.status import changes
 from ganflow.stages.units import unit_of
 
 
-class LiveCurves:
+class SnapshotScores:
     """The curves of an experiment so far; every snapshot is scored once."""
 
     def __init__(self, experiment: Experiment):
@@ -47,7 +47,7 @@ class LiveCurves:
             extractor, shards = unit.inputs
             extraction = extraction_of(self.experiment.evaluation, extractor, self.device)
             features = unit.output if extraction else None
-            train, values = Shards(shards / SPLITS[0]), sees_values(self.experiment.evaluation)
-            real = real_set(train, features, self.experiment.evaluation.most_real, values)
+            train, values = Shards(shards / SPLITS[0]), needs_values(self.experiment.evaluation)
+            real = real_set(train, features, self.experiment.evaluation.max_real_images, values)
             self.curves[dataset] = Curve(self.experiment.evaluation, real, extraction, self.device)
         return self.curves[dataset]

@@ -12,11 +12,11 @@ from repository import TOP
 from tracking import free_port
 
 from ganflow.config import load
-from ganflow.reporting import following
-from ganflow.reporting.following import checkpointed
+from ganflow.reporting import watch
 from ganflow.reporting.run_entry import PARENT, Unfinished
 from ganflow.reporting.runs import load_runs
-from ganflow.reporting.tracking import Place
+from ganflow.reporting.tracking_store import TrackingStore
+from ganflow.reporting.watch import checkpointed
 
 PARAMS = """
 experiment: live
@@ -47,7 +47,7 @@ def shown():
     """(client, run) of the training in mlflow.db; None before it is there."""
     if not Path("mlflow.db").exists():
         return None
-    with Place(Path("mlflow.db").absolute()).client() as client:
+    with TrackingStore(Path("mlflow.db").absolute()).client() as client:
         if (home := client.get_experiment_by_name("live")) is None:
             return None
         found = [run for run in client.search_runs([home.experiment_id]) if PARENT in run.data.tags]
@@ -77,13 +77,13 @@ def test_a_training_is_shown_while_it_goes_on_and_is_the_same_run_in_the_end(tmp
     for stage in ("extractor", "download", "shard", "extract", "reference"):
         process = start(stage, *AXES[: stage != "extractor"], environment=environment)
         assert process.wait() == 0, process.communicate()
-    follower = start("publish", "--follow", environment=environment)
+    watcher = start("publish", "--follow", environment=environment)
     training = start("train", *AXES, environment=environment)
-    seen = until(in_training, follower)
+    seen = until(in_training, watcher)
     assert (seen.info.status, seen.data.params["training.iterations"]) == ("RUNNING", "3000")
     assert training.poll() is None  # it goes on
-    follower.send_signal(signal.SIGINT)
-    assert follower.wait(timeout=120) == 130
+    watcher.send_signal(signal.SIGINT)
+    assert watcher.wait(timeout=120) == 130
     assert shown()[1].info.status == "KILLED"
     again = start("publish", "--follow", environment=environment)
     assert training.wait() == 0
@@ -110,7 +110,7 @@ def test_a_training_is_shown_while_it_goes_on_and_is_the_same_run_in_the_end(tmp
 
 def test_a_server_that_is_down_ends_no_follower(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(following, "SECONDS", 0.1)
+    monkeypatch.setattr(watch, "SECONDS", 0.1)
     Path("params.yaml").write_text(PARAMS)
     looks = iter(range(5))
 
@@ -120,7 +120,7 @@ def test_a_server_that_is_down_ends_no_follower(tmp_path, monkeypatch, capsys):
         return [], []
 
     with pytest.raises(KeyboardInterrupt):
-        following.follow(load(), look, Place(server=f"http://127.0.0.1:{free_port()}"))
+        watch.watch(load(), look, TrackingStore(server=f"http://127.0.0.1:{free_port()}"))
     assert capsys.readouterr().err.count("MLflow can't write there") == 1
 
 
@@ -139,18 +139,18 @@ def test_an_interrupted_first_look_leaves_nothing_running(tmp_path, monkeypatch)
 
     monkeypatch.setattr(MlflowClient, "log_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        following.follow(load(), lambda: ([], [run]), Place())
+        watch.watch(load(), lambda: ([], [run]), TrackingStore())
     assert shown()[1].info.status == "KILLED"
 
 
 def test_a_grid_that_was_cut_off_is_written_again_under_its_own_name(tmp_path, monkeypatch):
-    """MLflow writes a picture, then a small copy of it; between the two anything may end the follower."""
+    """MLflow writes a picture, then a small copy of it; between the two anything may end the watcher."""
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS)
     about = {"fingerprint": "f", "parameters": {}, "versions": {}, "inputs": {"data/shards/rendered_objects": "1" * 64}}
     run = Unfinished("rendered_objects", "dcgan", 0, about, {}, [(0, Path("grid.png")), (400, Path("grid.png"))])
     Image.new("RGB", (8, 8), "red").save("grid.png")
-    place = Place(Path("mlflow.db"))
+    store = TrackingStore(Path("mlflow.db"))
     looks = iter(range(2))
 
     def look():
@@ -165,10 +165,10 @@ def test_a_grid_that_was_cut_off_is_written_again_under_its_own_name(tmp_path, m
         nonlocal looks
         looks = iter(range(2))
         with pytest.raises(KeyboardInterrupt):
-            following.follow(load(), look, place)
+            watch.watch(load(), look, store)
         return images()
 
-    monkeypatch.setattr(following, "SECONDS", 0.0)
+    monkeypatch.setattr(watch, "SECONDS", 0.0)
     before = followed()
     copy, picture = sorted(map(Path, before), key=lambda path: path.suffix, reverse=True)
     copy.unlink()

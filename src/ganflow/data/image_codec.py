@@ -18,7 +18,7 @@ FILTERS: dict[Resize, tuple[Image.Resampling, float | None]] = {
 }
 
 
-def square(image: Image.Image, resolution: int, resize: Resize = "lanczos") -> np.ndarray:
+def center_crop_resize(image: Image.Image, resolution: int, resize: Resize = "lanczos") -> np.ndarray:
     """The central square of an RGB image at `resolution` pixels a side, as uint8; smaller ones are enlarged.
 
     All filters cover the area of an output pixel (no aliasing; Parmar et al., 2022, arXiv 2104.11222).
@@ -33,14 +33,14 @@ def square(image: Image.Image, resolution: int, resize: Resize = "lanczos") -> n
     return np.asarray(cropped.resize((resolution, resolution), kind, reducing_gap=gap))
 
 
-def pack(image: np.ndarray) -> bytes:
+def encode_webp(image: np.ndarray) -> bytes:
     """uint8 (height, width, 3) as lossless WebP, by the fastest method."""
     packed = io.BytesIO()
     Image.fromarray(image).save(packed, "WEBP", lossless=True, method=0, quality=0)
     return packed.getvalue()
 
 
-def unpack(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:
+def decode_webp(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:
     """The image in a WebP, of exactly this (height, width, 3), as uint8; raises ValueError for anything else."""
     try:
         with Image.open(io.BytesIO(packed), formats=("WEBP",)) as image:

@@ -28,14 +28,14 @@ SETTINGS = {  # unless the user says otherwise
 
 
 @dataclass(frozen=True)
-class Place:
+class TrackingStore:
     """A database here, or a server by its address."""
 
     database: Path = DATABASE
     server: str | None = None
 
     @classmethod
-    def chosen(cls) -> "Place":
+    def chosen(cls) -> "TrackingStore":
         """The server that MLFLOW_TRACKING_URI names, else the database; raises UserError for another kind of place."""
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         if uri and not uri.startswith(("http://", "https://")):
