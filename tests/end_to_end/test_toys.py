@@ -57,7 +57,7 @@ def test_a_run_leaves_what_the_report_draws(made, dataset, variant):
     last = load_file(run / "samples/000000004.safetensors")
     dimension = 2 if dataset == "ring" else 1
     assert last["points"].shape == (16, dimension) and last["gradient_norms"].shape == (4,)
-    assert last["surface"].shape == ((65, 65) if dimension == 2 else (257,))
+    assert last["scores"].shape == ((65, 65) if dimension == 2 else (257,))
     with Image.open(run / "samples/000000004.png") as picture:
         assert picture.size == (256, 256) and len(set(picture.convert("RGB").get_flattened_data())) == 3
 
@@ -95,6 +95,13 @@ def test_commands_draw_points(made, monkeypatch, capsys):
     for name in ("s", "i"):
         with Image.open(f"build/{name}.png") as picture:
             assert picture.size == (256, 256)
+
+
+def test_the_cost_of_points_is_measured_as_that_of_images_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    assert main(["plan", "--cost"]) == 0
+    assert re.search(r"shard +2 +1,200 .* [1-9][\d.]* [kM]B", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -67,10 +67,10 @@ def _format(key: str, dataset: Dataset) -> Format:
 def _check_metrics(experiment: Experiment) -> None:
     """Raises UserError for a metric that can't compare a dataset's samples, or that lacks an extractor."""
     evaluation = experiment.evaluation
-    extractor = extractor_of(evaluation)
+    extractor = extractor_of(evaluation.extractor) if evaluation.extractor else None
     named = [("metrics", name, metric) for name, metric in metrics_of(evaluation).items()]
-    if curve := curve_metric(evaluation):
-        named.append(("curve.metric", evaluation.curve.metric.name, curve))
+    if curve := evaluation.curve:
+        named.append(("curve.metric", curve.metric.name, curve_metric(curve)))
     for where, name, metric in named:
         for key, dataset in experiment.datasets.items():
             if (metric.compares == "points") != (dataset.dimension is not None):
