@@ -1,4 +1,5 @@
-# make reproduce: set-up, then the whole experiment of params.yaml; make test: every check. VENV names another environment folder.
+# make reproduce: set-up, then the whole experiment of params.yaml; make check: lint, unit tests and contracts; make test: every check.
+# VENV names another environment folder.
 VENV ?= .venv
 PYTHON ?= python3.11
 export PATH := $(abspath $(VENV))/bin:$(PATH)
@@ -6,13 +7,16 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 READY := $(VENV)/.ganflow-$(shell cksum < requirements.lock | cut -d' ' -f1)
 
-.PHONY: reproduce test exact lint ui environment lock
+.PHONY: reproduce check test exact lint ui environment lock
 
 reproduce: environment
 	@python -m ganflow runs
 	@dvc repro --keep-going
 	@python -m ganflow publish || echo "The results are complete all the same"
 	@echo "Report: results/$$(sed -n 's/^experiment: *//p' params.yaml)/report/index.html; 'make ui' compares the runs in MLflow"
+
+check: lint
+	pytest -n 2 --dist loadgroup tests/unit tests/contracts
 
 test: lint
 	pytest -n 2 --dist loadgroup
@@ -26,6 +30,7 @@ lint: environment
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	lint-imports
+	mypy
 
 ui: export MLFLOW_TRACKING_URI :=
 ui: environment

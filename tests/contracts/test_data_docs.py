@@ -33,7 +33,7 @@ def test_the_table_of_hours_and_disk():
     for resolution, encoding, rate in re.findall(r"(\d+) px (\w+): ([\d,]+)", rates):
         for cores in (8, 32):
             cost = full_size_cost(LsunBedroom(), int(resolution), encoding, cores, float(rate.replace(",", "")))
-            sizes = [cost.archives, cost.unpacked, cost.shards, cost.peak, cost.peak_with_copies]
+            sizes = [cost.archives, cost.extracted, cost.shards, cost.peak, cost.peak_with_copies]
             row = [f"{resolution} px, {encoding}", str(cores), f"{60 * cost.hours:.0f}"]
             assert f"| {' | '.join(row + [f'{size / 1e9:,.0f}' for size in sizes])} |" in TEXT
     assert len(re.findall(r"^\| \d+ px, (?:raw|webp) \| \d+ \|", TEXT, re.MULTILINE)) == 8

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from ganflow import config
 
-PAGES = sorted([TOP / "README.md", *(TOP / "docs").glob("*.md")])
+PAGES = sorted([*TOP.glob("[A-Z]*.md"), TOP / "tests/README.md", *(TOP / "docs").glob("*.md")])
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -75,7 +75,7 @@ def test_a_page_names_only_what_is_there(page):
     for named in re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.\w+)`", text):
         known = named.startswith(made_later) or (TOP / named).exists() or (TOP / "src/ganflow" / named).exists()
         assert known or "<" in named, named
-    for command in re.findall(r"python -m ganflow (\w+)", text):
+    for command in re.findall(r"(?:python -m |^)ganflow (\w+)", text, re.MULTILINE):
         assert (TOP / f"src/ganflow/stages/{command}.py").exists(), command
 
 

@@ -1,1 +1,1 @@
-"""Data: formats of the official archives, sources that deliver them, deterministic shards and their reader."""
+"""Data: formats of the official archives, sources that provide them, deterministic shards and their reader."""

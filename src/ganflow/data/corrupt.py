@@ -1,4 +1,4 @@
-"""Images that can't be used are left out and listed, each with its key and the reason; too many of them are refused."""
+"""Images that can't be used are skipped and listed with key and reason; too many of them are an error."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -6,36 +6,36 @@ from collections.abc import Iterable, Iterator
 from ganflow.data.interfaces import CorruptImage, Sample
 from ganflow.errors import UserError
 
-MANY = 1000  # images; with more broken ones than that their share is judged before the last image is read
+EARLY_CHECK = 1000  # skipped images from which on the limit is checked before all images are read
 
-Left = dict[str, str]  # sample, key, reason
+Skipped = dict[str, str]  # sample, key, reason
 
 
 class SkippedImages:
-    """The images of a split that can't be used: at most the share `most` of those `seen`, rounded up."""
+    """The skipped images of a split: at most the share `limit` of those `seen`, rounded up."""
 
-    def __init__(self, where: str, most: float):
-        self.where, self.most = where, most
+    def __init__(self, where: str, limit: float):
+        self.where, self.limit = where, limit
         self.seen = 0
-        self.images: list[Left] = []  # in the order of the samples
+        self.images: list[Skipped] = []  # in the order of the samples
 
-    def of(self, encoded: Iterable[tuple[Sample, bytes | CorruptImage]]) -> Iterator[bytes]:
-        """What can be used; raises UserError at the end, or after MANY broken ones, if too many can't."""
+    def filter(self, encoded: Iterable[tuple[Sample, bytes | CorruptImage]]) -> Iterator[bytes]:
+        """Yields the usable images; raises UserError if more than the limit are skipped."""
         for sample, content in encoded:
             self.seen += 1
             if isinstance(content, CorruptImage):
                 self.images.append({"sample": sample.key, "key": content.key, "reason": content.reason})
-                if len(self.images) > MANY:
+                if len(self.images) > EARLY_CHECK:
                     self._check()
             else:
                 yield content
         self._check()
 
     def _check(self) -> None:
-        if len(self.images) > (allowed := math.ceil(self.most * self.seen)):
+        if len(self.images) > (allowed := math.ceil(self.limit * self.seen)):
             first = self.images[0]
             raise UserError(
                 f"{self.where}: {len(self.images)} of the first {self.seen} images can't be used, max_corrupt = "
-                f"{self.most} allows {allowed}; the first has the key {first['key']!r}: {first['reason']}; download "
+                f"{self.limit} allows {allowed}; the first has the key {first['key']!r}: {first['reason']}; download "
                 "the archive again, or raise the dataset's max_corrupt"
             )

@@ -1,4 +1,4 @@
-"""Encoded photographs as RGB pictures, upright, whatever mode they were saved in; colour profiles are not applied."""
+"""Decodes photographs of any mode to RGB, with EXIF orientation applied; colour profiles are not applied."""
 
 import io
 from contextlib import suppress
@@ -13,42 +13,42 @@ SMALLEST_SIDE = 16  # pixels
 LARGEST_IMAGE = 64_000_000  # pixels
 
 
-class _Unfit(Exception):
-    """Why a picture is not used although it might be decoded."""
+class _Unsupported(Exception):
+    """Why an image is skipped although it might be decodable."""
 
 
 def decode(value: bytes, key: str) -> Image.Image:
-    """A picture in RGB from its encoded bytes, told by their first ones; raises CorruptImage with this key."""
+    """Decodes an image to RGB, its format detected by the first bytes; raises CorruptImage with this key."""
     try:
         if not value:
-            raise _Unfit("empty")
+            raise _Unsupported("empty")
         with Image.open(io.BytesIO(value), formats=ENCODINGS) as image:
             if min(image.size) < SMALLEST_SIDE or image.width * image.height > LARGEST_IMAGE:
-                raise _Unfit(
+                raise _Unsupported(
                     f"{image.width}x{image.height} pixels, expected sides of at least {SMALLEST_SIDE} and at most "
                     f"{LARGEST_IMAGE} in all"
                 )
             image.load()
-            with suppress(Exception):  # a picture whose EXIF is broken stays as it lies
+            with suppress(Exception):  # an image with corrupt EXIF is not rotated
                 ImageOps.exif_transpose(image, in_place=True)
             return _to_rgb(image)
     except Image.DecompressionBombError:
         reason = f"more than {LARGEST_IMAGE} pixels"
     except UnidentifiedImageError:  # its own text holds a memory address
         reason = f"{len(value)} bytes that are not {', '.join(ENCODINGS[:-1])} or {ENCODINGS[-1]}"
-    except MemoryError:  # no fault of the picture: to leave it out would change the dataset in silence
+    except MemoryError:  # not the image's fault: skipping it would silently change the dataset
         raise
-    except _Unfit as error:
+    except _Unsupported as error:
         reason = str(error)
-    except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for broken bytes
+    except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for corrupt bytes
         reason = f"{len(value)} bytes that can't be decoded: {' '.join(str(error).split())[:200]}"
     raise CorruptImage(key, reason)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode in RGB: what is transparent lies on white, 16-bit grey is scaled to 8 bits."""
+    """Converts any mode to RGB: transparency is composited on white, 16-bit grey is scaled to 8 bits."""
     if image.mode == "CMYK" and "adobe" not in image.info:
-        image = ImageChops.invert(image)  # Pillow takes every JPEG's inks for inverted, as only Adobe writes them
+        image = ImageChops.invert(image)  # Pillow assumes Adobe's inverted CMYK for every JPEG
     if image.mode.startswith("I"):
         deep = np.asarray(image)
         grey = (deep.astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""Fetching one file from the first of its mirrors that has it: it appears whole, with the right digest, or not at all.
+"""Fetches one file from the first mirror that has it: the target appears complete and with the right sha256, or not.
 
-A download lies in a scratch folder named by the digest until the shard stage begins, so that neither a kill nor a
-deleted output brings 46 GB upon the network again. What a server says is not believed; a message says what came.
+A download stays in a scratch folder named by its digest until the shard stage starts, so that neither a kill nor a
+deleted output downloads 46 GB again.
 """
 
 import errno
@@ -16,96 +16,94 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from ganflow import artifacts
-from ganflow.data.http_transfer import Refused, Transfer
-from ganflow.data.partial_file import PartialFile
+from ganflow.data.http_transfer import PartialFile, SourceFailed, Transfer
 from ganflow.errors import UserError
 from ganflow.progress import Progress, log
 
 STAGE = "download"  # of the scratch folders
-FICLONE = 0x40049409  # ioctl of Linux: share the blocks of another file, each later write to which makes its own copy
+FICLONE = 0x40049409  # Linux ioctl: clone another file's blocks, copy-on-write
 
 
 def fetch(locations: Sequence[str], target: Path, sha256: str | None, expected_bytes: int | None = None) -> str:
     """Puts a file at `target` from the first of `locations` (paths, file:// or http(s):// URLs) that has it.
 
-    Returns its sha256. Raises UserError, which says for each what came, if none has a file of this sha256 and
-    size. Without a sha256 that is always so: the message holds the digest found; what was downloaded serves the next
-    run.
+    Returns its sha256. Raises UserError with the fault of each location if none has a file of this sha256 and size.
+    Without a sha256 it always raises: the message holds the digest found, and the download is kept for the next run.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     sha256 = sha256 or None
     faults = []
-    for location, following in zip(locations, (*locations[1:], None), strict=True):
+    for location, next_location in zip(locations, (*locations[1:], None), strict=True):
         try:
             if urlsplit(location).scheme in ("http", "https"):
                 return _download(location, locations, target, sha256, expected_bytes)
             return _copy(location, target, sha256, expected_bytes)
-        except Refused as fault:
+        except SourceFailed as fault:
             faults.append(f"{location}: {fault}")
-            if following:
-                log(f"{faults[-1]}; trying {following}")
-    raise UserError(faults[0] if len(faults) == 1 else f"{target.name}: no mirror brings it: {'; '.join(faults)}")
+            if next_location:
+                log(f"{faults[-1]}; trying {next_location}")
+    raise UserError(faults[0] if len(faults) == 1 else f"{target.name}: no mirror provides it: {'; '.join(faults)}")
 
 
 def _download(location: str, locations: Sequence[str], target: Path, sha256: str | None, expected: int | None) -> str:
-    untold = artifacts.digest_value(list(locations))  # names what is downloaded before its digest is known
-    name = sha256 or untold
+    unverified = artifacts.digest_value(list(locations))  # names the folder while the sha256 is unknown
+    name = sha256 or unverified
     artifacts.scratch(STAGE, name)
     with artifacts.scratch_lock(STAGE, name):
-        folder = artifacts.scratch(STAGE, name)  # again: who had the lock may have discarded it
-        before = artifacts.SCRATCH / STAGE / untold[:32]
+        folder = artifacts.scratch(STAGE, name)  # again: the previous holder of the lock may have deleted it
+        before = artifacts.SCRATCH / STAGE / unverified[:32]
         if sha256 and before.exists() and not any(folder.iterdir()):
             before.replace(folder)
         part = PartialFile(folder)
         Transfer(part, target.name, sha256, expected).complete(location)
-        found, size = part.sha256(), part.have
+        found, size = part.sha256(), part.size
         if sha256 and found != sha256:
-            fault = _wrong(part.path, size, found, sha256)
-            part.forget()
+            fault = _mismatch(part.path, size, found, sha256)
+            part.reset()
             raise fault
         return _finished(location, part.path, target, size, found, sha256)
 
 
 def _copy(location: str, target: Path, sha256: str | None, expected: int | None) -> str:
-    beside = _beside(target)
+    partial = _partial(target)
     try:
         path = _local(location)
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):
-            raise Refused("is not a regular file; check the path")
+            raise SourceFailed("is not a regular file; check the path")
         if expected not in (None, about.st_size):
-            raise Refused(f"has {about.st_size} bytes, expected {expected}; {_cure(path)}")
-        with path.open("rb") as source, beside.open("w+b") as copy:
+            raise SourceFailed(f"has {about.st_size} bytes, expected {expected}; {_advice(path)}")
+        with path.open("rb") as source, partial.open("w+b") as copy:
             found = _clone(source, copy, about.st_size, location)
         if sha256 and found != sha256:
-            raise _wrong(beside, about.st_size, found, sha256)
-        return _finished(location, beside, target, about.st_size, found, sha256)
+            raise _mismatch(partial, about.st_size, found, sha256)
+        return _finished(location, partial, target, about.st_size, found, sha256)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise Refused(f"can't be copied to {target} ({error.strerror}); check the path") from None
+        raise SourceFailed(f"can't be copied to {target} ({error.strerror}); check the path") from None
     finally:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def _local(location: str) -> Path:
     parts = urlsplit(location)
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
-        raise Refused(
-            f"nothing is fetched by {parts.scheme}://{parts.netloc}; write a path, file:///, http:// or https://"
+        raise SourceFailed(
+            f"{parts.scheme}://{parts.netloc} is not supported; write a path, file:///, http:// or https://"
         )
     return Path(unquote(parts.path) if parts.scheme else location)
 
 
 def _clone(source: BinaryIO, copy: BinaryIO, size: int, location: str) -> str:
-    """Makes `copy` hold what `source` holds, sharing its blocks where the file system can; returns the sha256.
+    """Copies `source` to `copy`, as a copy-on-write clone where the file system supports it; returns the sha256.
 
-    Never a hard link: what the user later writes to the source must not change the artifact.
+    Never a hard link: later writes to the source must not change the artifact.
     """
     try:
         fcntl.ioctl(copy.fileno(), FICLONE, source.fileno())
         shared = True
-    except OSError:  # another file system, or one that can't
+    except OSError:  # another file system, or no support for clones
         shared = False
         _check_room(Path(copy.name).parent, size, location)
     digest, origin = hashlib.sha256(), copy if shared else source
@@ -119,30 +117,30 @@ def _clone(source: BinaryIO, copy: BinaryIO, size: int, location: str) -> str:
 
 
 def _finished(location: str, file: Path, target: Path, size: int, found: str, sha256: str | None) -> str:
-    """Puts a file that has the right digest at the target; tells the digest by a UserError if none was given."""
+    """Moves a verified file to the target; raises UserError with the digest found if no sha256 was given."""
     if not sha256:
-        raise UserError(f"{location}: no sha256 is given; its {size} bytes have this one: `sha256: {found}`")
-    beside = _beside(target)
-    if file != beside:
-        beside.unlink(missing_ok=True)
+        raise UserError(f"{location}: has no sha256 in params.yaml; add that of its {size} bytes: `sha256: {found}`")
+    partial = _partial(target)
+    if file != partial:
+        partial.unlink(missing_ok=True)
         try:
-            os.link(file, beside)
+            os.link(file, partial)
         except OSError:  # another file system
             _check_room(target.parent, size, location)
-            shutil.copyfile(file, beside)
-    with beside.open("rb") as written:
+            shutil.copyfile(file, partial)
+    with partial.open("rb") as written:
         os.fsync(written.fileno())
-    beside.replace(target)
-    beside.unlink(missing_ok=True)  # still there if the target was the same file already
+    partial.replace(target)
+    partial.unlink(missing_ok=True)  # still there if the target was the same file already
     return found
 
 
-def _wrong(file: Path, size: int, found: str, sha256: str) -> Refused:
-    return Refused(f"its {size} bytes have the sha256 {found}, expected {sha256}; {_cure(file)}")
+def _mismatch(file: Path, size: int, found: str, sha256: str) -> SourceFailed:
+    return SourceFailed(f"its {size} bytes have the sha256 {found}, expected {sha256}; {_advice(file)}")
 
 
-def _cure(file: Path) -> str:
-    """What to do about wrong content, which depends on what came."""
+def _advice(file: Path) -> str:
+    """What to do about unexpected content."""
     with file.open("rb") as content:
         begin = content.read(60)
     if begin.lstrip().startswith(b"<"):
@@ -155,5 +153,5 @@ def _check_room(folder: Path, size: int, location: str) -> None:
         raise UserError(f"{folder}: has {free} bytes free, expected {size} for {location}; make room")
 
 
-def _beside(target: Path) -> Path:
+def _partial(target: Path) -> Path:
     return target.with_name(f".{target.name}.partial")

@@ -1,7 +1,8 @@
-"""The transfer of one file from an HTTP server that may stall, break off, lie or change it.
+"""Downloads one file over HTTP(S) into a partial file that survives a kill, from servers that may stall, disconnect,
+ignore ranges or change the file.
 
-No byte that is there is given up for less: an answer that begins anew is compared with the part, and where the digest
-is known, one mirror goes on where another stopped. What can't be right is refused with what came and from where.
+A download resumes with a range request. If the server answers with the whole file instead, its bytes are compared with
+those already stored, and only what differs is replaced. With a known sha256, one mirror resumes what another began.
 """
 
 import hashlib
@@ -13,78 +14,141 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import BinaryIO
 
 import requests
 import urllib3
 
-from ganflow.data.partial_file import PartialFile
+from ganflow import artifacts
 from ganflow.errors import UserError
 from ganflow.progress import Progress
 
-TRIES = 5  # in a row that bring less than a block more
-PAUSE = 1.0  # seconds before the second try, doubled for each further one, and spread so that clients do not march
-LONGEST_PAUSE = 120.0  # seconds, also when a server asks for more by Retry-After
-TIMEOUT = (20.0, 60.0)  # seconds to connect, and without a byte
-SLOWEST, WINDOW = 1 << 10, 120.0  # bytes a second over so many seconds: what is slower has stalled
-PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP answers worth another try
-BLOCK = 64 << 10  # bytes; a slow host fills it in a second
+TRIES = 5  # consecutive attempts that each receive less than one more block
+PAUSE = 1.0  # seconds before the second attempt; doubled for each further one, with random jitter
+LONGEST_PAUSE = 120.0  # seconds; also caps Retry-After
+TIMEOUT = (20.0, 60.0)  # seconds: to connect, to receive the next byte
+MIN_RATE, WINDOW = 1 << 10, 120.0  # bytes/s, averaged over WINDOW seconds, below which a transfer has stalled
+TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses that are retried
+BLOCK = 64 << 10  # bytes; small, so that progress on a slow host is recorded every second
 
 
-class Refused(Exception):
-    """A location that won't bring the file: what came, and what to do."""
+class SourceFailed(Exception):
+    """A location does not provide the file; the message says what it sent and what to do."""
 
 
 class _Interrupted(Exception):
-    """The transfer broke in a way that another try may mend, not before `wait` seconds."""
+    """A transient failure; retry after at least `wait` seconds."""
 
     def __init__(self, reason: str, wait: float = 0.0):
         super().__init__(reason)
         self.wait = wait
 
 
+class PartialFile:
+    """The bytes of a download received so far: the file `part` in a folder, described by `state.json`.
+
+    `total`: size of the whole file, if known. `version`: its ETag or Last-Modified at `location`. `joined`: whether the
+    bytes come from several responses, so that only the digest shows whether they belong to one file. The sha256 is
+    updated as bytes arrive; bytes of an earlier process are read once, because hashlib can't save its state.
+    """
+
+    def __init__(self, folder: Path):
+        self.path, self.state = folder / "part", folder / "state.json"
+        about = artifacts.read_json(self.state) if self.state.exists() else {}
+        self.total: int | None = about.get("total")
+        self.location, self.version = about.get("location", ""), about.get("version", "")
+        self.joined: bool = about.get("joined", False)
+        if not about:
+            self.path.unlink(missing_ok=True)
+        self.path.touch()
+        self.hash, self.hashed = hashlib.sha256(), 0
+
+    @property
+    def size(self) -> int:
+        """Bytes received."""
+        return self.path.stat().st_size
+
+    @property
+    def complete(self) -> bool:
+        return self.size == self.total
+
+    def record(self, **about: int | str | bool | None) -> None:
+        """Updates `total`, `location`, `version` and `joined`, here and in state.json."""
+        vars(self).update(about)
+        known = {"total": self.total, "location": self.location, "version": self.version, "joined": self.joined}
+        artifacts.write_json(self.state, known)
+
+    def reset(self) -> None:
+        """Discards all bytes and creates a new file: the old one may be hard-linked to a target or to a cache."""
+        self.path.unlink()
+        self.path.touch()
+        self.state.unlink(missing_ok=True)
+        self.total, self.location, self.version, self.joined = None, "", "", False
+        self.hash, self.hashed = hashlib.sha256(), 0
+
+    def truncate(self, size: int) -> None:
+        """Discards everything after the first `size` bytes."""
+        if size == 0:
+            return self.reset()
+        os.truncate(self.path, size)
+        self.hashed = -1  # unknown
+
+    def sha256(self) -> str:
+        """The digest of the bytes received; reads the file if another process received some of them."""
+        if self.hashed != self.size:
+            self.hash, self.hashed = hashlib.sha256(), 0
+            with self.path.open("rb") as file, Progress("hash partial download", self.size, "B") as progress:
+                while block := file.read(artifacts.BLOCK):
+                    self.hash.update(block)
+                    self.hashed += len(block)
+                    progress.advance(len(block))
+        return self.hash.hexdigest()
+
+
 class Transfer:
-    """The way of a part towards a whole: `sha256` and `expected` bytes are what it must have, if that is known."""
+    """Completes a partial file; `sha256` and `expected` (bytes) are those of the whole file, if known."""
 
     def __init__(self, part: PartialFile, name: str, sha256: str | None, expected: int | None):
         self.part, self.name, self.sha256, self.expected = part, name, sha256, expected
-        self.whole = False  # ask for the whole, because an answer to a range was wrong
+        self.whole = False  # request the whole file, after an invalid response to a range request
 
     def complete(self, location: str) -> None:
-        """Tries until the part is the whole; raises Refused when tries bring nothing any more.
+        """Retries until the file is complete; raises SourceFailed after TRIES attempts without progress.
 
-        What was there, or was joined from several answers, and has not the digest, is begun anew, once.
+        If the digest is wrong and some bytes were there before or come from several responses, downloads once more from
+        the start.
         """
         self.whole, found = False, self.part.complete
-        self._bring(location)
+        self._retry(location)
         if (found or self.part.joined) and self.sha256 not in (None, self.part.sha256()):
-            self.part.forget()
-            self._bring(location)
+            self.part.reset()
+            self._retry(location)
 
-    def _bring(self, location: str) -> None:
-        most, failures = self.part.have, 0
+    def _retry(self, location: str) -> None:
+        furthest, failures = self.part.size, 0
         while not self.part.complete:
             try:
                 self._request(location)
             except _Interrupted as error:
-                have = self.part.have
-                failures = 1 if have >= most + BLOCK else failures + 1
-                most = max(most, have)
+                have = self.part.size
+                failures = 1 if have >= furthest + BLOCK else failures + 1
+                furthest = max(furthest, have)
                 if failures >= TRIES:
-                    raise Refused(
-                        f"gave up after {TRIES} tries that brought nothing more ({error}); {have} bytes are kept, run "
-                        "again to go on"
+                    raise SourceFailed(
+                        f"gave up after {TRIES} attempts without progress ({error}); {have} bytes are kept, run again "
+                        "to resume"
                     ) from None
                 pause = PAUSE * 2 ** (failures - 1) * random.uniform(0.75, 1.25)
                 time.sleep(min(max(pause, error.wait), LONGEST_PAUSE))
 
     def _request(self, location: str) -> None:
-        """One request, for the bytes not yet there or, where they would not fit together, for the whole."""
-        part, have = self.part, self.part.have
+        """One request: for the missing bytes or, if they might not match those already there, for the whole file."""
+        part, have = self.part, self.part.size
         same = part.location == location and bool(part.version)
-        headers = {"Accept-Encoding": "identity"}  # or a .tar.gz may arrive unpacked
+        headers = {"Accept-Encoding": "identity"}  # else a .tar.gz may arrive decompressed
         if have and not self.whole and (same or self.sha256):
-            part.sha256()  # before the connection is opened, which would not wait
+            part.sha256()  # hash before connecting: the server would time out meanwhile
             headers |= {"Range": f"bytes={have}-"} | ({"If-Range": part.version} if same else {})
         try:
             with requests.get(location, headers=headers, stream=True, timeout=TIMEOUT) as response:
@@ -94,66 +158,68 @@ class Transfer:
         except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
             raise _Interrupted(_reason(error)) from None
         except requests.RequestException as error:
-            raise Refused(f"can't be fetched ({_reason(error)}); check the address") from None
+            raise SourceFailed(f"can't be fetched ({_reason(error)}); check the address") from None
 
-    def _accept(self, response: requests.Response, asked: int) -> tuple[int, int | None]:
-        """(first byte that comes, bytes of the whole if known); raises if this is not the file, or not its rest."""
+    def _accept(self, response: requests.Response, offset: int) -> tuple[int, int | None]:
+        """Checks the response; returns (offset of its first byte, size of the whole file if known)."""
         status = response.status_code
-        if status in PASSING:
-            raise _Interrupted(f"HTTP {status} {response.reason}", _wait(response.headers.get("Retry-After", "")))
-        if asked and status in (206, 416):
-            start = asked
+        if status in TRANSIENT:
+            raise _Interrupted(
+                f"HTTP {status} {response.reason}", _retry_after(response.headers.get("Retry-After", ""))
+            )
+        if offset and status in (206, 416):
+            start = offset
             found = re.fullmatch(
                 r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", response.headers.get("Content-Range", "").strip()
             )
             total = int(found[2]) if found and found[2] != "*" else self.part.total
-            if status == 416 or not found or int(found[1]) != asked or self.part.total not in (None, total):
+            if status == 416 or not found or int(found[1]) != offset or self.part.total not in (None, total):
                 self.whole = True
-                raise _Interrupted("the server sent another part than asked for, or the file changed")
+                raise _Interrupted("the server sent another range than requested, or the file changed")
         elif status == 200:
             self.whole = False
             start, length = 0, response.headers.get("Content-Length", "")
             total = int(length) if re.fullmatch(r"\d{1,18}", length) else None
         else:
-            raise Refused(f"answered HTTP {status} {response.reason}, expected the file; check the address")
+            raise SourceFailed(f"answered HTTP {status} {response.reason}, expected the file; check the address")
         if total is not None and self.expected not in (None, total):
-            raise Refused(
-                f"offers {total} bytes of {response.headers.get('Content-Type', 'unknown type')}{_whence(response)}, "
+            raise SourceFailed(
+                f"offers {total} bytes of {response.headers.get('Content-Type', 'unknown type')}{_via(response)}, "
                 f"expected {self.expected}; check the address, or take the file from elsewhere with the source `files`"
             )
         return start, total
 
     def _receive(self, response: requests.Response, location: str, start: int, total: int | None) -> None:
-        """Takes the bytes from `start` on: what is there already is compared, and kept as long as it is the same."""
-        part, before, limit = self.part, self.part.have, total or self.expected
+        """Receives the bytes from `start` on; bytes already stored are compared, and kept while they are equal."""
+        part, before, limit = self.part, self.part.size, total or self.expected
         tag, date = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
         about = {"total": total, "location": location, "version": date if tag.startswith("W/") else tag or date}
         if start == 0:
             part.hash, part.hashed = hashlib.sha256(), 0
         if before == start:
-            part.describe(**about, joined=start > 0)
-        at, watch = start, _Watch()
+            part.record(**about, joined=start > 0)
+        at, stall = start, _StallDetector()
         with part.path.open("r+b") as file, Progress(self.name, limit, "B", start) as progress:
-            while block := response.raw.read1(BLOCK, decode_content=False):  # what is there: a trickle must be seen
+            while block := response.raw.read1(BLOCK, decode_content=False):  # read1 returns early on a slow stream
                 if at == 0 and block.lstrip().startswith(b"<"):
-                    raise Refused(
-                        f"sent a web page{_whence(response)}, which begins with {_text(block)}; check the address"
+                    raise SourceFailed(
+                        f"sent a web page{_via(response)}, which begins with {_text(block)}; check the address"
                     )
                 if limit is not None and at + len(block) > limit:
-                    part.shrink(start)
-                    raise Refused(f"sent more than the {limit} bytes expected{_whence(response)}; check the address")
+                    part.truncate(start)
+                    raise SourceFailed(f"sent more than the {limit} bytes expected{_via(response)}; check the address")
                 if _put(file, block, at) and before > start:
-                    part.describe(**about, joined=False)  # the answer has left or passed what was there before
+                    part.record(**about, joined=False)  # this response differs from what was stored, or extends it
                     before = start
                 part.hash.update(block)
                 at += len(block)
                 part.hashed = at
                 progress.advance(len(block))
-                watch.saw(len(block))
+                stall.update(len(block))
         if limit is not None and at < limit:
             raise _Interrupted(f"ended after {at} of {limit} bytes")
         os.truncate(part.path, at)
-        part.describe(**about | {"total": at}, joined=start > 0)
+        part.record(**about | {"total": at}, joined=start > 0)
 
     def _check_room(self, size: int, location: str) -> None:
         folder = self.part.path.parent
@@ -161,22 +227,22 @@ class Transfer:
             raise UserError(f"{folder}: has {free} bytes free, expected {size} more for {location}; make room")
 
 
-class _Watch:
-    """Notices a transfer that is never silent for long and yet brings next to nothing."""
+class _StallDetector:
+    """Detects a transfer below MIN_RATE that never pauses long enough to time out."""
 
     def __init__(self) -> None:
         self.since, self.bytes = time.monotonic(), 0
 
-    def saw(self, count: int) -> None:
+    def update(self, count: int) -> None:
         self.bytes += count
         if (seconds := time.monotonic() - self.since) >= WINDOW:
-            if self.bytes < SLOWEST * seconds:
-                raise _Interrupted(f"brought only {self.bytes} bytes in {seconds:.0f} seconds")
+            if self.bytes < MIN_RATE * seconds:
+                raise _Interrupted(f"received only {self.bytes} bytes in {seconds:.0f} seconds")
             self.since, self.bytes = time.monotonic(), 0
 
 
 def _put(file: BinaryIO, block: bytes, at: int) -> bool:
-    """Makes the file hold `block` at byte `at`; True if it did not, and then it ends with the block."""
+    """Stores `block` at byte `at`; returns whether this changed the file, which then ends with the block."""
     file.seek(at)
     if file.read(len(block)) == block:
         return False
@@ -187,14 +253,14 @@ def _put(file: BinaryIO, block: bytes, at: int) -> bool:
     return True
 
 
-def _wait(after: str) -> float:
-    """Seconds of a Retry-After header: a number or a date."""
+def _retry_after(after: str) -> float:
+    """Seconds to wait by a Retry-After header, which holds a number or a date."""
     with suppress(ValueError, TypeError):  # a date may lack its zone
         return float(after) if after.isdecimal() else (parsedate_to_datetime(after) - datetime.now(UTC)).total_seconds()
     return 0.0
 
 
-def _whence(response: requests.Response) -> str:
+def _via(response: requests.Response) -> str:
     return f" from {response.url}, to which it redirects" if response.history else ""
 
 

@@ -1,6 +1,6 @@
-"""Pictures on their way into shards and back: cut to a square, packed without loss as WebP, unpacked.
+"""Images as stored in shards: centre crop and resize, lossless WebP encoding and decoding.
 
-Pillow resizes in whole numbers, so a square has the same bytes on every CPU.
+Pillow resizes in integer arithmetic, so the result has the same bytes on every CPU.
 """
 
 import io
@@ -10,7 +10,7 @@ from PIL import Image
 
 from ganflow.config import Resize
 
-# The filter, and by how many times the picture may still be too large after a first average over whole pixels.
+# The filter and Pillow's `reducing_gap`: how much larger than the target a first box reduction may leave the image.
 FILTERS: dict[Resize, tuple[Image.Resampling, float | None]] = {
     "lanczos": (Image.Resampling.LANCZOS, None),
     "lanczos_reduced": (Image.Resampling.LANCZOS, 2.0),
@@ -19,33 +19,33 @@ FILTERS: dict[Resize, tuple[Image.Resampling, float | None]] = {
 
 
 def center_crop_resize(image: Image.Image, resolution: int, resize: Resize = "lanczos") -> np.ndarray:
-    """The central square of an RGB image at `resolution` pixels a side, as uint8; smaller ones are enlarged.
+    """The central square of an RGB image, resized to uint8 (resolution, resolution, 3); smaller images are enlarged.
 
-    All filters cover the area of an output pixel (no aliasing; Parmar et al., 2022, arXiv 2104.11222).
+    All filters cover the area of an output pixel, hence no aliasing (Parmar et al., 2022, arXiv 2104.11222).
     """
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
     if resize == "box" and side % resolution == 0:
-        return np.asarray(image.reduce(side // resolution, box))  # what follows would give, in half the time
+        return np.asarray(image.reduce(side // resolution, box))  # same result as below in half the time
     cropped = image.crop(box)
     kind, gap = FILTERS[resize]
     return np.asarray(cropped.resize((resolution, resolution), kind, reducing_gap=gap))
 
 
 def encode_webp(image: np.ndarray) -> bytes:
-    """uint8 (height, width, 3) as lossless WebP, by the fastest method."""
-    packed = io.BytesIO()
-    Image.fromarray(image).save(packed, "WEBP", lossless=True, method=0, quality=0)
-    return packed.getvalue()
+    """Encodes uint8 (height, width, 3) as lossless WebP with the fastest method."""
+    encoded = io.BytesIO()
+    Image.fromarray(image).save(encoded, "WEBP", lossless=True, method=0, quality=0)
+    return encoded.getvalue()
 
 
-def decode_webp(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """The image in a WebP, of exactly this (height, width, 3), as uint8; raises ValueError for anything else."""
+def decode_webp(encoded: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Decodes a WebP of exactly the shape (height, width, 3) to uint8; raises ValueError for anything else."""
     try:
-        with Image.open(io.BytesIO(packed), formats=("WEBP",)) as image:
+        with Image.open(io.BytesIO(encoded), formats=("WEBP",)) as image:
             if (image.height, image.width, len(image.getbands())) != shape:
                 raise ValueError(f"is {image.width}x{image.height} {image.mode}")
             return np.asarray(image)
-    except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for broken bytes
+    except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for corrupt bytes
         raise ValueError(str(error) or type(error).__name__) from None

@@ -1,6 +1,5 @@
-"""What a format and a source are: a format knows and reads the official archives, a source puts them into a folder.
-
-A distribution is what points are drawn from.
+"""Interfaces of the data layer: a format reads and writes the official archives, a source puts them into a folder, a
+distribution is sampled for points.
 """
 
 from abc import abstractmethod
@@ -17,7 +16,7 @@ SPLITS = ("train", "validation")
 
 
 class Archive(NamedTuple):
-    """An official archive: its name in data/raw, where it is served (mirrors in order), its size and its digest."""
+    """An official archive: file name in data/raw, mirrors in order of preference, size and digest."""
 
     name: str
     urls: tuple[str, ...]
@@ -26,19 +25,18 @@ class Archive(NamedTuple):
 
 
 class CorruptImage(Exception):
-    """An image that can't be used: its key in the archive, and why in a phrase. It is left out, counted and listed."""
+    """An image that can't be used: its key in the archive and the reason. It is skipped, counted and listed."""
 
     def __init__(self, key: str, reason: str):
-        super().__init__(key, reason)  # both, so that it can be pickled
+        super().__init__(key, reason)  # both, so that it can be unpickled
         self.key, self.reason = key, reason
 
 
 class Sample(NamedTuple):
-    """One sample of a split: a key that is unique in it, what makes its picture or point, and its class or None.
+    """One sample of a split: its unique key, a function that returns its image or point, and its class or None.
 
-    `content` gives a picture in RGB, as Pillow's or as uint8 (height, width, 3), or a point as float32 (d,). It can be
-    pickled: what is costly to decode is decoded by whichever process calls it; it raises CorruptImage for an image that
-    can't be used.
+    `content` returns an RGB image, as Pillow's or as uint8 (height, width, 3), or a point, float32 (d,), and raises
+    CorruptImage for an image that can't be used. It can be pickled, so that worker processes do the decoding.
     """
 
     key: str
@@ -47,20 +45,20 @@ class Sample(NamedTuple):
 
     @property
     def image(self) -> Image.Image:
-        """The picture in RGB, made anew."""
+        """The RGB image, decoded on each access."""
         made = self.content()
         return made if isinstance(made, Image.Image) else Image.fromarray(np.ascontiguousarray(made))
 
 
 class Format(Component):
-    """The layout of a dataset's official archives."""
+    """The file format of a dataset's official archives."""
 
     folder: ClassVar = "data.formats"
     archives: ClassVar[tuple[Archive, ...]]
-    images: ClassVar[dict[str, int]]  # of each split in the official archives
+    images: ClassVar[dict[str, int]]  # {split: count} in the official archives
     labelled: ClassVar[bool] = False  # whether the images have classes
     points: ClassVar[bool] = False  # whether the samples are points, and not images
-    scene: ClassVar[str]  # the module of data/scenes whose drawings stand in for the photographs
+    scene: ClassVar[str]  # module of data/scenes that renders synthetic images for this format
 
     @abstractmethod
     def classes(self, folder: Path) -> tuple[str, ...]:
@@ -68,50 +66,50 @@ class Format(Component):
 
     @abstractmethod
     def samples(self, folder: Path, split: str) -> Iterator[Sample]:
-        """The images of "train" or "validation" in the archives' order; raises UserError for a damaged archive.
+        """The samples of "train" or "validation" in archive order; raises UserError for a damaged archive.
 
-        Their pictures can be asked for until `discard`.
+        Their content is available until `discard`.
         """
 
     def discard(self, folder: Path) -> None:
-        """Deletes what `samples` keeps in the scratch folder; for when the images have all been used."""
+        """Deletes what `samples` keeps in the scratch folder, once all samples have been read."""
         return
 
     @abstractmethod
-    def write(self, folder: Path, draw: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
-        """Writes genuine archives from `draw(split)`, byte-identical for equal images."""
+    def write(self, folder: Path, split_samples: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
+        """Writes archives in the official layout from `split_samples(split)`, byte-identical for equal samples."""
 
 
 class Distribution(Component):
-    """A distribution of points, most often a mixture of equal components: its modes."""
+    """A distribution of points, usually a mixture of equally probable modes."""
 
     folder: ClassVar = "data.distributions"
 
     @property
     def dimension(self) -> int:
-        """The coordinates of a point."""
+        """Coordinates of a point."""
         return 2
 
     @property
     def modes(self) -> int:
-        """How many modes there are that can be told apart."""
+        """Number of separate modes."""
         return 1
 
     @abstractmethod
-    def draw(self, count: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """`count` independent points, (n, dimension) float64, and their modes, (n,) int64 in 0..modes-1."""
 
 
 class Source(Component):
-    """Where the archives of a dataset come from."""
+    """Provides the archives of a dataset."""
 
     folder: ClassVar = "data.sources"
 
     @abstractmethod
     def provide(self, form: Format, folder: Path) -> dict[str, str]:
-        """Puts every archive of the format into `folder`, verified; raises UserError if one can't be had.
+        """Puts every archive of the format into `folder`, verified; raises UserError if one is not available.
 
-        Returns {name: sha256} of those whose digest was taken on the way.
+        Returns {name: sha256} of the archives that were hashed on the way.
         """
 
     def named(self, form: Format) -> dict[str, Any] | None:
@@ -119,13 +117,13 @@ class Source(Component):
         return None
 
     def counts(self, form: Format) -> dict[str, int] | None:
-        """Samples of each split that it delivers; None where only the archives can tell."""
+        """{split: number of samples}; None if only the archives tell."""
         return None
 
     def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
-        """Why this source can't deliver a format's samples of a shape, or None."""
+        """Why this source can't provide samples of this format and shape; None if it can."""
         return None
 
     def modules(self, form: Format) -> tuple[str, ...]:
-        """Modules that this source runs for a format beyond those it imports, named so that a change of one is seen."""
+        """Modules that this source loads by name for a format; part of the code digest."""
         return ()

@@ -1,7 +1,7 @@
-"""Reading an LMDB file that nobody vouches for: every page number, offset, size and order of keys is checked first.
+"""Reads an untrusted LMDB file: every page number, offset, size and key order is checked.
 
-LMDB's own library maps the file and trusts it: one cut short, or a page number outside it, kills the process. Here the
-tree is walked by plain reads, and each fault ends in a sentence. Layout: MDB_meta, MDB_page and MDB_node in mdb.c of
+LMDB's own library maps the file and trusts it: a truncated file or an invalid page number crashes the process. Here the
+tree is walked by plain reads, and each fault raises UserError. Layout: MDB_meta, MDB_page and MDB_node in mdb.c of
 LMDB 0.9 (data version 1, 64 bit, little-endian), one database of unique keys in the order of their bytes.
 """
 
@@ -14,19 +14,19 @@ from typing import NamedTuple, NoReturn
 from ganflow.errors import UserError
 
 META = struct.Struct("<16xII16xI44xIHHQQQQQQQ")  # ends with the main database, the last page and the transaction
-PAGE = struct.Struct("<Q2xHHH")  # number, flags, end of the node offsets, begin of the nodes
-NODE = struct.Struct("<HHHH")  # two halves of a size or page number, flags, size of the key, which follows
+PAGE = struct.Struct("<Q2xHHH")  # number, flags, end of the node offsets, start of the nodes
+NODE = struct.Struct("<HHHH")  # size or page number in two halves, flags, size of the key that follows
 MAGIC, VERSION = 0xBEEFC0DE, 1
 SMALLEST_PAGE, LARGEST_PAGE = 512, 1 << 16  # bytes
-DEEPEST = 32  # levels, as in LMDB
+MAX_DEPTH = 32  # levels, as in LMDB
 BRANCH, LEAF = 1, 2  # flags of a page
-KINDS = 0x6F  # the flags that say of which kind a page is
-LONG_VALUE = 1  # flag of a node whose value lies on pages of its own
-EMPTY = 2**64 - 1  # page number of the root of nothing
+KINDS = 0x6F  # mask of the flags that give the kind of a page
+LONG_VALUE = 1  # flag of a node whose value is on overflow pages
+EMPTY = 2**64 - 1  # page number of an empty tree's root
 
 
 class Entry(NamedTuple):
-    """A key, and where in the file its value lies, in bytes."""
+    """A key, and the offset and size of its value in the file."""
 
     key: bytes
     offset: int
@@ -37,7 +37,7 @@ class LmdbFile:
     """An LMDB file open for reading; `where` names it in messages."""
 
     def __init__(self, path: Path, where: str):
-        """Raises UserError unless the file holds every page that its newest meta page speaks of."""
+        """Raises UserError unless the file holds every page that its newest meta page declares."""
         self.where = where
         self.file = path.open("rb")
         self.size = os.fstat(self.file.fileno()).st_size
@@ -50,17 +50,17 @@ class LmdbFile:
         self.flags, self.depth, self.count, self.root, self.last_page = (newest[at] for at in (4, 5, 9, 10, 11))
         if self.size < (self.last_page + 1) * self.page_size:
             expected = (self.last_page + 1) * self.page_size
-            self._fail(f"cut short: has {self.size} bytes, expected at least {expected}")
-        if self.flags or self.depth > DEEPEST or (self.root == EMPTY) != (self.count == 0):
+            self._fail(f"truncated: has {self.size} bytes, expected at least {expected}")
+        if self.flags or self.depth > MAX_DEPTH or (self.root == EMPTY) != (self.count == 0):
             self._fail(
                 f"a database of flags {self.flags}, depth {self.depth} and {self.count} entries, expected 0 and "
-                f"at most {DEEPEST}"
+                f"at most {MAX_DEPTH}"
             )
 
     def entries(self) -> Iterator[Entry]:
-        """The entries in the order of their keys; raises UserError at the first fault of the tree.
+        """The entries in key order; raises UserError at the first fault.
 
-        Keys must ascend, so a tree that runs in circles is found out within one leaf.
+        Keys must ascend, so a cyclic tree is detected within one leaf.
         """
         last, count = b"", 0
         for entry in self._walk(self.root, self.depth) if self.count else ():
@@ -82,7 +82,7 @@ class LmdbFile:
         return meta
 
     def _walk(self, number: int, depth: int) -> Iterator[Entry]:
-        """The entries below a page that has `depth` levels, its own included."""
+        """The entries of the subtree of a page, of `depth` levels including the page."""
         page = self._page(number, BRANCH if depth > 1 else LEAF)
         for node in self._nodes(number, page):
             low, high, flags, key_size = NODE.unpack_from(page, node)
@@ -104,7 +104,7 @@ class LmdbFile:
 
     def _page(self, number: int, kind: int) -> bytes:
         if not 2 <= number <= self.last_page:
-            self._fail(f"speaks of page {number}, expected 2 to {self.last_page}")
+            self._fail(f"refers to page {number}, expected 2 to {self.last_page}")
         page = os.pread(self.file.fileno(), self.page_size, number * self.page_size)
         found, flags, *_ = PAGE.unpack_from(page)
         if found != number or flags & KINDS != kind:
@@ -112,16 +112,16 @@ class LmdbFile:
         return page
 
     def _nodes(self, number: int, page: bytes) -> tuple[int, ...]:
-        """Where the nodes of a page begin, each with its whole key inside the page."""
+        """Offsets of the nodes of a page; each node and its key are inside the page."""
         *_, end, _ = PAGE.unpack_from(page)
         count, rest = divmod(end - PAGE.size, 2)
         if rest or not 1 <= count <= (self.page_size - PAGE.size) // 2:
             self._fail(f"page {number}: its list of nodes ends at byte {end}, expected an even one inside the page")
         nodes = struct.unpack_from(f"<{count}H", page, PAGE.size)
         if min(nodes) < end or max(nodes) + NODE.size > self.page_size:
-            self._fail(f"page {number}: a node lies outside of it")
+            self._fail(f"page {number}: a node is outside of it")
         if any(node + NODE.size + NODE.unpack_from(page, node)[3] > self.page_size for node in nodes):
-            self._fail(f"page {number}: a key reaches beyond it")
+            self._fail(f"page {number}: a key extends beyond it")
         return nodes
 
     def _fail(self, fault: str) -> NoReturn:

@@ -1,7 +1,7 @@
-"""Shards as one array: any samples of a split by their indices, straight out of memory-mapped files.
+"""Random access to the samples of a split by index, from memory-mapped shards.
 
-The order of a stream of batches is a pure function of (seed, position): it knows no worker, no rank and no state. An
-index or a shard that is not what it says is refused with a sentence; `verify` reads every byte.
+The order of batches is a pure function of (seed, position), independent of workers, ranks and state. An invalid index
+or shard raises UserError; `verify` reads every byte.
 """
 
 import io
@@ -21,22 +21,22 @@ from ganflow.errors import UserError
 from ganflow.params_file import checked
 from ganflow.randomness import generator
 
-MOST_DIGITS = 8  # of a label
+MAX_DIGITS = 8  # of a label
 CURE = "delete the folder and run `dvc repro` to make it again"
 
 
 class RawShard:
-    """A shard of raw samples: views over its mapped bytes, so that no sample costs a line of Python."""
+    """A shard of raw samples: NumPy views of the mapped bytes, without a Python loop over samples."""
 
     def __init__(self, path: Path, mapped: mmap.mmap, layout: Layout, count: int):
         strides = (layout.stride, *np.empty(layout.shape, layout.dtype).strides)
         first = layout.content + len(layout.npy_header)
         self._samples = np.ndarray((count, *layout.shape), layout.dtype, mapped, first, strides)
-        self._digits = np.ndarray((count,), f"S{MOST_DIGITS}", mapped, layout.label, (layout.stride,))
+        self._digits = np.ndarray((count,), f"S{MAX_DIGITS}", mapped, layout.label, (layout.stride,))
         found = mapped[layout.header : first]
         if found != tar_header(_name(found, layout), layout.npy_bytes) + layout.npy_header:
             raise UserError(
-                f"{path}: does not begin with {layout.dtype} {layout.shape} as .npy, as index.json says; {CURE}"
+                f"{path}: its first sample is not a .npy of {layout.dtype} {layout.shape} as in index.json; {CURE}"
             )
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
@@ -44,43 +44,43 @@ class RawShard:
         return self._samples[indices]
 
     def digits(self, indices: np.ndarray) -> np.ndarray:
-        """The labels as text, (n,)."""
+        """Labels as bytes of digits, (n,)."""
         return self._digits[indices]
 
 
-class PackedShard:
-    """A shard of packed images, unpacked each time they are asked for by `spread`, a map over one thread or several."""
+class WebpShard:
+    """A shard of WebP images, decoded on each access by `parallel_map`, a map over one or several threads."""
 
-    def __init__(self, path: Path, mapped: mmap.mmap, layout: Layout, starts: np.ndarray, spread: Callable):
-        self.path, self.mapped, self.layout, self.spread = path, mapped, layout, spread
+    def __init__(self, path: Path, mapped: mmap.mmap, layout: Layout, starts: np.ndarray, parallel_map: Callable):
+        self.path, self.mapped, self.layout, self.parallel_map = path, mapped, layout, parallel_map
         self.starts, self.ends = starts, np.append(starts[1:], len(mapped))
-        self.samples(np.zeros(1, np.int64))  # is it what index.json says?
+        self.samples(np.zeros(1, np.int64))  # fails early if the shard does not match index.json
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
         """uint8 (n, height, width, 3)"""
-        return np.stack(list(self.spread(self._image, indices)))
+        return np.stack(list(self.parallel_map(self._image, indices)))
 
     def digits(self, indices: np.ndarray) -> np.ndarray:
-        """The labels as text, (n,)."""
+        """Labels as bytes of digits, (n,)."""
         places = self.starts[indices] + self.layout.label
-        return np.array([self.mapped[place : place + MOST_DIGITS] for place in places], f"S{MOST_DIGITS}")
+        return np.array([self.mapped[place : place + MAX_DIGITS] for place in places], f"S{MAX_DIGITS}")
 
     def _image(self, index: int) -> np.ndarray:
         start, end = self.starts[index] + self.layout.content, self.ends[index]
         try:
-            return decode_webp(self.mapped[start:end], self.layout.shape)  # zeros after a WebP do no harm
+            return decode_webp(self.mapped[start:end], self.layout.shape)  # trailing zeros are ignored
         except ValueError as error:
             raise UserError(f"{self.path}: sample {index}: not a WebP of its shape ({error}); {CURE}") from None
 
 
 class Shards:
-    """The samples of one split: `count` of them, each an array of `shape` and `dtype`; no labels, no `classes`.
+    """The samples of one split: `count` arrays of `shape` and `dtype`; `classes` is empty without labels.
 
     Images are uint8 (height, width, 3), points float32 (d,).
     """
 
     def __init__(self, folder: Path, threads: int = 1):
-        """Opens the split in `folder`; `threads` unpack images. Raises UserError if a file is not what it should be."""
+        """Opens the split in `folder`; WebP is decoded by `threads`. Raises UserError for an invalid file."""
         self.folder = folder
         self.index = _read_index(folder / INDEX)
         self.count, self.shape, self.dtype = self.index.count, self.index.shape, np.dtype(self.index.dtype)
@@ -96,10 +96,11 @@ class Shards:
                 RawShard(*about, layout, count) for *about, count in zip(paths, mapped, counts, strict=True)
             ]
         else:
-            spread = map if threads == 1 else ThreadPoolExecutor(threads).map
+            parallel_map = map if threads == 1 else ThreadPoolExecutor(threads).map
             starts = np.split(_read_offsets(folder / OFFSETS, self.index), self._ends[:-1])
             self._shards = [
-                PackedShard(*about, layout, here, spread) for *about, here in zip(paths, mapped, starts, strict=True)
+                WebpShard(*about, layout, here, parallel_map)
+                for *about, here in zip(paths, mapped, starts, strict=True)
             ]
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
@@ -116,8 +117,10 @@ class Shards:
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """The labels at `indices`, as int64 (n,) in 0..len(classes)-1; raises UserError if the images have none."""
         if not self.labelled:
-            raise UserError(f"{self.folder}: the samples have no labels, expected some; choose a dataset with classes")
-        digits = np.empty(len(indices), f"S{MOST_DIGITS}")
+            raise UserError(
+                f"{self.folder}: the samples have no labels, but labels are needed; choose a dataset with classes"
+            )
+        digits = np.empty(len(indices), f"S{MAX_DIGITS}")
         for shard, places, local in self._split(indices):
             digits[places] = self._shards[shard].digits(local)
         try:
@@ -129,14 +132,14 @@ class Shards:
         return labels
 
     def verify(self) -> None:
-        """Reads every shard; raises UserError that names the first whose bytes are not those of its digest."""
+        """Reads every shard; raises UserError for the first whose sha256 differs from the index."""
         for shard in self.index.shards:
             path = self.folder / shard.name
             if (found := artifacts.digest_file(path)) != shard.sha256:
                 raise UserError(f"{path}: altered: has the sha256 {found}, expected {shard.sha256}; {CURE}")
 
     def _split(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """For each shard that holds some of the samples: its number, their places in `indices`, their places in it."""
+        """Yields (shard number, positions in `indices`, indices within the shard) for each shard involved."""
         if not len(indices):
             return
         shards = self._ends.searchsorted(indices, side="right")
@@ -152,14 +155,14 @@ class Shards:
 
 @lru_cache(maxsize=2)
 def order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of an epoch: a permutation of 0..count-1 (int64, read-only), a pure function of its arguments."""
+    """The permutation of 0..count-1 (int64, read-only) of an epoch, a pure function of the arguments."""
     permutation = generator(seed, "order", epoch).permutation(count)
     permutation.setflags(write=False)
     return permutation
 
 
 def batch_indices(count: int, seed: int, position: int, size: int) -> np.ndarray:
-    """The indices (int64) at [position, position + size) of the endless stream order(0), order(1), ..."""
+    """Indices (int64) at [position, position + size) of the infinite sequence order(0), order(1), ..."""
     if count < 1 or position < 0 or size < 0:
         raise ValueError(f"count = {count}, position = {position}, size = {size}: negative, or no sample")
     parts = [np.empty(0, np.int64)]
@@ -175,8 +178,8 @@ def _read_index(path: Path) -> Index:
     index = checked(Index, artifacts.read_json(path), file=str(path))
     if not (len(index.shape) == 3 and index.shape[2] == 3 if index.dtype == "uint8" else len(index.shape) == 1):
         raise UserError(f"{path}: dtype = {index.dtype!r} with the shape {index.shape}; {CURE}")
-    packed = index.encoding != "raw"
-    if packed and index.dtype != "uint8" or packed != (index.offsets is not None):
+    compressed = index.encoding != "raw"
+    if compressed and index.dtype != "uint8" or compressed != (index.offsets is not None):
         raise UserError(f"{path}: encoding = {index.encoding!r} of {index.dtype}, offsets {index.offsets}; {CURE}")
     layout = Layout(index.shape, index.dtype, index.labelled, index.encoding)
     if index.labelled != bool(index.classes):
@@ -194,11 +197,11 @@ def _read_index(path: Path) -> Index:
 
 
 def _read_offsets(path: Path, index: Index) -> np.ndarray:
-    """Where each sample begins in its shard, int64 (count,)."""
+    """Offset of each sample in its shard, int64 (count,)."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{path}: not there, but index.json names it; {CURE}") from None
+        raise UserError(f"{path}: missing, but listed in index.json; {CURE}") from None
     if (found := artifacts.digest_bytes(content)) != index.offsets:
         raise UserError(f"{path}: altered: has the sha256 {found}, expected {index.offsets}; {CURE}")
     offsets = np.load(io.BytesIO(content), allow_pickle=False)
@@ -208,14 +211,14 @@ def _read_offsets(path: Path, index: Index) -> np.ndarray:
 
 
 def _map(path: Path, size: int) -> mmap.mmap:
-    """A file of exactly `size` bytes, mapped for reading."""
+    """Maps a file of exactly `size` bytes for reading."""
     try:
         if (found := path.stat().st_size) != size:
             raise UserError(f"{path}: has {found} bytes, expected {size}; {CURE}")
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
     except FileNotFoundError:
-        raise UserError(f"{path}: not there, but index.json names it; {CURE}") from None
+        raise UserError(f"{path}: missing, but listed in index.json; {CURE}") from None
     except OSError as error:
         raise UserError(
             f"{path}: can't be opened ({error.strerror}); raise `ulimit -n` or the dataset's shard_size"
@@ -223,13 +226,13 @@ def _map(path: Path, size: int) -> mmap.mmap:
 
 
 def _name(header: bytes, layout: Layout) -> str:
-    """The name in a tar header, or one that no sample has."""
+    """The name in a tar header; empty if its extension is wrong."""
     name = header[:100].rstrip(b"\0").decode("ascii", "replace").encode("ascii", "replace").decode()
     return name if name.endswith(f".{layout.extension}") else ""
 
 
 def _allow_open_files(count: int) -> None:
-    """Raises this process's limit of open files, as far as it may: a mapped shard keeps its file open."""
+    """Raises the limit of open files as far as allowed: a mapped shard keeps its file open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + 256
     if soft != resource.RLIM_INFINITY and soft < wanted:

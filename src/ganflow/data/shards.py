@@ -1,8 +1,8 @@
-"""The layout of shards: ustar files that any WebDataset user can stream, and an index that makes them an array.
+"""The layout of shards: ustar files that any WebDataset reader can stream, with an index for random access.
 
-A sample is an image, uint8 (height, width, 3), as .npy or lossless .webp, or a point, float32 (d,), as .npy; its label,
-if any, is ASCII digits in a .cls before it. Raw samples all take the same number of bytes; where the others begin
-stands in offsets.npy. index.json names the files, their sizes and digests.
+A sample is an image, uint8 (height, width, 3), as .npy or lossless .webp, or a point, float32 (d,), as .npy, after its
+label, if any, as ASCII digits in a .cls. Raw samples have a fixed size; the offsets of others are in offsets.npy.
+index.json lists the files with sizes and digests.
 """
 
 import io
@@ -18,22 +18,22 @@ from ganflow.config import Encoding, Model, Name
 from ganflow.data.image_codec import encode_webp
 
 INDEX, OFFSETS = "index.json", "offsets.npy"
-BLOCK = 512  # bytes of a tar header, and what a member's content is padded to
+BLOCK = 512  # bytes of a tar header; contents are padded to a multiple
 NPY_HEADER = 128  # bytes
-MOST_SAMPLES = 10**9
-LARGEST_SIDE = 4096  # pixels, or coordinates of a point
+MAX_SAMPLES = 10**9
+MAX_SIDE = 4096  # pixels, or coordinates of a point
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 DType = Literal["uint8", "float32"]
 
 
 class Shard(Model):
-    """One tar file; sample k of it begins at k * `stride` bytes, or where offsets.npy says if there is no stride."""
+    """One tar file; its sample k starts at byte k * `stride` or, without a stride, at its offset in offsets.npy."""
 
     name: Text
-    count: int = Field(ge=1, le=MOST_SAMPLES)
+    count: int = Field(ge=1, le=MAX_SAMPLES)
     bytes: int = Field(ge=1)
     sha256: Digest
     first: Literal[0]
@@ -41,14 +41,14 @@ class Shard(Model):
 
 
 class Index(Model):
-    """index.json: what the shards of a split hold; `offsets` is the digest of offsets.npy, if there is one."""
+    """index.json: the contents of a split's shards; `offsets` is the sha256 of offsets.npy, if there is one."""
 
     dataset: Name
     split: Name
     encoding: Encoding
     shape: tuple[Side, ...] = Field(strict=False, description="(height, width, 3) of images, (d,) of points")
     dtype: DType
-    count: int = Field(ge=1, le=MOST_SAMPLES)
+    count: int = Field(ge=1, le=MAX_SAMPLES)
     labelled: bool
     classes: tuple[Text, ...] = Field(strict=False)
     offsets: Digest | None
@@ -57,7 +57,7 @@ class Index(Model):
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things lie in a sample; every length in bytes."""
+    """The byte layout of a sample; offsets are relative to its start."""
 
     shape: tuple[int, ...]
     dtype: DType
@@ -66,27 +66,27 @@ class Layout:
 
     @property
     def label(self) -> int:
-        """From the sample's begin to its label's digits, which zeros follow."""
+        """Offset of the label's digits, which are followed by zeros."""
         return BLOCK
 
     @cached_property
     def header(self) -> int:
-        """From the sample's begin to the tar header of its image or point."""
+        """Offset of the tar header of the image or point."""
         return 2 * BLOCK if self.labelled else 0
 
     @cached_property
     def content(self) -> int:
-        """From the sample's begin to its .npy or .webp."""
+        """Offset of the content of the .npy or .webp."""
         return self.header + BLOCK
 
     @cached_property
     def npy_bytes(self) -> int:
-        """The size of a sample's .npy."""
+        """Size of a sample's .npy."""
         return NPY_HEADER + int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
     @cached_property
     def stride(self) -> int | None:
-        """From one sample to the next, if it is always the same."""
+        """Bytes from one sample to the next, if fixed; else None."""
         return self.content + padded(self.npy_bytes) if self.encoding == "raw" else None
 
     @cached_property
@@ -100,7 +100,7 @@ class Layout:
 
     @cached_property
     def extension(self) -> str:
-        """Of the member that holds the image or point."""
+        """Extension of the member that holds the image or point."""
         return {"raw": "npy", "webp": "webp"}[self.encoding]
 
     def sample(self, key: str, values: np.ndarray, label: int | None) -> bytes:
@@ -115,7 +115,7 @@ class Layout:
 
 
 def shard_bytes(length: int) -> int:
-    """The size of a shard: `length` bytes of samples, two empty blocks, and zeros up to a whole tar record."""
+    """Size of a shard: `length` bytes of samples, two empty blocks, padding to a whole tar record."""
     return -(-(length + 2 * BLOCK) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
 
 
@@ -134,7 +134,7 @@ def tar_header(name: str, size: int) -> bytes:
 
 @lru_cache(maxsize=64)
 def _template(size: int) -> tuple[bytes, int]:
-    """The header of a file without a name, and its checksum: three times faster than to build one for each member."""
+    """The header of a nameless file and its checksum; cached, which is three times faster than one TarInfo each."""
     member = tarfile.TarInfo("")
     member.size, member.mode = size, 0o644
     header = member.tobuf(tarfile.USTAR_FORMAT)
@@ -142,5 +142,5 @@ def _template(size: int) -> tuple[bytes, int]:
 
 
 def padded(size: int) -> int:
-    """What a member's content of `size` bytes takes in a tar."""
+    """`size` bytes rounded up to whole tar blocks."""
     return -(-size // BLOCK) * BLOCK

@@ -28,6 +28,7 @@ from ganflow.networks.building import parameter_count
 from ganflow.progress import log
 from ganflow.stages.digests import PACKAGE
 from ganflow.stages.graph import STAGES
+from ganflow.stages.sections import evaluation_for
 from ganflow.stages.status import iteration_of
 from ganflow.stages.units import Unit
 from ganflow.training.loop import Trainer
@@ -96,7 +97,7 @@ class CostModel:
         threads = self.experiment.compute.threads
         if dataset.source.name not in MADE_HERE and dataset.resolution is not None:
             whole = full_size_cost(_format(dataset.format), dataset.resolution, dataset.encoding, threads, 1 / took)
-            return Cost(1, count, 3600 * whole.hours, whole.shards, scratch=whole.unpacked)
+            return Cost(1, count, 3600 * whole.hours, whole.shards, scratch=whole.extracted)
         size = sum(file.stat().st_size for file in shards.folder.glob("*.tar")) / shards.count
         return Cost(1, count, self.start + count * took / threads, round(count * size))
 
@@ -108,7 +109,7 @@ class CostModel:
         return Cost(1, 0, self.start, extractor.bytes, extractor.bytes if extractor.fetched else 0)
 
     def _extract(self, unit: Unit) -> Cost:
-        if self.experiment.evaluation.extractor is None:
+        if evaluation_for(self.experiment, unit.axes[0]).extractor is None:
             return Cost(1, 0, self.start)
         dataset = self.experiment.datasets[unit.axes[0]]
         train, held_out = self._real(dataset)
@@ -120,7 +121,7 @@ class CostModel:
     def _reference(self, unit: Unit) -> Cost:
         dataset = self.experiment.datasets[unit.axes[0]]
         count = sum(self._real(dataset))
-        return Cost(1, count, self.start + count * self._scoring(dataset))
+        return Cost(1, count, self.start + count * self._scoring(unit.axes[0]))
 
     def _train(self, unit: Unit) -> Cost:
         dataset = self.experiment.datasets[unit.axes[0]]
@@ -135,8 +136,10 @@ class CostModel:
         return Cost(1, images_used(trainer, done), self.start + took, size)
 
     def _generate(self, unit: Unit) -> Cost:
-        dataset, evaluation = self.experiment.datasets[unit.axes[0]], self.experiment.evaluation
-        making, (extracting, size) = self._making(unit), self._extraction(dataset)
+        name = unit.axes[0]
+        dataset, evaluation = self.experiment.datasets[name], evaluation_for(self.experiment, name)
+        making = self._making(unit)
+        extracting, size = self._extraction(dataset) if evaluation.extractor else (0.0, 0)
         took, count, kept = 0.0, 0, 0
         if evaluation.curve:
             _, trainer = self._step_times(unit.axes[1], dataset)
@@ -151,9 +154,9 @@ class CostModel:
         return Cost(1, count + kept, self.start + took, kept * size)
 
     def _evaluate(self, unit: Unit) -> Cost:
-        dataset, evaluation = self.experiment.datasets[unit.axes[0]], self.experiment.evaluation
+        evaluation = evaluation_for(self.experiment, unit.axes[0])
         count = (2 if evaluation.curve else 1) * evaluation.images
-        return Cost(1, count, self.start + count * (self._making(unit) + self._scoring(dataset)))
+        return Cost(1, count, self.start + count * (self._making(unit) + self._scoring(unit.axes[0])))
 
     def _making(self, unit: Unit) -> float:
         """Seconds of an image by the generator of a variant."""
@@ -199,10 +202,11 @@ class CostModel:
         took, found = _timed(lambda: extraction.of(images))
         return took / len(images), 4 * (found.features.shape[1] + found.logits.shape[1])
 
-    def _scoring(self, dataset: Dataset) -> float:
+    def _scoring(self, name: str) -> float:
         """Seconds of all metrics for an image; of those that compare features, which take longer the more there are,
         too few."""
-        return sum(self._metric(dataset, metric) for metric in metrics_of(self.experiment.evaluation).values())
+        metrics = metrics_of(evaluation_for(self.experiment, name)).values()
+        return sum(self._metric(self.experiment.datasets[name], metric) for metric in metrics)
 
     def _metric(self, dataset: Dataset, metric: Metric) -> float:
         known = (dataset.format, dataset.shape[0], type(metric).__name__)

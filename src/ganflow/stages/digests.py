@@ -23,7 +23,6 @@ INFRASTRUCTURE = {  # modules that units run and that cannot change what they wr
     "ganflow.components": "finds components by name",
     "ganflow.config": "holds parameters, which have a place of their own in the digest",
     "ganflow.data.fetching": "fetches what a sha256 names",
-    "ganflow.data.partial_file": "fetches what a sha256 names",
     "ganflow.data.http_transfer": "fetches what a sha256 names",
     "ganflow.errors": "says what is wrong",
     "ganflow.params_file": "says what is wrong",
@@ -31,6 +30,7 @@ INFRASTRUCTURE = {  # modules that units run and that cannot change what they wr
     "ganflow.stages.digests": "decides when, not what",
     "ganflow.stages.execution": "puts outputs and logs in their places",
     "ganflow.stages.graph": "decides when, not what",
+    "ganflow.stages.sections": "chooses parameters, which have a place of their own in the digest",
     "ganflow.stages.units": "decides when, not what",
 }
 

@@ -16,6 +16,7 @@ from ganflow.evaluation.sets import load_features, real_set
 from ganflow.evaluation.suite import MetricSuite
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
 from ganflow.training.image_files import encoded
 from ganflow.training.weights import load_generator, load_tensors
@@ -26,7 +27,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     .json, and a manifest."""
     device = device_of(experiment)
     unit = unit_of(experiment, device, "evaluate", dataset, variant, seed)
-    asked = experiment.evaluation
+    asked = evaluation_for(experiment, dataset)
     compute_on(device)
     weights, shards, features, reference, trained, generated = unit.inputs
     train = Shards(shards / SPLITS[0], experiment.compute.threads)

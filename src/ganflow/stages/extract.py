@@ -10,6 +10,7 @@ from ganflow.evaluation.images import chosen_samples, real_samples
 from ganflow.evaluation.sets import save_features
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
 
 
@@ -20,15 +21,16 @@ def run(experiment: Experiment, dataset: str) -> None:
     unit = unit_of(experiment, device, "extract", dataset)
     compute_on(device)
     weights, shards = unit.inputs
-    extraction = extraction_of(experiment.evaluation, weights, device)
+    evaluation = evaluation_for(experiment, dataset)
+    extraction = extraction_of(evaluation, weights, device)
     for file in read_json(weights / MANIFEST)["outputs"].values():  # the engine has recorded them
         discard_scratch("download", file["sha256"])
     with outputs(unit) as folder:
         if extraction is None:
             return
         train, validation = (Shards(shards / split, experiment.compute.threads) for split in SPLITS)
-        held_out = real_samples(validation, chosen_samples(validation.count, experiment.evaluation.max_real_images))
-        chosen = chosen_samples(train.count, experiment.evaluation.max_real_images)
+        held_out = real_samples(validation, chosen_samples(validation.count, evaluation.max_real_images))
+        chosen = chosen_samples(train.count, evaluation.max_real_images)
         sets = dict(zip(SPLITS, (real_samples(train, chosen), held_out), strict=True)) | degraded(held_out)
         for name, images in sets.items():
             save_features(folder, name, extraction.of(images, f"{unit}, {name}"), extraction)

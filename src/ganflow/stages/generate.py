@@ -11,6 +11,7 @@ from ganflow.evaluation.sets import real_set, save_features
 from ganflow.progress import Progress
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
 from ganflow.training.weights import load_generator
 
@@ -25,7 +26,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     unit = unit_of(experiment, device, "generate", dataset, variant, seed)
     compute_on(device)
     weights, shards, features, trained = unit.inputs
-    evaluation = experiment.evaluation
+    evaluation = evaluation_for(experiment, dataset)
     extraction = extraction_of(evaluation, weights, device)
     file = scored_weights(evaluation, trained)
     wanted = {"final": file}

@@ -9,15 +9,16 @@ import shutil
 import torch
 
 from ganflow.artifacts import write_file
-from ganflow.components import component, names
+from ganflow.components import component
 from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
-from ganflow.evaluation.interfaces import Extractor, curve_metric, extractor_of, metrics_of
+from ganflow.evaluation.interfaces import extractor_of, metrics_of
 from ganflow.methods.tasks import method_of, task_of
 from ganflow.stages import runs
 from ganflow.stages.execution import PLAN
 from ganflow.stages.graph import RUN, STAGES
+from ganflow.stages.sections import check_evaluation
 from ganflow.stages.units import Unit, units
 from ganflow.studies.interfaces import studies_of
 
@@ -36,7 +37,10 @@ def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> No
     forms = {key: _format(key, dataset) for key, dataset in experiment.datasets.items()}
     for dataset, variant in dict.fromkeys((run.dataset, run.variant) for run in experiment.runs):
         method_of(task_of(experiment, dataset, variant, forms[dataset].labelled))
-    _check_metrics(experiment)
+    metrics_of(experiment.evaluation)
+    if extractor := experiment.evaluation.extractor:
+        extractor_of(extractor)
+    check_evaluation(experiment)
     studies_of(experiment.studies)
     (runs.check if for_dvc else runs.run)(experiment)
     planned = list(units(experiment, device))
@@ -62,28 +66,6 @@ def _format(key: str, dataset: Dataset) -> Format:
     if reason := source.refusal(form, dataset.shape):
         raise UserError(f"params.yaml: datasets.{key}.source = {dataset.source.name!r}: {reason}")
     return form
-
-
-def _check_metrics(experiment: Experiment) -> None:
-    """Raises UserError for a metric that can't compare a dataset's samples, or that lacks an extractor."""
-    evaluation = experiment.evaluation
-    extractor = extractor_of(evaluation.extractor) if evaluation.extractor else None
-    named = [("metrics", name, metric) for name, metric in metrics_of(evaluation).items()]
-    if curve := evaluation.curve:
-        named.append(("curve.metric", curve.metric.name, curve_metric(curve)))
-    for where, name, metric in named:
-        for key, dataset in experiment.datasets.items():
-            if (metric.compares == "points") != (dataset.dimension is not None):
-                right, wrong = ("points", "images") if metric.compares == "points" else ("images", "points")
-                raise UserError(
-                    f"params.yaml: evaluation.{where}: {name!r} compares {right}, and datasets.{key} has {wrong}; "
-                    "give images and points experiments of their own"
-                )
-        if metric.compares == "features" and extractor is None:
-            raise UserError(
-                f"params.yaml: evaluation.{where}: {name!r} compares features, and evaluation.extractor is absent; "
-                f"name one of {', '.join(names(Extractor))}"
-            )
 
 
 def as_yaml(device: str, planned: list[Unit]) -> str:

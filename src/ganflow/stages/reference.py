@@ -14,13 +14,14 @@ from ganflow.evaluation.sets import load_features, real_set
 from ganflow.evaluation.suite import MetricSuite
 from ganflow.progress import log
 from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
 
 
 def run(experiment: Experiment, dataset: str) -> None:
     """Writes data/reference/<dataset>: <metric>.safetensors of the training samples, and checks.json."""
     unit = unit_of(experiment, device_of(experiment), "reference", dataset)
-    evaluation = experiment.evaluation
+    evaluation = evaluation_for(experiment, dataset)
     weights, shards, features = unit.inputs
     kept = features if evaluation.extractor else None
     train, held_out = (real_set(Shards(shards / split), kept, evaluation.max_real_images) for split in SPLITS)

@@ -1,4 +1,4 @@
-"""shard: cuts a dataset's images to size and writes them as WebDataset tars with an index, one folder a split."""
+"""shard: crops and resizes a dataset's images and writes WebDataset tars with an index, one folder per split."""
 
 from ganflow.artifacts import MANIFEST, discard_scratch, read_json, scratch
 from ganflow.components import component
@@ -12,17 +12,19 @@ from ganflow.stages.units import unit_of
 def run(experiment: Experiment, dataset: str) -> None:
     """Writes data/shards/<dataset>/{train,validation}: <dataset>-<split>-000000.tar, ... and index.json.
 
-    The manifest says which images could not be used, and why. After a kill, finished shards are not made again.
+    The manifest lists the skipped images with reasons. After a kill, finished shards are kept.
     """
     unit = unit_of(experiment, device_of(experiment), "shard", dataset)
     chosen = experiment.datasets[dataset]
     form = component(Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
     counts = component(Source, chosen.source, f"datasets.{dataset}.source").counts(form) or {}
     [raw] = unit.inputs
-    for archive in read_json(raw / MANIFEST)["outputs"].values():  # the engine has recorded them: none is fetched again
+    for archive in read_json(raw / MANIFEST)[
+        "outputs"
+    ].values():  # DVC has recorded the archives, so the downloads are no longer needed
         discard_scratch("download", archive["sha256"])
     name = fingerprint(unit)
-    kept = scratch("shard", name)
+    resume_folder = scratch("shard", name)
     skipped: dict[str, list[dict[str, str]]] = {}
     with outputs(unit, {"skipped": skipped}) as folder:
         for split in SPLITS:
@@ -38,7 +40,7 @@ def run(experiment: Experiment, dataset: str) -> None:
                 resize=chosen.resize,
                 processes=experiment.compute.threads,
                 max_corrupt=chosen.max_corrupt,
-                kept=kept / split,
+                resume_folder=resume_folder / split,
                 total=counts.get(split),
             )
     discard_scratch("shard", name)

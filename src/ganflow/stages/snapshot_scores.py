@@ -3,13 +3,14 @@
 import numpy as np
 
 from ganflow.artifacts import MANIFEST, SCRATCH, read_json
-from ganflow.config import Curve, Experiment
+from ganflow.config import Curve, Evaluation, Experiment
 from ganflow.data.interfaces import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.curve import Row, SnapshotScorer, needs_values, snapshots
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.sets import real_set
 from ganflow.stages.execution import device_of
+from ganflow.stages.sections import evaluation_for
 from ganflow.stages.status import changes
 from ganflow.stages.units import unit_of
 
@@ -24,8 +25,8 @@ class SnapshotScores:
 
     def of(self, dataset: str, variant: str, fingerprint: str) -> dict[str, np.ndarray] | None:
         """Columns as in curve.csv; None if no curve is asked for, or there is nothing yet to score or to score by."""
-        evaluation = self.experiment.evaluation
-        if evaluation.curve is None or (scorer := self._scorer(dataset, evaluation.curve)) is None:
+        evaluation = evaluation_for(self.experiment, dataset)
+        if evaluation.curve is None or (scorer := self._scorer(dataset, evaluation, evaluation.curve)) is None:
             return None
         averaged = evaluation.weights == "ema" and self.experiment.training_of(variant).ema
         passed = snapshots(SCRATCH / "train" / fingerprint[:32], "generator_ema" if averaged else "generator")
@@ -37,7 +38,7 @@ class SnapshotScores:
         scores = {name: np.array([row[name] for _, row in known.values()]) for name in next(iter(known.values()))[1]}
         return {"iteration": np.array(list(known), dtype=float)} | scores
 
-    def _scorer(self, dataset: str, curve: Curve) -> SnapshotScorer | None:
+    def _scorer(self, dataset: str, evaluation: Evaluation, curve: Curve) -> SnapshotScorer | None:
         """What scores the trainings on a dataset, once its features are there and up to date."""
         if dataset not in self.scorers:
             unit = unit_of(self.experiment, self.device, "extract", dataset)
@@ -45,9 +46,9 @@ class SnapshotScores:
             if not manifest.is_file() or list(changes(unit, read_json(manifest))):
                 return None
             extractor, shards = unit.inputs
-            extraction = extraction_of(self.experiment.evaluation, extractor, self.device)
+            extraction = extraction_of(evaluation, extractor, self.device)
             features = unit.output if extraction else None
             train, values = Shards(shards / SPLITS[0]), needs_values(curve)
-            real = real_set(train, features, self.experiment.evaluation.max_real_images, values)
-            self.scorers[dataset] = SnapshotScorer(self.experiment.evaluation, curve, real, extraction, self.device)
+            real = real_set(train, features, evaluation.max_real_images, values)
+            self.scorers[dataset] = SnapshotScorer(evaluation, curve, real, extraction, self.device)
         return self.scorers[dataset]

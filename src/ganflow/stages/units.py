@@ -17,6 +17,7 @@ from ganflow.config import Experiment, Variant
 from ganflow.errors import UserError
 from ganflow.stages.digests import code_of
 from ganflow.stages.graph import STAGES, Stage
+from ganflow.stages.sections import evaluation_for
 
 IMAGES = ("numpy", "pillow", "lmdb")
 SCIENCE = ("numpy", "pillow", "safetensors", "torch")
@@ -150,14 +151,14 @@ def _extractor(experiment: Experiment, device: str) -> Recipe:
 
 
 def _extract(experiment: Experiment, device: str, dataset: str) -> Recipe:
-    evaluation = experiment.evaluation
+    evaluation = evaluation_for(experiment, dataset)
     parameters = evaluation.model_dump(mode="json", include={"extractor"}) | _compute(experiment, device)
     parameters |= {"real_images": evaluation.max_real_images}
     return Recipe(parameters, _chosen(evaluation, "extractor"), _scoring(experiment, dataset))
 
 
 def _reference(experiment: Experiment, device: str, dataset: str) -> Recipe:
-    evaluation = experiment.evaluation
+    evaluation = evaluation_for(experiment, dataset)
     parameters = evaluation.model_dump(mode="json", include={"metrics", "extractor"})
     parameters |= {"real_images": evaluation.max_real_images, "format": experiment.datasets[dataset].format}
     parameters |= {"threads": experiment.compute.threads}
@@ -172,14 +173,14 @@ def _train(experiment: Experiment, device: str, dataset: str, variant: str, seed
 
 
 def _generate(experiment: Experiment, device: str, dataset: str, variant: str, seed: str) -> Recipe:
-    evaluation = experiment.evaluation
+    evaluation = evaluation_for(experiment, dataset)
     parameters = evaluation.model_dump(mode="json", exclude={"metrics"}) | _compute(experiment, device)
     used = _networks(experiment.variants[variant]) + _chosen(evaluation, "extractor", "curve")
     return Recipe(parameters, used, _scoring(experiment, dataset))
 
 
 def _evaluate(experiment: Experiment, device: str, dataset: str, variant: str, seed: str) -> Recipe:
-    evaluation = experiment.evaluation
+    evaluation = evaluation_for(experiment, dataset)
     parameters = evaluation.model_dump(mode="json") | _compute(experiment, device)
     used = _networks(experiment.variants[variant]) + _chosen(evaluation, "extractor", "metrics")
     return Recipe(parameters, used, _scoring(experiment, dataset))
@@ -228,7 +229,11 @@ def _computing(experiment: Experiment, dataset: str) -> tuple[str, ...]:
 
 def _scoring(experiment: Experiment, dataset: str) -> tuple[str, ...]:
     """What decides the bytes of checks and scores."""
-    return (*_computing(experiment, dataset), "scipy", *(FEATURES if experiment.evaluation.extractor else ()))
+    return (
+        *_computing(experiment, dataset),
+        "scipy",
+        *(FEATURES if evaluation_for(experiment, dataset).extractor else ()),
+    )
 
 
 RECIPES: dict[str, Callable[..., Recipe]] = {

@@ -20,9 +20,9 @@ def test_lsun_by_hand():
     assert cost.archives == 45_922_737_680 + 4_670_661
     assert cost.shards == cost.images * (512 + 12_800)  # header; 128 + 12288 bytes of npy, padded
     assert cost.sharding_hours == pytest.approx(cost.images / 4800 / 3600)
-    assert cost.unpacking_hours == pytest.approx(cost.unpacked / 220e6 / 3600)
-    assert cost.hours == pytest.approx(cost.unpacking_hours + cost.sharding_hours + cost.digest_hours)
-    assert cost.peak == cost.archives + cost.unpacked + cost.shards < cost.peak_with_copies
+    assert cost.extracting_hours == pytest.approx(cost.extracted / 220e6 / 3600)
+    assert cost.hours == pytest.approx(cost.extracting_hours + cost.sharding_hours + cost.digest_hours)
+    assert cost.peak == cost.archives + cost.extracted + cost.shards < cost.peak_with_copies
 
 
 def test_one_writer_is_the_limit_of_many_cores():
@@ -33,13 +33,13 @@ def test_one_writer_is_the_limit_of_many_cores():
 
 def test_cifar_is_not_unpacked():
     cost = full_size_cost(Cifar10(), 32, "raw", 2, 50_000.0)
-    assert (cost.images, cost.unpacked, cost.archives) == (60_000, 0, 170_052_171)
+    assert (cost.images, cost.extracted, cost.archives) == (60_000, 0, 170_052_171)
     assert cost.shards == 60_000 * 5120
 
 
 @pytest.mark.parametrize("resolution", [32, 64, 128])
 def test_raw_shards_have_the_size_that_is_told(tmp_path, resolution):
-    samples = [Sample(f"{index:08d}", partial(bedrooms.draw, 0, index), None) for index in range(40)]
+    samples = [Sample(f"{index:08d}", partial(bedrooms.render, 0, index), None) for index in range(40)]
     about = {"dataset": "d", "split": "train", "shape": (resolution, resolution, 3), "shard_size": 40, "classes": ()}
     write_shards(samples, tmp_path, **about)
     told = full_size_cost(LsunBedroom(), resolution, "raw", 1, 1.0)

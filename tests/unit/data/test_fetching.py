@@ -253,7 +253,7 @@ def test_answer_without_length(tmp_path):
     assert (tmp_path / "archive").read_bytes() == CONTENT
 
 
-def test_without_a_digest_it_is_told_and_the_download_kept(tmp_path):
+def test_without_a_digest_the_error_states_it_and_the_download_is_kept(tmp_path):
     with serving(Answer()) as (url, asked):
         for missing in (None, ""):
             refused(url, tmp_path / "archive", f"sha256: {DIGEST}", digest=missing)
@@ -315,7 +315,7 @@ def test_lines_instead_of_a_bar_where_there_is_no_terminal(tmp_path, monkeypatch
 # ---- mirrors
 
 
-def test_the_next_mirror_is_tried_and_the_last_word_names_what_each_sent(tmp_path, capfd):
+def test_the_next_mirror_is_tried_and_the_error_lists_the_fault_of_each(tmp_path, capfd):
     with (
         serving(Answer(status=404)) as (gone, _),
         serving(Answer(content=PAGE)) as (busy, _),
@@ -334,7 +334,7 @@ def test_the_next_mirror_is_tried_and_the_last_word_names_what_each_sent(tmp_pat
         bad, ("HTTP 404", "web page", "No such file", hashlib.sha256(OTHER).hexdigest()), strict=True
     ):
         assert re.search(f"{re.escape(location)}: [^;]*{what}", str(caught.value))
-    assert "other: no mirror brings it" in str(caught.value) and "\n" not in str(caught.value)
+    assert "other: no mirror provides it" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_mirror_goes_on_where_another_stopped(tmp_path):

@@ -117,7 +117,7 @@ def points_to(content, node, page):
     struct.pack_into("<HHH", content, node, page & 0xFFFF, page >> 16 & 0xFFFF, page >> 32)
 
 
-@pytest.mark.parametrize(("to", "words"), [("itself", "kind"), ("a sister", "ascend"), ("nowhere", "speaks of page")])
+@pytest.mark.parametrize(("to", "words"), [("itself", "kind"), ("a sister", "ascend"), ("nowhere", "refers to page")])
 def test_a_tree_that_runs_in_circles_or_out_of_the_file(tmp_path, tree, to, words):
     content, pages = bytearray(tree[0]), tree[1]
     page = next(page for page in pages[1] if child(content, nodes(content, page)[0]) in pages[2])

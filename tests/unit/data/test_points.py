@@ -26,11 +26,11 @@ def test_every_distribution_keeps_the_contract(name):
     for key, field in found.model_fields.items():
         assert field.description, f"{name}.{key} is not described"
     one = found()
-    points, modes = one.draw(20_000, generator(0, "points"))
+    points, modes = one.sample(20_000, generator(0, "points"))
     assert points.shape == (20_000, one.dimension) and points.dtype == np.float64 and np.isfinite(points).all()
     assert modes.shape == (20_000,) and modes.dtype == np.int64
     assert set(np.unique(modes)) == set(range(one.modes))
-    again, _ = one.draw(20_000, generator(0, "points"))
+    again, _ = one.sample(20_000, generator(0, "points"))
     assert np.array_equal(points, again)
     if name in DEVIATIONS:
         centres = np.stack([points[modes == mode].mean(0) for mode in range(one.modes)])
@@ -41,14 +41,14 @@ def test_every_distribution_keeps_the_contract(name):
 def test_the_papers_toys_are_where_the_authors_code_puts_them():
     def centres(name: str) -> np.ndarray:
         one = component_class(Distribution, name, "where")()
-        points, modes = one.draw(50_000, generator(0, "points"))
+        points, modes = one.sample(50_000, generator(0, "points"))
         return np.stack([points[modes == mode].mean(0) for mode in range(one.modes)])
 
     ring = centres("eight_gaussians")
     assert np.linalg.norm(ring, axis=1) == pytest.approx(2 / 1.414, rel=2e-3)
     grid = centres("twenty_five_gaussians") * 2.828
     assert np.abs(grid - 2 * np.round(grid / 2)).max() < 0.01 and np.abs(grid).max() == pytest.approx(4, abs=0.01)
-    roll, _ = component_class(Distribution, "swiss_roll", "where")().draw(50_000, generator(0, "points"))
+    roll, _ = component_class(Distribution, "swiss_roll", "where")().sample(50_000, generator(0, "points"))
     radius = np.linalg.norm(roll, axis=1) * 7.5
     assert 1.5 * np.pi - 1.2 < radius.min() and radius.max() < 4.5 * np.pi + 1.2
 

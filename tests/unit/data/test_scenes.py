@@ -23,18 +23,18 @@ import hashlib
 from ganflow.data.scenes import bedrooms, objects
 digest = hashlib.sha256()
 for index in range(30):
-    label, picture = objects.draw(5, index)
-    digest.update(bedrooms.draw(5, index).tobytes() + bytes([label]) + picture.tobytes())
+    label, picture = objects.render(5, index)
+    digest.update(bedrooms.render(5, index).tobytes() + bytes([label]) + picture.tobytes())
 print(digest.hexdigest())
 """
 
 
 def pixels_of_bedroom(seed, index):
-    return bedrooms.draw(seed, index).tobytes()
+    return bedrooms.render(seed, index).tobytes()
 
 
 def pixels_of_object(seed, index):
-    label, picture = objects.draw(seed, index)
+    label, picture = objects.render(seed, index)
     return bytes([label]) + picture.tobytes()
 
 
@@ -43,20 +43,20 @@ BOTH = pytest.mark.parametrize("pixels", [pixels_of_bedroom, pixels_of_object])
 
 @pytest.fixture(scope="module")
 def thousand_bedrooms():
-    return np.stack([np.asarray(bedrooms.draw(3, index)) for index in range(1000)])
+    return np.stack([np.asarray(bedrooms.render(3, index)) for index in range(1000)])
 
 
 @settings(deadline=None)
 @given(seed=SEEDS, index=INDICES)
 def test_a_bedroom_is_an_rgb_picture_of_the_promised_size(seed, index):
-    picture = bedrooms.draw(seed, index)
+    picture = bedrooms.render(seed, index)
     assert (picture.mode, picture.size) == ("RGB", bedrooms.SIZE) == ("RGB", (80, 64))
 
 
 @settings(deadline=None)
 @given(seed=SEEDS, index=INDICES)
 def test_an_object_is_a_label_and_an_rgb_picture_of_the_promised_size(seed, index):
-    label, picture = objects.draw(seed, index)
+    label, picture = objects.render(seed, index)
     assert 0 <= label < len(objects.CLASSES) == 10
     assert (picture.mode, picture.size) == ("RGB", objects.SIZE) == ("RGB", (32, 32))
 
@@ -103,7 +103,7 @@ def test_half_of_the_bedrooms_are_mirrored_so_their_mean_is_symmetric(thousand_b
 @settings(deadline=None)
 @given(seed=SEEDS, block=st.integers(0, 2**36))
 def test_every_block_of_ten_holds_each_class_once(seed, block):
-    labels = [objects.draw(seed, index)[0] for index in range(10 * block, 10 * block + 10)]
+    labels = [objects.render(seed, index)[0] for index in range(10 * block, 10 * block + 10)]
     assert sorted(labels) == list(range(10))
 
 
@@ -119,7 +119,7 @@ def test_no_two_of_a_thousand_objects_are_equal():
 
 
 def labelled_objects(seed, count):
-    labels, pictures = zip(*(objects.draw(seed, index) for index in range(count)), strict=True)
+    labels, pictures = zip(*(objects.render(seed, index) for index in range(count)), strict=True)
     return np.stack([np.asarray(picture).ravel() for picture in pictures]) / 255, np.array(labels)
 
 

@@ -218,7 +218,7 @@ def test_too_many_broken_images_are_refused(tmp_path, count, most, allowed):
 
 
 def test_very_many_broken_images_are_refused_before_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr("ganflow.data.corrupt.MANY", 5)
+    monkeypatch.setattr("ganflow.data.corrupt.EARLY_CHECK", 5)
     with pytest.raises(UserError, match="6 of the first 6 images"):
         write_shards(with_broken(20, *range(20)), tmp_path, **TOYS, max_corrupt=0.1)
 

@@ -44,7 +44,7 @@ def write(folder, **options):
     """Shards of forty samples, four of them broken, with a scratch folder beside them."""
     given = forty(options.pop("calls", None), options.pop("seconds", 0.0))
     kept = folder.with_name(folder.name + "-kept")
-    return write_shards(given, folder, **ABOUT, **options, max_corrupt=0.1, kept=kept)
+    return write_shards(given, folder, **ABOUT, **options, max_corrupt=0.1, resume_folder=kept)
 
 
 def same(one: Path, other: Path) -> bool:
@@ -135,7 +135,7 @@ def test_webdataset_and_pillow_read_packed_shards(tmp_path):
 def test_packed_shards_are_smaller_for_real_pictures(tmp_path):
     from ganflow.data.scenes import bedrooms
 
-    pictures = [Sample(f"{index:08d}", partial(bedrooms.draw, 0, index), None) for index in range(4)]
+    pictures = [Sample(f"{index:08d}", partial(bedrooms.render, 0, index), None) for index in range(4)]
     about = ABOUT | {"shape": (64, 64, 3), "classes": ()}
     for encoding in ("raw", "webp"):
         write_shards(pictures, tmp_path / encoding, **about, encoding=encoding)

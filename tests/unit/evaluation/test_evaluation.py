@@ -21,7 +21,7 @@ from ganflow.evaluation.metrics.sliced_wasserstein import _wasserstein_1d
 @pytest.fixture(scope="module")
 def rooms() -> Samples:
     """400 bedrooms, 32 px."""
-    pictures = [np.asarray(bedrooms.draw(0, i).crop((8, 0, 72, 64)).resize((32, 32))) for i in range(400)]
+    pictures = [np.asarray(bedrooms.render(0, i).crop((8, 0, 72, 64)).resize((32, 32))) for i in range(400)]
     return Samples(values=torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy()))
 
 

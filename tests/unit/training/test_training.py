@@ -74,7 +74,7 @@ assert set(VARIANTS) >= {*names(Objective), *names(Constraint), *names(Optimizer
 
 
 def drawing(index: int) -> Image.Image:
-    return objects.draw(0, index)[1]
+    return objects.render(0, index)[1]
 
 
 @pytest.fixture(scope="module")

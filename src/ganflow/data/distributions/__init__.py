@@ -1,1 +1,1 @@
-"""Distributions that points are drawn from: the toys of the papers; one file each."""
+"""Distributions of points: the toy problems of the papers; one file each."""

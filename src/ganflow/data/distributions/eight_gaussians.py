@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ganflow.data.distributions.mixture_2d import round_gaussians
+from ganflow.data.distributions.mixture_2d import isotropic_gaussians
 from ganflow.data.interfaces import Distribution
 
 SCALE = 2**0.5
@@ -15,7 +15,7 @@ class EightGaussians(Distribution):
     def modes(self) -> int:
         return 8
 
-    def draw(self, count: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         angles = np.arange(8) * np.pi / 4
         centres = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        return round_gaussians(centres / SCALE, 0.02 / SCALE, count, draw)
+        return isotropic_gaussians(centres / SCALE, 0.02 / SCALE, count, rng)

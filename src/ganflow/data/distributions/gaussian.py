@@ -3,7 +3,7 @@
 import numpy as np
 from pydantic import Field
 
-from ganflow.data.distributions.mixture_2d import round_gaussians
+from ganflow.data.distributions.mixture_2d import isotropic_gaussians
 from ganflow.data.interfaces import Distribution
 
 
@@ -17,5 +17,5 @@ class Gaussian(Distribution):
     def dimension(self) -> int:
         return len(self.mean)
 
-    def draw(self, count: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        return round_gaussians(np.array([self.mean]), self.deviation, count, draw)
+    def sample(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return isotropic_gaussians(np.array([self.mean]), self.deviation, count, rng)

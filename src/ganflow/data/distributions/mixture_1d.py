@@ -1,9 +1,9 @@
-"""A mixture of Gaussians on the line, each as probable."""
+"""A mixture of one-dimensional Gaussians, equally probable."""
 
 import numpy as np
 from pydantic import Field
 
-from ganflow.data.distributions.mixture_2d import round_gaussians
+from ganflow.data.distributions.mixture_2d import isotropic_gaussians
 from ganflow.data.interfaces import Distribution
 
 
@@ -23,5 +23,5 @@ class Mixture1D(Distribution):
     def modes(self) -> int:
         return len(self.centres)
 
-    def draw(self, count: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        return round_gaussians(np.array(self.centres)[:, None], self.deviation, count, draw)
+    def sample(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return isotropic_gaussians(np.array(self.centres)[:, None], self.deviation, count, rng)

@@ -1,4 +1,4 @@
-"""A mixture of round Gaussians in the plane, each as probable."""
+"""A mixture of isotropic Gaussians in the plane, equally probable."""
 
 from typing import Annotated
 
@@ -22,13 +22,13 @@ class Mixture2D(Distribution):
     def modes(self) -> int:
         return len(self.centres)
 
-    def draw(self, count: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        return round_gaussians(np.array(self.centres), self.deviation, count, draw)
+    def sample(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return isotropic_gaussians(np.array(self.centres), self.deviation, count, rng)
 
 
-def round_gaussians(
-    centres: np.ndarray, deviation: float, count: int, draw: np.random.Generator
+def isotropic_gaussians(
+    centres: np.ndarray, deviation: float, count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points around centres, (k, d), each as probable, and which one: (n, d) and (n,)."""
-    modes = draw.integers(len(centres), size=count)
-    return centres[modes] + deviation * draw.standard_normal((count, centres.shape[1])), modes
+    """Samples a mixture with centres (k, d), equally probable; returns points (n, d) and modes (n,)."""
+    modes = rng.integers(len(centres), size=count)
+    return centres[modes] + deviation * rng.standard_normal((count, centres.shape[1])), modes

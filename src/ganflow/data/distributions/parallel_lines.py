@@ -11,5 +11,5 @@ class ParallelLines(Distribution):
 
     theta: float = Field(0.0, description="first coordinate of every point")
 
-    def draw(self, count: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        return np.stack([np.full(count, self.theta), draw.random(count)], axis=1), np.zeros(count, np.int64)
+    def sample(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return np.stack([np.full(count, self.theta), rng.random(count)], axis=1), np.zeros(count, np.int64)

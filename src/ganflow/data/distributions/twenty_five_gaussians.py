@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ganflow.data.distributions.mixture_2d import round_gaussians
+from ganflow.data.distributions.mixture_2d import isotropic_gaussians
 from ganflow.data.interfaces import Distribution
 
 SCALE = 8**0.5
@@ -15,7 +15,7 @@ class TwentyFiveGaussians(Distribution):
     def modes(self) -> int:
         return 25
 
-    def draw(self, count: int, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         line = np.arange(-4.0, 5.0, 2.0)
         centres = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
-        return round_gaussians(centres / SCALE, 0.05 / SCALE, count, draw)
+        return isotropic_gaussians(centres / SCALE, 0.05 / SCALE, count, rng)

@@ -1,7 +1,7 @@
-"""CIFAR-10 in its official binary archive: `cifar-10-binary.tar.gz`, which holds no pickle.
+"""CIFAR-10 in its official binary archive, `cifar-10-binary.tar.gz`, which contains no pickle.
 
-The archive is read as a stream, nothing is extracted, every size is checked before anything is read, and the gzip is
-read to its end so that its checksum counts. Written archives are byte-identical for equal images (and the same zlib).
+The archive is read as a stream without extraction; sizes are checked before reading, and the gzip is read to its end so
+that its checksum is verified. Written archives are byte-identical for equal images and the same zlib.
 """
 
 import gzip
@@ -45,7 +45,7 @@ DAMAGED = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError)
 
 
 class Cifar10(Format):
-    """60,000 labelled pictures of 32x32 pixels in ten classes."""
+    """60,000 labelled images of 32x32 pixels in ten classes."""
 
     archives: ClassVar[tuple[Archive, ...]] = (ARCHIVE,)
     images: ClassVar[dict[str, int]] = {"train": 50_000, "validation": 10_000}
@@ -68,13 +68,13 @@ class Cifar10(Format):
         for index, (label, image) in enumerate(zip(records[:, 0], images, strict=True)):
             yield Sample(f"{index:08d}", partial(np.asarray, image), int(label))
 
-    def write(self, folder: Path, draw: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
+    def write(self, folder: Path, split_samples: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
         """Writes the archive; the training images, a multiple of five, are split evenly into the five batches."""
         if len(classes) != CLASSES:
             raise ValueError(f"CIFAR-10 has {CLASSES} classes, not {len(classes)}")
         contents = {META: "".join(f"{name}\n" for name in (*classes, "")).encode(), README: b"Made by ganflow\n"}
         for split, names in BATCHES.items():
-            records = [_record(sample) for sample in draw(split)]
+            records = [_record(sample) for sample in split_samples(split)]
             size, rest = divmod(len(records), len(names))
             if rest or not 1 <= size <= LARGEST_BATCH:
                 raise UserError(
@@ -83,11 +83,11 @@ class Cifar10(Format):
                 )
             for number, name in enumerate(names):
                 contents[name] = b"".join(records[number * size : (number + 1) * size])
-        artifacts.write_file(folder / ARCHIVE.name, _pack(contents))
+        artifacts.write_file(folder / ARCHIVE.name, _compress(contents))
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that may not hold more than LARGEST_TAR bytes."""
+    """A stream limited to LARGEST_TAR bytes, against decompression bombs."""
 
     def __init__(self, stream: BinaryIO, path: Path):
         self.stream, self.path, self.left = stream, path, LARGEST_TAR
@@ -144,7 +144,7 @@ def _check_member(member: tarfile.TarInfo, path: Path, contents: dict[str, bytes
     if member.name not in LARGEST:
         fault = f"is not a member of the official archive, expected only {sorted(LARGEST)}"
     elif member.name in contents:
-        fault = "is there twice, expected once"
+        fault = "occurs twice, expected once"
     elif member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
         fault = f"has the tar type {member.type!r}, expected a regular file"
     elif not 0 <= member.size <= LARGEST[member.name]:
@@ -186,15 +186,15 @@ def _record(sample: Sample) -> bytes:
     return bytes([sample.label]) + np.asarray(image).transpose(2, 0, 1).tobytes()
 
 
-def _pack(contents: dict[str, bytes]) -> bytes:
-    """A tar.gz without clock, owner or file name, members sorted."""
-    packed = io.BytesIO()
+def _compress(contents: dict[str, bytes]) -> bytes:
+    """A tar.gz without timestamps, owners or file name, members sorted."""
+    compressed = io.BytesIO()
     with (
-        gzip.GzipFile("", "wb", 6, packed, mtime=0) as zipped,
+        gzip.GzipFile("", "wb", 6, compressed, mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w|", format=tarfile.USTAR_FORMAT) as archive,
     ):
         for name, content in sorted(contents.items()):
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o644
             archive.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
+    return compressed.getvalue()

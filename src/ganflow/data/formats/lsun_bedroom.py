@@ -1,7 +1,7 @@
 """LSUN bedroom in its official archives: two zips, each with an LMDB of 40-hex keys and encoded photographs.
 
-data.mdb is unpacked once, into the scratch folder, where it serves until the shards are finished; the photographs are
-read from there by whichever process decodes them. Order = the order of the keys, which may be any bytes.
+data.mdb is extracted once into the scratch folder and kept until the shards are finished; worker processes read the
+photographs from there. Samples are in key order; keys may be any bytes.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from ganflow import artifacts
 from ganflow.data.decoding import decode
 from ganflow.data.interfaces import Archive, CorruptImage, Format, Sample
 from ganflow.data.lmdb_file import Entry, LmdbFile
-from ganflow.data.zip_file import unpack
+from ganflow.data.zip_file import extract_member
 
 ARCHIVES = {
     "train": Archive(
@@ -41,7 +41,7 @@ ARCHIVES = {
 }
 LARGEST_LOCK = 1 << 20  # bytes
 LARGEST_VALUE = 64 << 20  # bytes of an encoded photograph
-MAP_SIZE = 1 << 34  # bytes of a written data.mdb at most; it stands in the file, so it is a constant
+MAP_SIZE = 1 << 34  # maximum bytes of a written data.mdb; stored in the file, hence constant
 
 
 class LsunBedroom(Format):
@@ -56,24 +56,24 @@ class LsunBedroom(Format):
         return ()
 
     def samples(self, folder: Path, split: str) -> Iterator[Sample]:
-        """The photographs in the order of their LMDB keys, in RGB, turned upright."""
+        """The photographs in key order, as upright RGB."""
         path = folder / ARCHIVES[split].name
         inside = path.name.removesuffix(".zip")
         member, others = f"{inside}/data.mdb", {f"{inside}/": 0, f"{inside}/lock.mdb": LARGEST_LOCK}
-        data = unpack(path, member, others, _scratch(folder) / f"{split}.mdb")
+        data = extract_member(path, member, others, _scratch(folder) / f"{split}.mdb")
         with closing(LmdbFile(data, f"{path}: {member}")) as file:
             for index, entry in enumerate(file.entries()):
-                yield Sample(f"{index:08d}", partial(_picture, data, entry), None)
+                yield Sample(f"{index:08d}", partial(_photograph, data, entry), None)
 
     def discard(self, folder: Path) -> None:
-        """Deletes what was unpacked."""
+        """Deletes the extracted files."""
         shutil.rmtree(_scratch(folder))
 
-    def write(self, folder: Path, draw: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
-        """Writes both zips, the images as lossless WebP, under keys whose order is that of the drawings."""
+    def write(self, folder: Path, split_samples: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
+        """Writes both zips, the images as lossless WebP, under keys in sample order."""
         for split, archive in ARCHIVES.items():
             with tempfile.TemporaryDirectory(dir=_scratch(folder)) as scratch:
-                _write_lmdb(Path(scratch), draw(split))
+                _write_lmdb(Path(scratch), split_samples(split))
                 _write_zip(folder / archive.name, Path(scratch) / "data.mdb")
         self.discard(folder)
 
@@ -82,7 +82,7 @@ def _scratch(folder: Path) -> Path:
     return artifacts.scratch("lsun", artifacts.digest_value(folder.as_posix()))
 
 
-def _picture(data: Path, entry: Entry) -> Image.Image:
+def _photograph(data: Path, entry: Entry) -> Image.Image:
     """The photograph of an entry of data.mdb; raises CorruptImage with its key."""
     key = entry.key.decode("ascii") if re.fullmatch(rb"[!-~]+", entry.key) else f"hex {entry.key.hex()}"
     if entry.size > LARGEST_VALUE:
@@ -93,7 +93,7 @@ def _picture(data: Path, entry: Entry) -> Image.Image:
 
 
 def _write_lmdb(folder: Path, samples: Iterable[Sample]) -> None:
-    """data.mdb of the samples as lossless WebP; keys begin with the index, so that both have one order."""
+    """Writes data.mdb with the samples as lossless WebP; keys start with the index, which keeps their order."""
     with (
         lmdb.open(str(folder), map_size=MAP_SIZE, lock=False) as environment,
         environment.begin(write=True) as transaction,
@@ -106,7 +106,7 @@ def _write_lmdb(folder: Path, samples: Iterable[Sample]) -> None:
 
 
 def _write_zip(path: Path, data: Path) -> None:
-    """The official layout: a folder, data.mdb and a lock.mdb, here empty because LMDB's differs from run to run."""
+    """Writes the official layout: a folder, data.mdb and lock.mdb, which is empty because LMDB's own varies."""
     folder = path.name.removesuffix(".zip")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(_member(f"{folder}/", 0o40755), b"")

@@ -1,6 +1,6 @@
-"""Points in one .npy file a split, without pickle: records of a `point`, float32 (d,), and the `mode` it belongs to.
+"""Points, one .npy file per split: records of `point`, float32 (d,), and `mode`, the mixture component, int32.
 
-A file is mapped, never read at once, and its header is checked before anything is taken from it.
+Files are memory-mapped without pickle, and the header is checked first.
 """
 
 import io
@@ -15,14 +15,14 @@ from ganflow.artifacts import write_file
 from ganflow.data.interfaces import SPLITS, Archive, Format, Sample
 from ganflow.errors import UserError
 
-MOST_MODES = 1000
+MAX_MODES = 1000
 
 
 class Points(Format):
-    """Points of one dimension; the classes are the modes, `mode 0` and so on, if there are two or more."""
+    """Points of equal dimension; the classes are the modes (`mode 0`, ...) if there are at least two."""
 
     archives: ClassVar[tuple[Archive, ...]] = tuple(Archive(f"{split}.npy", "", 0, "") for split in SPLITS)
-    images: ClassVar[dict[str, int]] = dict.fromkeys(SPLITS, 0)  # there are no official ones
+    images: ClassVar[dict[str, int]] = dict.fromkeys(SPLITS, 0)  # no official archives
     labelled: ClassVar[bool] = True
     points: ClassVar[bool] = True
 
@@ -35,17 +35,17 @@ class Points(Format):
         for index, (point, mode) in enumerate(zip(np.array(records["point"]), records["mode"], strict=True)):
             yield Sample(f"{index:08d}", partial(np.asarray, point), int(mode))
 
-    def write(self, folder: Path, draw: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
+    def write(self, folder: Path, split_samples: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
         for split in SPLITS:
-            drawn = [(sample.content(), sample.label) for sample in draw(split)]
-            records = np.array(drawn, [("point", "<f4", drawn[0][0].shape), ("mode", "<i4")])
+            rows = [(sample.content(), sample.label) for sample in split_samples(split)]
+            records = np.array(rows, [("point", "<f4", rows[0][0].shape), ("mode", "<i4")])
             file = io.BytesIO()
             np.save(file, records, allow_pickle=False)
             write_file(folder / f"{split}.npy", file.getvalue())
 
 
 def _records(folder: Path, split: str) -> np.ndarray:
-    """The records of a split, (n,), n >= 1, finite, modes from 0 on; raises UserError for any other file."""
+    """The records of a split, (n,), n >= 1, finite, modes >= 0; raises UserError for an invalid file."""
     path = folder / f"{split}.npy"
     try:
         records = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -65,6 +65,6 @@ def _records(folder: Path, split: str) -> np.ndarray:
         raise UserError(f"{path}: holds no point, expected at least one; make it again")
     if not np.isfinite(records["point"]).all():
         raise UserError(f"{path}: holds a coordinate that is not finite; make it again")
-    if not 0 <= records["mode"].min() <= records["mode"].max() < MOST_MODES:
-        raise UserError(f"{path}: holds a mode that is not in 0..{MOST_MODES - 1}; make it again")
+    if not 0 <= records["mode"].min() <= records["mode"].max() < MAX_MODES:
+        raise UserError(f"{path}: holds a mode that is not in 0..{MAX_MODES - 1}; make it again")
     return records

@@ -1,1 +1,1 @@
-"""Scenes: drawn pictures that stand in for the official image sets where those can't be fetched, one set a module."""
+"""Scenes: renderers of synthetic images, one module for each official image set that they replace offline."""

@@ -1,8 +1,8 @@
-"""Bedrooms drawn in perspective: a stand-in for photographs of bedrooms that needs no download.
+"""Synthetic bedrooms rendered in perspective: replace LSUN bedroom where nothing can be downloaded.
 
-Picture i is a pure function of (seed, index): the same alone, in a batch or in another process. Few palettes, three
-places for the window, three lights and no texture: a small network learns the beds in minutes. Lengths are metres: x to
-the right from the middle of the room, y up from the floor, z away from the camera.
+An image is a pure function of (seed, index). Few palettes, three window positions, three lights and no texture, so that
+a small network learns the beds in minutes. Lengths are metres: x to the right from the middle of the room, y up from
+the floor, z away from the camera.
 """
 
 from random import Random
@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
-SIZE = (80, 64)  # width, height in pixels; all that matters lies in the central 64 columns
+SIZE = (80, 64)  # width, height in pixels; the centre crop keeps the middle 64 columns
 OVERSAMPLING = 3
 
 ROOM_HALF_WIDTH, ROOM_HEIGHT, BACK, NEAR = 1.8, 2.5, 4.0, 1.0
 BED_TOP, BED_FOOT = 0.55, BACK - 1.95
-BED_MIDDLE = 3.0  # the distance at which the camera keeps the bed in the middle of the picture
+BED_MIDDLE = 3.0  # distance at which the bed is centred in the image
 
 Colour = tuple[int, int, int]
 Span = tuple[float, float]  # from, to
@@ -34,7 +34,7 @@ class Palette(NamedTuple):
 
 
 class Light(NamedTuple):
-    """What the hour does to a room: factors (0..1) for red, green and blue, the look of linen, the view outside."""
+    """The light of a time of day: factors (0..1) for red, green and blue, colours of linen and of the view outside."""
 
     tint: tuple[float, float, float]
     linen: Colour
@@ -66,7 +66,7 @@ def scaled(colour: Colour, *factors: float) -> Colour:
 
 
 class Canvas:
-    """A picture on which solids given in metres are drawn as a camera sees them; what is drawn later lies in front."""
+    """An image onto which shapes given in metres are projected; later shapes cover earlier ones."""
 
     def __init__(self, eye: float, height: float, focal: float):
         """Look along z from (eye, height, 0) metres; `focal` pixels is the size of one metre seen from one metre."""
@@ -196,7 +196,7 @@ def bed(canvas: Canvas, palette: Palette, light: Light, half: float, random: Ran
 
 
 def furnish(canvas: Canvas, palette: Palette, light: Light, random: Random) -> None:
-    """Draw a room from the back to the front."""
+    """Renders a room from back to front."""
     half = random.uniform(0.74, 0.86)
     bedsides = (-half - 0.36, half + 0.36)
     room(canvas, palette)
@@ -220,14 +220,14 @@ def furnish(canvas: Canvas, palette: Palette, light: Light, random: Random) -> N
     bed(canvas, palette, light, half, random)
 
 
-def draw(seed: int, index: int) -> Image.Image:
-    """Bedroom number `index` (>= 0) of the set `seed`: RGB, SIZE pixels."""
+def render(seed: int, index: int) -> Image.Image:
+    """Image `index` (>= 0) of the set `seed`: RGB, SIZE pixels."""
     random = Random(f"{seed}/bedrooms/{index}")
     light = random.choices((DAY, EVENING, NIGHT), weights=(3, 1, 2))[0]
     brightness = random.uniform(0.94, 1.02)
     tint = tuple(brightness * factor for factor in light.tint)
     palette = Palette(*(scaled(colour, *tint) for colour in random.choice(PALETTES)))
-    standing_aside = random.random() < 0.2  # else before the foot of the bed
+    standing_aside = random.random() < 0.2  # else at the foot of the bed
     eye = random.uniform(0.6, 0.8) if standing_aside else random.uniform(-0.25, 0.25)
     canvas = Canvas(eye, height=random.uniform(1.4, 1.85), focal=random.uniform(152, 170))
     furnish(canvas, palette, light, random)

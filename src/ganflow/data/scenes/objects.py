@@ -1,8 +1,7 @@
-"""Objects: ten classes of small drawn pictures, a stand-in for CIFAR-10 that needs no download.
+"""Synthetic objects in ten classes: replace CIFAR-10 where nothing can be downloaded.
 
-Picture i and its label are a pure function of (seed, index): the same alone, in a batch or in another process.
-Any ten consecutive indices that start at a multiple of ten hold each class once, in an order that depends on the seed.
-A person tells the classes apart at a glance, and so does a small classifier (>= 95 %).
+An image and its label are a pure function of (seed, index). Indices 10 k to 10 k + 9 hold each class once, in an order
+that depends on the seed. A small classifier reaches >= 95 % accuracy.
 """
 
 from random import Random
@@ -23,7 +22,7 @@ GRASS, ROAD, SEA, POND, NIGHT = (122, 176, 92), (120, 122, 130), (64, 132, 196),
 
 
 class Sketch:
-    """A square picture with coordinates 0..100 from the top left, drawn around a centre that is moved and scaled."""
+    """A square image with coordinates 0..100 from the top left; shapes are shifted and scaled around the centre."""
 
     def __init__(self, sky: Colour, scale: float, dx: float, dy: float):
         self.side = SIZE[0] * OVERSAMPLING
@@ -39,11 +38,11 @@ class Sketch:
         return size * self.scale * self.side / 100
 
     def fill(self, colour: Colour) -> None:
-        """Paint the whole picture."""
+        """Fills the whole image."""
         self.pen.rectangle((0, 0, self.side, self.side), fill=colour)
 
     def ground(self, colour: Colour, y: float) -> None:
-        """Paint everything below the height y."""
+        """Fills everything below y."""
         self.pen.rectangle((0, self.pixel(0, y)[1], self.side, self.side), fill=colour)
 
     def polygon(self, colour: Colour, *corners: Point) -> None:
@@ -183,7 +182,7 @@ def label_of(seed: int, index: int) -> int:
     return Random(f"{seed}/objects/labels/{block}").sample(range(len(PAINTERS)), len(PAINTERS))[place]
 
 
-def draw(seed: int, index: int) -> tuple[int, Image.Image]:
+def render(seed: int, index: int) -> tuple[int, Image.Image]:
     """Label (0..9, a place in CLASSES) and picture (RGB, SIZE pixels) number `index` (>= 0) of the set `seed`."""
     label = label_of(seed, index)
     random = Random(f"{seed}/objects/{index}")

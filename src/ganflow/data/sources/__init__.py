@@ -1,1 +1,1 @@
-"""Sources: where a dataset's archives come from; one file each."""
+"""Sources of a dataset's archives; one file each."""

@@ -1,4 +1,4 @@
-"""Archives that lie elsewhere: a local path, a mirror, a shared disk; each with the sha256 that it must have."""
+"""Archives from given locations (a local path, a mirror, a shared disk), each verified by its sha256."""
 
 import difflib
 from pathlib import Path
@@ -15,7 +15,7 @@ Location = Annotated[str, StringConstraints(min_length=1)]
 
 
 class ArchiveLocation(Model):
-    """Where one archive lies, and what it must be."""
+    """Location and sha256 of one archive."""
 
     location: Location | Annotated[tuple[Location, ...], Field(strict=False, min_length=1)] = Field(
         description="a path, or a file://, http:// or https:// URL; or several of them, tried in order"
@@ -30,12 +30,12 @@ class ArchiveLocation(Model):
 
 
 class Files(Source):
-    """Fetches each archive of the format from the place given for it."""
+    """Fetches each archive of the format from its location."""
 
     archives: dict[str, ArchiveLocation] = Field(description="by the names of the format's official archives")
 
     def named(self, form: Format) -> dict[str, Any]:
-        return {name: place.model_dump(mode="json") for name, place in self.archives.items()}
+        return {name: archive.model_dump(mode="json") for name, archive in self.archives.items()}
 
     def provide(self, form: Format, folder: Path) -> dict[str, str]:
         """Fetches every archive, verified by its sha256."""
@@ -47,5 +47,5 @@ class Files(Source):
         for name in names:
             if name not in self.archives:
                 raise UserError(f"params.yaml: source.files.archives: `{name}` is missing; add its location and sha256")
-        places = self.archives
-        return {name: fetch(places[name].locations, folder / name, places[name].sha256) for name in names}
+        archives = self.archives
+        return {name: fetch(archives[name].locations, folder / name, archives[name].sha256) for name in names}

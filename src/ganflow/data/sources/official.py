@@ -1,4 +1,4 @@
-"""The official archives, from the addresses where their authors serve them, with the digests known since long ago."""
+"""The official archives, from their authors' servers, verified by published digests."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from ganflow.data.interfaces import Format, Source
 
 
 class Official(Source):
-    """Downloads what the format names."""
+    """Downloads the archives that the format names."""
 
     def named(self, form: Format) -> dict[str, Any]:
         return {archive.name: archive._asdict() | {"urls": list(archive.urls)} for archive in form.archives}

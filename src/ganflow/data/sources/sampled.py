@@ -1,4 +1,4 @@
-"""Points drawn from a distribution by its name, in the format `points`.
+"""Points sampled from a distribution, in the format `points`.
 
 The points of a split are a pure function of (distribution, seed, split, count); the splits are independent.
 """
@@ -18,7 +18,7 @@ from ganflow.randomness import generator
 
 
 class Sampled(Source):
-    """So many points of a distribution for each split."""
+    """Samples a fixed number of points for each split."""
 
     distribution: Annotated[Choice, In("data.distributions")] = Field(description="a file of data/distributions")
     train: int = Field(50_000, ge=1, le=10_000_000, description="training points")
@@ -35,23 +35,23 @@ class Sampled(Source):
 
     def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
         if not form.points:
-            return "draws points, which have the format `points`"
+            return "samples points, which need the format `points`"
         dimension = self.sampled_from.dimension
         if shape != (dimension,):
-            return f"draws points of dimension {dimension}, so the dataset's dimension is {dimension}"
+            return f"samples points of dimension {dimension}; set the dataset's dimension to {dimension}"
         return None
 
     def modules(self, form: Format) -> tuple[str, ...]:
         return (type(self.sampled_from).__module__,)
 
     def provide(self, form: Format, folder: Path) -> dict[str, str]:
-        """Draws both splits and writes the format's files."""
+        """Samples both splits and writes the format's files."""
         found = self.sampled_from
 
-        def draw(split: str) -> Iterator[Sample]:
-            points, modes = found.draw(getattr(self, split), generator(self.seed, f"points/{split}"))
+        def split_samples(split: str) -> Iterator[Sample]:
+            points, modes = found.sample(getattr(self, split), generator(self.seed, f"points/{split}"))
             for index, (point, mode) in enumerate(zip(points.astype(np.float32), modes.tolist(), strict=True)):
                 yield Sample(f"{index:08d}", partial(np.asarray, point), mode)
 
-        form.write(folder, draw, ())
+        form.write(folder, split_samples, ())
         return {}

@@ -67,7 +67,7 @@ class MinimaxMaximin(Study):
             for _ in range(of_critic):
                 with torch.no_grad():
                     fake = maker(points(lambda d: d.standard_normal((BATCH, LATENT)), draw))
-                critic.step(points(lambda d: EightGaussians().draw(BATCH, d)[0], draw), fake, fake[:, 0])
+                critic.step(points(lambda d: EightGaussians().sample(BATCH, d)[0], draw), fake, fake[:, 0])
             for _ in range(of_generator):
                 optimizer.zero_grad()
                 fake = maker(points(lambda d: d.standard_normal((BATCH, LATENT)), draw))
