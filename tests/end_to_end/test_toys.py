@@ -26,6 +26,7 @@ training: {iterations: 4, batch_size: 16, latent: 3, journal_every: 2, sample_ev
 evaluation: {images: 100, batch_size: 50, metrics: [exact_em, missed_modes, high_quality_samples]}
 studies: [saturation]
 """  # noqa: E501
+SAMPLED_RING = "{sampled: {distribution: eight_gaussians, train: 400, validation: 200}}"
 RUNS = [(dataset, variant) for dataset in ("ring", "bumps") for variant in ("wgan_gp", "fixed")]
 
 
@@ -108,6 +109,7 @@ def test_the_cost_of_points_is_measured_as_that_of_images_is(tmp_path, monkeypat
     ("before", "after", "message"),
     [
         ("dimension: 2", "resolution: 16", "the format 'points' has points; give `dimension`"),
+        (SAMPLED_RING, "official", "downloads official archives, and the format has none"),
         ("dimension: 2", "dimension: 3", "so the dataset's dimension is 2"),
         ("dimension: 2, source", "source", "either `resolution`, if it holds images, or `dimension`"),
         ("toy_mlp: {width: 8}", "dcgan: {width: 8}", "makes images of 16, 32, 64, 128 pixels, not points"),
