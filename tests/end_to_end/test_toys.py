@@ -110,10 +110,10 @@ def test_the_cost_of_points_is_measured_as_that_of_images_is(tmp_path, monkeypat
     [
         ("dimension: 2", "resolution: 16", "the format 'points' has points; give `dimension`"),
         (SAMPLED_RING, "official", "downloads official archives, and the format has none"),
-        ("dimension: 2", "dimension: 3", "so the dataset's dimension is 2"),
+        ("dimension: 2", "dimension: 3", "set the dataset's dimension to 2"),
         ("dimension: 2, source", "source", "either `resolution`, if it holds images, or `dimension`"),
         ("toy_mlp: {width: 8}", "dcgan: {width: 8}", "makes images of 16, 32, 64, 128 pixels, not points"),
-        ("metrics: [exact_em,", "metrics: [sliced_wasserstein,", "compares images, and datasets.ring has points"),
+        ("metrics: [exact_em,", "metrics: [sliced_wasserstein,", "compares images, and all datasets have points"),
         ("distribution: eight_gaussians", "distribution: nine_gaussians", "no such component"),
         ("studies: [saturation]", "studies: [saturations]", "did you mean `saturation`"),
         ("format: points", "format: cifar10", "the format 'cifar10' has images; give `resolution`"),
