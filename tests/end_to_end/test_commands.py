@@ -28,7 +28,7 @@ def test_status_says_what_is_done_and_why_the_rest_is_not(finished, capfd):
     assert main(["status"]) == 0
     said = capfd.readouterr().out
     assert "experiment tiny: 19 units of work" in said and "nothing to do" not in said
-    data = "1 extractor, 1 download, 1 shard, 1 extract, 1 reference"
+    data = "1 download, 1 shard, 1 extractor, 1 extract, 1 reference"
     assert re.search(rf"done +18 +{data}, 4 train, 4 generate, 4 evaluate, 1 studies", said)
     assert re.search(r"to do +1 +1 report", said)
 
@@ -96,7 +96,7 @@ def test_cost_of_the_official_archives_is_said_before_anything_is_fetched(tmp_pa
 
 
 def test_samples_are_those_that_were_scored(finished, capfd):
-    from ganflow.evaluation.samples import generate_samples
+    from ganflow.evaluation.generated_samples import generate_samples
 
     out = finished / "made/samples.png"
     assert main(["sample", "rendered_objects/dcgan/1", "--seed", "1", "--images", "32", "--out", str(out)]) == 0

@@ -20,9 +20,9 @@ from ganflow.evaluation.curve import best_of, snapshots
 from ganflow.evaluation.degradations import blurred, degraded, fewer_classes, noisy
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.extractors import inception
+from ganflow.evaluation.generated_samples import evaluation_samples, generate_samples
 from ganflow.evaluation.interfaces import Identity, Metric, Samples, score_names
 from ganflow.evaluation.nearest_neighbours import nearest_neighbours, neighbour_grid, real_distance
-from ganflow.evaluation.samples import evaluation_samples, generate_samples
 from ganflow.params_file import checked
 from ganflow.stages.cli import main
 from ganflow.training.weights import load_generator
@@ -246,4 +246,4 @@ def test_the_best_is_lowest_or_highest_and_of_equal_ones_the_earliest(metric, ex
         (30, {"x": 1.0, "y": 0.0}),
         (40, {"x": 3.0, "y": 1.0}),
     ]
-    assert best_of(evaluation, rows) == expected
+    assert best_of(evaluation.curve, rows) == expected

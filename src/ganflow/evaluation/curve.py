@@ -6,11 +6,11 @@ import io
 from pathlib import Path
 
 from ganflow.artifacts import write_file
-from ganflow.config import Evaluation
+from ganflow.config import Curve, Evaluation
 from ganflow.errors import UserError
 from ganflow.evaluation.extraction import Extraction
+from ganflow.evaluation.generated_samples import evaluation_samples
 from ganflow.evaluation.interfaces import Direction, Samples, curve_metric, score_names
-from ganflow.evaluation.samples import evaluation_samples
 from ganflow.training.weights import load_generator
 
 ScoreRow = tuple[int, dict[str, float]]  # iteration, scores
@@ -19,35 +19,36 @@ ScoreRow = tuple[int, dict[str, float]]  # iteration, scores
 class SnapshotScorer:
     """Scores generators by the curve's metric against one set of real samples."""
 
-    def __init__(self, evaluation: Evaluation, real: Samples, extraction: Extraction | None, device: str):
-        self.evaluation, self.real, self.extraction, self.device = evaluation, real, extraction, device
-        self.metric = curve_metric(evaluation)
+    def __init__(self, evaluation: Evaluation, curve: Curve, real: Samples, extraction: Extraction | None, device: str):
+        self.evaluation, self.curve, self.real, self.device = evaluation, curve, real, device
+        self.metric = curve_metric(curve)
+        self.extraction = extraction if self.metric.compares == "features" else None
         self.names = score_names(self.metric, extraction.identity if extraction else None)
         self.prepared = self.metric.prepare(real)
 
     def score(self, file: Path) -> ScoreRow:
         """Iteration and scores of the generator in a weights file."""
         module, about = load_generator(file, self.device)
-        values = evaluation_samples(self.evaluation, module, about, self.device, "curve")
-        samples = self.extraction.of(values) if self.metric.compares == "features" else Samples(values)
+        values = evaluation_samples(self.evaluation, module, about, self.device, self.curve)
+        samples = self.extraction.of(values) if self.extraction else Samples(values)
         found = self.metric.score(self.prepared, self.real, samples)
         return about["iteration"], {name: found[score] for score, name in self.names.items()}
 
 
-def best_of(evaluation: Evaluation, rows: list[ScoreRow]) -> int:
+def best_of(curve: Curve, rows: list[ScoreRow]) -> int:
     """The iteration with the best first score, the earliest of equal ones."""
-    sign = 1 if curve_direction(evaluation) == "lower" else -1
+    sign = 1 if curve_direction(curve) == "lower" else -1
     return min(rows, key=lambda row: sign * next(iter(row[1].values())))[0]
 
 
-def curve_direction(evaluation: Evaluation) -> Direction:
+def curve_direction(curve: Curve) -> Direction:
     """Whether a lower or a higher first score is better."""
-    return next(iter(curve_metric(evaluation).better.values()))
+    return next(iter(curve_metric(curve).better.values()))
 
 
-def needs_values(evaluation: Evaluation) -> bool:
+def needs_values(curve: Curve) -> bool:
     """Whether the curve's metric compares images or points instead of features."""
-    return curve_metric(evaluation).compares != "features"
+    return curve_metric(curve).compares != "features"
 
 
 def write_curve(path: Path, rows: list[ScoreRow]) -> None:
@@ -60,7 +61,7 @@ def write_curve(path: Path, rows: list[ScoreRow]) -> None:
 
 
 def read_curve(path: Path) -> list[ScoreRow]:
-    """Reads what `write_curve` wrote; raises UserError if it is absent or damaged."""
+    """Reads what `write_curve` wrote; raises UserError if it is missing or damaged."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]

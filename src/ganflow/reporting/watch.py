@@ -118,6 +118,6 @@ def read_checkpoint(scratch: Path) -> Checkpointed:
 
 
 def _progress(run: UnfinishedRun) -> tuple[float, int, int]:
-    steps = run.journal.get("iteration", ())
+    steps = run.journal.get("iteration", np.empty(0))
     scored = len(run.curve["iteration"]) if run.curve else 0
     return (float(steps[-1]) if len(steps) else -1.0), len(run.samples), scored

@@ -6,19 +6,21 @@ from pathlib import Path
 
 from ganflow.artifacts import MANIFEST, read_json, write_file, write_json
 from ganflow.config import Evaluation, Experiment
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.curve import best_of, curve_direction, read_curve, scored_weights, snapshots
+from ganflow.evaluation.generated_samples import evaluation_samples
 from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score_names
 from ganflow.evaluation.nearest_neighbours import nearest_neighbours, neighbour_grid
-from ganflow.evaluation.samples import evaluation_samples, load_features, real_samples, real_set, subset_indices
+from ganflow.evaluation.sample_sets import load_features, real_samples, real_set, subset_indices
 from ganflow.evaluation.suite import MetricSuite
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
+from ganflow.tensor_files import load_tensors
 from ganflow.training.image_files import encoded
-from ganflow.training.weights import load_generator, load_tensors
+from ganflow.training.weights import load_generator
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
@@ -35,7 +37,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     suite.load(reference)
     file, checks = scored_weights(evaluation, trained), read_json(reference / "checks.json")
     _, about = load_tensors(file)
-    best = best_of(evaluation, read_curve(generated / "curve.csv")) if evaluation.curve else None
+    best = best_of(evaluation.curve, read_curve(generated / "curve.csv")) if evaluation.curve else None
     saved = snapshots(trained, file.stem)
     with outputs(unit) as folder:
         final = _samples(evaluation, suite, file, generated, "final", device)
@@ -49,9 +51,9 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             indices = subset_indices(train.count, evaluation.max_real_images)[found.nearest]
             beside = real_samples(train, indices.ravel()).unflatten(0, indices.shape)
             images = (
-                evaluation_samples(evaluation, *load_generator(file, device), device)
-                if final.values is None
-                else final.values
+                final.values
+                if suite.needs_values
+                else evaluation_samples(evaluation, *load_generator(file, device), device)
             )
             write_file(folder / "neighbours.png", encoded([neighbour_grid(images[found.samples], beside)], ".png"))
         manifest = read_json(trained / MANIFEST)
@@ -94,18 +96,17 @@ def _samples(
 ) -> Samples:
     """The samples of some weights: generated again if a metric compares them, and their stored features."""
     values = evaluation_samples(evaluation, *load_generator(file, device), device) if suite.needs_values else None
-    kept = load_features(generated, name) if evaluation.extractor else Samples()
-    return Samples(values, None, kept.features, kept.logits)
+    return Samples(values) | load_features(generated, name) if evaluation.extractor else Samples(values)
 
 
 def _selection(evaluation: Evaluation, suite: MetricSuite) -> str | None:
     """How the best iteration was selected, in words."""
     if evaluation.curve is None:
         return None
-    score = next(iter(score_names(curve_metric(evaluation), suite.identity).values()))
-    extreme = "lowest" if curve_direction(evaluation) == "lower" else "highest"
+    score = next(iter(score_names(curve_metric(evaluation.curve), suite.identity).values()))
+    extreme = "lowest" if curve_direction(evaluation.curve) == "lower" else "highest"
     return f"{extreme} {score} of {evaluation.curve.images} samples of each snapshot"
 
 
 def _extractor(identity: Identity | None) -> dict[str, str] | None:
-    return identity and {"name": identity.name, "sha256": identity.sha256, "resize": identity.resize}
+    return None if identity is None else {"name": identity.name, "sha256": identity.sha256, "resize": identity.resize}

@@ -2,11 +2,12 @@
 once a run."""
 
 from ganflow.config import Experiment
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.curve import SnapshotScorer, best_of, needs_values, scored_weights, snapshots, write_curve
 from ganflow.evaluation.extraction import extraction_of
-from ganflow.evaluation.samples import evaluation_samples, real_set, save_features
+from ganflow.evaluation.generated_samples import evaluation_samples
+from ganflow.evaluation.sample_sets import real_set, save_features
 from ganflow.progress import Progress
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
@@ -30,18 +31,18 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     file = scored_weights(evaluation, trained)
     wanted = {"final": file}
     with outputs(unit) as folder:
-        if evaluation.curve:
+        if curve := evaluation.curve:
             train = Shards(shards / SPLITS[0], experiment.compute.threads)
-            kept, values = features if extraction else None, needs_values(evaluation)
+            kept, values = features if extraction else None, needs_values(curve)
             real = real_set(train, kept, evaluation.max_real_images, values)
-            curve, saved = SnapshotScorer(evaluation, real, extraction, device), snapshots(trained, file.stem)
-            rows = []
+            scorer = SnapshotScorer(evaluation, curve, real, extraction, device)
+            saved, rows = snapshots(trained, file.stem), []
             with Progress(f"{unit}, curve", len(saved) + 1, "snapshots") as progress:
                 for path in [*saved.values(), file]:
-                    rows.append(curve.score(path))
+                    rows.append(scorer.score(path))
                     progress.advance()
             write_curve(folder / "curve.csv", rows)
-            best = best_of(evaluation, rows)
+            best = best_of(curve, rows)
             wanted |= {"best": saved[best]} if best in saved else {}
         if extraction:
             for name, path in wanted.items():

@@ -9,7 +9,7 @@ from PIL import Image
 from ganflow.artifacts import write_file
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.evaluation.samples import generate_samples
+from ganflow.evaluation.generated_samples import generate_samples
 from ganflow.stages.selection import weights_named
 from ganflow.training.image_files import as_grid, encoded
 from ganflow.training.sample_figures import scatter

@@ -8,9 +8,9 @@ from torch import nn
 
 from ganflow.config import Choice, Evaluation
 from ganflow.errors import UserError
+from ganflow.evaluation.generated_samples import generate_samples
 from ganflow.evaluation.interfaces import metrics_of
 from ganflow.evaluation.metrics.sliced_wasserstein import _wasserstein_1d
-from ganflow.evaluation.samples import generate_samples
 
 
 @pytest.mark.parametrize("counts", [(50, 50), (50, 20), (20, 50)])

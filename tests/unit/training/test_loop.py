@@ -17,7 +17,7 @@ from ganflow.data.interfaces import Sample
 from ganflow.data.reader import Shards
 from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
-from ganflow.evaluation.samples import generate_samples
+from ganflow.evaluation.generated_samples import generate_samples
 from ganflow.methods.interfaces import SAMPLES, Draws, Export, Model, Player, Values
 from ganflow.methods.optimizers.adam import Adam
 from ganflow.methods.recipes.adversarial import CriticSteps

@@ -66,12 +66,15 @@ class CriticSteps(Settings):
 class Adversarial(Method):
     """The critic's updates, then the generator's, in every iteration."""
 
+    about: ClassVar = (
+        "generator against critic: GAN, LSGAN, f-GAN, WGAN, WGAN-GP and every other combination of the components below"
+    )
     players: ClassVar = ("critic", "generator")
     critic_network: Annotated[Choice | None, In("networks.families")] = Field(
         None, description="the critic's family; absent: the generator's"
     )
     objective: Annotated[Choice, In("methods.objectives")] = Field(
-        description="what both minimise: a file of methods/objectives"
+        examples=["non_saturating"], description="what both minimise: a file of methods/objectives"
     )
     constraint: Annotated[Choices, In("methods.constraints")] = Field(
         Choice(name="none"), description="of the critic: a file of methods/constraints, or a list of them"

@@ -1,0 +1,74 @@
+"""Generated samples for evaluation, from the weights of a training."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganflow.config import Curve, Evaluation
+from ganflow.evaluation.sample_sets import channels_first
+from ganflow.networks.building import evaluating
+from ganflow.networks.codes import codes
+from ganflow.training.draws import StepDraws
+from ganflow.training.pixels import as_stored
+
+
+@torch.no_grad()
+def generate_samples(
+    module: nn.Module,
+    count: int,
+    latent: int,
+    batch_size: int,
+    seed: int,
+    device: str,
+    classes: int = 0,
+    purpose: str = "evaluation",
+    batch_norm: str = "running",
+) -> Tensor:
+    """Samples for latent vectors and uniform classes from the random streams of a `purpose`; images rounded to 8 bits.
+
+    `batch_norm`: use the `running` statistics, or those of each `batch`.
+    """
+    parts = []
+    with evaluating(module), _batch_norm_statistics(module, batch_norm):
+        for part, start in enumerate(range(0, count, batch_size)):
+            size = min(batch_size, count - start)
+            draws = StepDraws(seed, device, purpose, (part,), size)
+            vectors, labels = draws.normal("latent", (size, latent)), draws.integers("classes", (size,), classes)
+            parts.append(as_stored(module(codes(vectors, labels, classes)).float()))
+    return channels_first(np.concatenate(parts))
+
+
+def evaluation_samples(
+    evaluation: Evaluation, module: nn.Module, about: dict[str, Any], device: str, curve: Curve | None = None
+) -> Tensor:
+    """The samples of a generator that are scored by the settings of params.yaml or, with a `curve`, for the scores over
+    training; `about` is the metadata of its weights file."""
+    return generate_samples(
+        module,
+        (curve or evaluation).images,
+        about["latent"],
+        evaluation.batch_size,
+        about["seed"],
+        device,
+        about["classes"],
+        "curve" if curve else "evaluation",
+        evaluation.batch_norm,
+    )
+
+
+@contextmanager
+def _batch_norm_statistics(module: nn.Module, batch_norm: str) -> Iterator[None]:
+    """Makes batch-norm layers in evaluation mode use batch statistics, if `batch_norm` is "batch"."""
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    kept = [(layer, layer.running_mean, layer.running_var) for layer in layers if batch_norm == "batch"]
+    for layer, _, _ in kept:
+        layer.running_mean = layer.running_var = None
+    try:
+        yield
+    finally:
+        for layer, mean, variance in kept:
+            layer.running_mean, layer.running_var = mean, variance
