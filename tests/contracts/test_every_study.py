@@ -6,9 +6,9 @@ import math
 import pytest
 import torch
 from annotated_types import Ge
-from ganflow.reporting.findings import study_figure
 
 from ganflow.components import component_class, names
+from ganflow.reporting.study_figures import study_figure
 from ganflow.studies.interfaces import Study
 
 
