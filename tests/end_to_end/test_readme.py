@@ -9,7 +9,8 @@ pytestmark = pytest.mark.slow
 BLOCKS = re.findall(r"```(sh|yaml|python)\n(.*?)```", (TOP / "README.md").read_text(), re.DOTALL)
 
 
-def test_every_command_of_the_readme(clone, tmp_path):
+def test_every_command_of_the_readme(reproduced, tmp_path):
+    clone = reproduced("clone")
     assert len(BLOCKS) >= 10
     clone.run("git add --all")
     for language, text in BLOCKS:
@@ -32,7 +33,7 @@ def test_every_command_of_the_readme(clone, tmp_path):
                 clone.run("cp params.yaml kept.yaml")
             clone.run(command.replace("--cores 8", "--cores 2").replace("results/quickstart", "results/tiny"))
             if command == "ganflow plan":
-                clone.run("cp kept.yaml params.yaml && dvc repro --quiet")
+                clone.run("cp kept.yaml params.yaml && ganflow runs && dvc repro --quiet")
     assert (clone.folder / "results/tiny/runs/rendered_objects/wgan_loose/0/manifest.json").exists()
 
 

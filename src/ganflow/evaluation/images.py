@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganflow.config import Evaluation
+from ganflow.config import Curve, Evaluation
 from ganflow.evaluation.sets import as_compared
 from ganflow.networks.building import evaluating
 from ganflow.networks.codes import codes
@@ -43,19 +43,19 @@ def generated_images(
 
 
 def scored_images(
-    evaluation: Evaluation, module: nn.Module, about: dict[str, Any], device: str, purpose: str = "evaluation"
+    evaluation: Evaluation, module: nn.Module, about: dict[str, Any], device: str, curve: Curve | None = None
 ) -> Tensor:
-    """The samples of a generator that params.yaml has scored, for the `purpose` "curve" those of the curve; `about`
-    is what its weights file says of it."""
+    """The samples of a generator that params.yaml has scored, or the samples for a `curve`, by other draws; `about` is
+    what its weights file says of it."""
     return generated_images(
         module,
-        evaluation.curve.images if purpose == "curve" else evaluation.images,
+        (curve or evaluation).images,
         about["latent"],
         evaluation.batch_size,
         about["seed"],
         device,
         about["classes"],
-        purpose,
+        "curve" if curve else "evaluation",
         evaluation.batch_norm,
     )
 

@@ -45,9 +45,8 @@ def real_set(shards: Shards, features: Path | None, most: int, values: bool = Tr
     """The real samples of a split that scores compare, labelled if the split is: features out of a folder, if it is
     given, and the images or points themselves if `values` are asked for."""
     chosen = chosen_samples(shards.count, most)
-    kept = load_features(features, shards.index.split) if features else Samples()
-    seen = real_samples(shards, chosen) if values else None
-    return Samples(seen, real_labels(shards, chosen), kept.features, kept.logits)
+    real = Samples(real_samples(shards, chosen) if values else None, real_labels(shards, chosen))
+    return real | load_features(features, shards.index.split) if features else real
 
 
 def as_compared(samples: np.ndarray) -> Tensor:

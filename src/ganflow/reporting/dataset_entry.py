@@ -62,15 +62,17 @@ def summarise(client: "MlflowClient", there: "Run", runs: list[RunRecord]) -> No
 def dataset_input(name: str, dataset: Dataset, inputs: dict[str, str]) -> "DatasetInput":
     """A dataset as MLflow knows them: where it comes from, the digest of its shards, the shape of its images."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.dataset_source import DatasetSource
     from mlflow.data.http_dataset_source import HTTPDatasetSource
     from mlflow.data.schema import TensorDatasetSchema
     from mlflow.entities import Dataset as Entity
     from mlflow.entities import DatasetInput, InputTag
     from mlflow.types import Schema, TensorSpec
 
+    source: DatasetSource
     if dataset.source.name == "official":
         archives = component_class(Format, dataset.format, f"datasets.{name}.format").archives
-        source = HTTPDatasetSource(archives[0].url)
+        source = HTTPDatasetSource(archives[0].urls[0])
     else:
         source = CodeDatasetSource({"mlflow.source.name": f"ganflow.data.sources.{dataset.source.name}"})
     kind, what = (np.uint8, "images") if dataset.dimension is None else (np.float32, "points")

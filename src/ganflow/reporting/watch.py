@@ -29,7 +29,7 @@ Look = Callable[[], tuple[list[RunRecord], list[Unfinished]]]
 
 def watch(experiment: Experiment, look: Look, store: TrackingStore) -> None:
     """Shows what `look` finds, the finished and the unfinished runs, until none is unfinished or it is interrupted."""
-    total = len(experiment.datasets) * len(experiment.variants) * len(experiment.seeds)
+    total = len(experiment.runs)
     watcher, failing = Watcher(experiment, store), ""
     try:
         while True:
@@ -114,6 +114,6 @@ def checkpointed(scratch: Path) -> Checkpointed:
 
 
 def _stage(run: Unfinished) -> tuple[float, int, int]:
-    steps = run.journal.get("iteration", ())
+    steps = run.journal.get("iteration", np.empty(0))
     scored = len(run.curve["iteration"]) if run.curve else 0
     return (float(steps[-1]) if len(steps) else -1.0), len(run.samples), scored

@@ -73,6 +73,7 @@ class Trainer:
         state = checkpoints.load()
         sums: dict[str, list[Tensor]] = defaultdict(list)
         if state.iteration == 0:
+            self.recompute_statistics()
             self.write_samples(scratch, 0)
         with Progress(self.what, self.training.iterations, "iterations", state.iteration) as progress:
             while state.iteration < self.training.iterations:
@@ -82,9 +83,13 @@ class Trainer:
                 if last or state.iteration % self.training.journal_every == 0:
                     state.journal.append(self._row(state.iteration, sums))
                     sums.clear()
-                if last or state.iteration % self.training.sample_every == 0:
+                sampled = last or state.iteration % self.training.sample_every == 0
+                kept = not last and state.iteration % self.training.snapshot_every == 0
+                if sampled or kept:
+                    self.recompute_statistics()
+                if sampled:
                     self.write_samples(scratch, state.iteration)
-                if not last and state.iteration % self.training.snapshot_every == 0:
+                if kept:
                     self._write_snapshots(scratch / "snapshots", state.iteration)
                 if last or state.iteration % self.training.checkpoint_every == 0:
                     checkpoints.save(state)
@@ -165,12 +170,12 @@ class Trainer:
         save_tensors(path, plain_weights(self.exported()[file]), about | self.about)
 
     def _write_snapshots(self, folder: Path, iteration: int) -> None:
-        self._recompute_statistics()
         for file in self.exported():
             if self.model.exports[file.removesuffix("_ema")].snapshots:
                 self.save(folder / f"{iteration:09d}-{file}.safetensors", file, iteration)
 
-    def _recompute_statistics(self) -> None:
+    def recompute_statistics(self) -> None:
+        """Brings the batch-norm statistics of the scored average up to date with its weights."""
         size = self.training.batch_size
         for name, average in self.averaged.items():
             if name == self.model.scored:
@@ -220,7 +225,6 @@ class Trainer:
     @torch.no_grad()
     def write_samples(self, scratch: Path, iteration: int) -> None:
         """Writes the samples of an iteration, always of the same latent vectors, a class a row."""
-        self._recompute_statistics()
         side, classes = self.training.grid, self.model.classes
         draws = StepDraws(self.seed, self.device, "grid", (), side * side)
         rows = torch.arange(side, device=self.device).repeat_interleave(side) % max(classes, 1)

@@ -163,7 +163,7 @@ def test_damaged_packed_shards_are_named(tmp_path):
     shard.write_bytes(content)
     refused(tmp_path, "offsets.npy", "altered")
     (tmp_path / "offsets.npy").unlink()
-    refused(tmp_path, "offsets.npy", "not there")
+    refused(tmp_path, "offsets.npy", "missing")
 
 
 # ---- the filters

@@ -21,7 +21,9 @@ from ganflow.randomness import generator
 class Sampled(Source):
     """Samples a fixed number of points for each split."""
 
-    distribution: Annotated[Choice, In("data.distributions")] = Field(description="a file of data/distributions")
+    distribution: Annotated[Choice, In("data.distributions")] = Field(
+        examples=["eight_gaussians"], description="a file of data/distributions"
+    )
     train: int = Field(50_000, ge=1, le=10_000_000, description="training points")
     validation: int = Field(10_000, ge=1, le=10_000_000, description="validation points")
     seed: int = Field(0, ge=0, lt=2**31, description="of the points")
