@@ -31,7 +31,6 @@ COMMANDS = {  # what people run besides
     "interpolate": "walks between the latent vectors of a trained generator",
     "verify": "check every artifact against its manifest and dvc.lock, or compute it again; exit code 1: it differs",
     "accept": "keep outputs whose code changed, if a sample computed again is equal; exit code 1: it is not",
-    "docs": "write the tables in docs that are generated from the code",
     "schema": "write params.schema.json, by which editors check params.yaml",
 }
 A_RUN = "a run as dataset/variant/seed (no seed: the first of params.yaml), its folder, or a file of weights"
