@@ -24,17 +24,18 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, interpolate, relu
 
+from ganflow.data import SPLITS
 from ganflow.data.formats.cifar10 import Cifar10
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
-from ganflow.data.interfaces import SPLITS, Format
+from ganflow.data.interfaces import Format
 from ganflow.data.reader import Shards
 from ganflow.data.sources.rendered import Rendered
 from ganflow.data.writing import write_shards
 from ganflow.evaluation.extraction import extract
 from ganflow.evaluation.extractors.efficientnet_lite0 import EfficientNetLite0
-from ganflow.evaluation.images import real_labels, real_samples
 from ganflow.evaluation.interfaces import Samples
 from ganflow.evaluation.metrics.frechet_distance import FrechetDistance
+from ganflow.evaluation.sets import real_labels, real_samples
 from ganflow.randomness import generator
 
 RESOLUTIONS = (64, 96, 128)  # of EfficientNet-Lite0

@@ -7,7 +7,6 @@ import lmdb
 import numpy as np
 import torch
 import webdataset
-from ganflow.training.images import from_stored
 from measuring import arguments, cifar, interleaved, machine, show, workplace
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
@@ -16,6 +15,7 @@ from ganflow.data.interfaces import Format
 from ganflow.data.reader import Shards
 from ganflow.data.writing import write_shards
 from ganflow.training.batches import Gathered
+from ganflow.training.pixels import from_stored
 
 BATCH = 64
 SHARD = 10_000  # images

@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     PrivateAttr,
     StringConstraints,
@@ -30,6 +31,13 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
     short_keys: ClassVar[tuple[str, ...]] = ()  # keys that are short for others
+    short_form: ClassVar[dict[str, Any] | None] = None  # JSON schema of a value that is short for the mapping
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The schema of the mapping, or of its short form."""
+        made = handler(core)
+        return made if cls.short_form is None else {"anyOf": [cls.short_form, made]}
 
 
 class In(NamedTuple):
@@ -100,6 +108,7 @@ class Dataset(Model):
 class MovingAverage(Model):
     """An exponential moving average of weights, updated after every iteration."""
 
+    short_form: ClassVar = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
     decay: float = Field(gt=0, lt=1, description="of the average")
     ramp_up: bool = Field(
         False, description="decay min(decay, (1 + t) / (10 + t)) in iteration t, as TensorFlow's `num_updates` has it"

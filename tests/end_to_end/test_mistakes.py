@@ -239,12 +239,12 @@ def test_a_full_disk(finished):
 
 
 def test_out_of_memory(finished, capfd, monkeypatch):
-    from ganflow.training.loop import Run
+    from ganflow.training.loop import Trainer
 
     def too_large(*_):
         raise MemoryError
 
-    monkeypatch.setattr(Run, "step", too_large)
+    monkeypatch.setattr(Trainer, "step", too_large)
     text = (finished / "params.yaml").read_text()
     (finished / "params.yaml").write_text(text.replace("seeds: [0, 1]", "seeds: [0, 1, 2]"))
     refused(capfd, finished, ["train", OBJECTS, "dcgan", "2"], r"out of memory; lower training\.batch_size")

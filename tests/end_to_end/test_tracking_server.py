@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ganflow.training.images import to_pixels
 from generators import LATENT
 from repository import TOP
 from test_publishing import check_shown
@@ -21,6 +20,7 @@ from ganflow.errors import UserError
 from ganflow.reporting import publishing
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.tracking_store import TrackingStore
+from ganflow.training.pixels import to_pixels
 from ganflow.training.weights import load_generator
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from ganflow.config import Choice
-from ganflow.networks.interfaces import network_of
-from ganflow.training.weights import save_tensors
+from ganflow.networks.building import network_of
+from ganflow.tensor_files import save_tensors
 
 LATENT = 8
 
@@ -14,5 +14,7 @@ def write_generator(path: Path, side: int, about: dict[str, Any]) -> None:
     """A DCGAN of width 4 for images of side x side pixels; `about` adds to the file's header."""
     network, shape = {"name": "dcgan", "settings": {"width": 4}}, (side, side, 3)
     header = {"iteration": 6, "module": "generator", "shape": shape, "classes": 0, "scale": 1.0, "latent": LATENT}
+    header |= {"part": "generator", "takes": "latent", "gives": "samples"}
+    header |= {"arguments": {"resolution": side, "latent": LATENT, "classes": 0}}
     module = network_of(Choice(**network), shape, "test").generator(side, LATENT)
     save_tensors(path, module.state_dict(), about | header | {"network": network})

@@ -52,12 +52,6 @@ def test_files_that_are_no_experiment(tmp_path):
         config.load(tmp_path / "large.yaml")
 
 
-def test_boosted_critic_steps():
-    steps = config.CriticSteps(steps=5, boost=100)
-    assert [steps.at(i) for i in (0, 24, 25, 499, 500, 501)] == [100, 100, 5, 5, 100, 5]
-    assert {config.CriticSteps(steps=5).at(i) for i in range(2000)} == {5}
-
-
 def test_choices_are_read_back_as_they_are_written():
     for value in ("none", {"gradient_penalty": {"weight": 1.0}}, {"gradient_penalty": None}):
         choice = config.Choice.model_validate(value)
@@ -69,3 +63,69 @@ def test_noise_on_eight_bits_is_refused_for_points(tmp_path):
     (tmp_path / "params.yaml").write_text(text.replace("\ntraining: {", "\ntraining: {dequantise: true, "))
     with pytest.raises(UserError, match=r"dequantise is noise on 8-bit images, and datasets\.\w+ are points"):
         config.load(tmp_path / "params.yaml")
+
+
+TWO = """
+experiment: two
+seeds: [0, 1]
+datasets:
+  ring: {format: points, dimension: 2, source: {sampled: {distribution: eight_gaussians, train: 40, validation: 20}}}
+  rendered_objects: {format: cifar10, source: {rendered: {train: 40, validation: 20}}, resolution: 16}
+variants:
+  toy: {network: toy_mlp, objective: non_saturating, optimizer: adam, datasets: [ring]}
+  vae: {network: dcgan, method: vae, optimizer: adam, datasets: [rendered_objects]}
+training: {iterations: 4}
+evaluation: {metrics: [exact_em]}
+"""
+
+
+def two(tmp_path, before: str = "", after: str = "") -> config.Experiment:
+    assert before in TWO
+    (tmp_path / "params.yaml").write_text(TWO.replace(before, after) if before else TWO)
+    return config.load(tmp_path / "params.yaml")
+
+
+def test_a_variant_is_trained_on_the_datasets_that_it_names(tmp_path):
+    runs = two(tmp_path).runs
+    expected = [
+        (dataset, name, seed) for dataset, name in (("ring", "toy"), ("rendered_objects", "vae")) for seed in (0, 1)
+    ]
+    assert [tuple(run) for run in runs] == expected
+    everywhere = two(tmp_path, ", datasets: [ring]", "").runs
+    assert {(run.dataset, run.variant) for run in everywhere} == {
+        ("ring", "toy"),
+        ("rendered_objects", "toy"),
+        ("rendered_objects", "vae"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            "[ring]",
+            "[rings]",
+            r"variants\.toy\.datasets: there is no dataset 'rings'; name some of ring, rendered_objects",
+        ),
+        ("[ring]", "[rendered_objects]", r"datasets\.ring: no variant is trained on it; remove it, or name it"),
+        ("[ring]", "[]", r"variants\.toy\.datasets: is empty; name at least 1"),
+        ("method: vae", "method: vae, objective: wasserstein", "has `method` and settings of `adversarial` beside it"),
+        ("objective: non_saturating, ", "", r"variants\.toy\.method: is missing; add it"),
+    ],
+)
+def test_mistakes_of_variants(tmp_path, before, after, said):
+    with pytest.raises(UserError, match=said):
+        two(tmp_path, before, after)
+
+
+def test_a_moving_average_is_a_number_or_a_mapping(tmp_path):
+    def ema(text: str) -> config.MovingAverage | None:
+        return two(tmp_path, "iterations: 4", f"iterations: 4, ema: {text}").training.ema
+
+    assert ema("0.9") == config.MovingAverage(decay=0.9) and ema("0") is None
+    assert ema("{decay: 0.9, ramp_up: true, batch_norm: copied}") == config.MovingAverage(
+        decay=0.9, ramp_up=True, batch_norm="copied"
+    )
+    for text, said in (("1.5", r"ema\.decay = 1\.5"), ("{ramp_up: true}", r"ema\.decay: is missing"), ("true", "ema")):
+        with pytest.raises(UserError, match=said):
+            ema(text)

@@ -24,7 +24,7 @@ from pydantic import Field
 from ganflow import artifacts
 from ganflow.config import Encoding, Model, Resize
 from ganflow.data.corrupt import Skipped, SkippedImages
-from ganflow.data.image_codec import center_crop_resize
+from ganflow.data.decoding import center_crop_resize
 from ganflow.data.interfaces import CorruptImage, Sample
 from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, Shard, shard_bytes, shard_name
 from ganflow.errors import UserError

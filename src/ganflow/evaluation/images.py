@@ -1,5 +1,4 @@
-"""The sets of samples that scores compare, real ones from shards and generated ones from weights: images as uint8
-(n, 3, H, W), or points as float32 (n, d)."""
+"""The generated samples that scores compare, from the weights of a training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,27 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ganflow.config import Curve, Evaluation
-from ganflow.data.reader import Shards
+from ganflow.evaluation.sets import as_compared
 from ganflow.networks.building import evaluating
 from ganflow.networks.codes import codes
-from ganflow.randomness import generator
 from ganflow.training.draws import StepDraws
 from ganflow.training.pixels import as_stored
-
-
-def chosen_samples(count: int, most: int) -> np.ndarray:
-    """The indices, sorted, of at most `most` of `count` real samples: without replacement, by a fixed draw."""
-    return np.sort(generator(0, "real images").permutation(count)[:most])
-
-
-def real_samples(shards: Shards, chosen: np.ndarray) -> Tensor:
-    """The samples of a split by their indices."""
-    return _compared(shards.samples(chosen))
-
-
-def real_labels(shards: Shards, chosen: np.ndarray) -> Tensor | None:
-    """The labels of samples by their indices, (n,) int64; None if they have none."""
-    return torch.from_numpy(shards.labels(chosen)) if shards.labelled else None
 
 
 @torch.no_grad()
@@ -56,7 +39,7 @@ def generated_images(
             draws = StepDraws(seed, device, purpose, (part,), size)
             vectors, labels = draws.normal("latent", (size, latent)), draws.integers("classes", (size,), classes)
             parts.append(as_stored(module(codes(vectors, labels, classes)).float()))
-    return _compared(np.concatenate(parts))
+    return as_compared(np.concatenate(parts))
 
 
 def scored_images(
@@ -89,8 +72,3 @@ def _statistics_of(module: nn.Module, batch_norm: str) -> Iterator[None]:
     finally:
         for layer, mean, variance in kept:
             layer.running_mean, layer.running_var = mean, variance
-
-
-def _compared(samples: np.ndarray) -> Tensor:
-    """Stored samples as metrics take them."""
-    return torch.from_numpy(np.ascontiguousarray(samples.transpose(0, 3, 1, 2) if samples.ndim == 4 else samples))

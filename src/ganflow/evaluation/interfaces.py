@@ -13,6 +13,7 @@ from ganflow.config import Choice, Curve, Evaluation
 from ganflow.errors import UserError
 
 Direction = Literal["lower", "higher"]
+Worse = Literal["noise", "outliers", "uniform", "fewer_classes", "blend", "repeats", "copies"]  # than real samples
 
 
 class Samples:
@@ -77,6 +78,7 @@ class Metric(Component):
     literature_name: ClassVar[dict[str, str]] = {}  # {score: name with the literature's Inception weights}
     needs_labels: ClassVar[bool] = False  # not computed for datasets without labels
     sensitive_to: ClassVar[dict[str, tuple[str, ...]]] = {}  # {score: degradations that must worsen it}; default: all
+    worsened_by: ClassVar[dict[str, tuple[Worse, ...]]]  # {score: what its contract's test makes samples worse by}
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
         """What the score needs of the real samples besides their features, logits and labels; computed once and kept.

@@ -62,6 +62,7 @@ class Optimizer(Component):
     """An optimiser with its settings."""
 
     folder: ClassVar = "methods.optimizers"
+    about: ClassVar[str]  # what it is, in a phrase, for the table in the docs
     lr: float = Field(gt=0, description="learning rate")
     decay: Literal["none", "linear"] = Field(
         "none", description="linear: the rate falls in every iteration alike, to 0 after the last"
@@ -223,6 +224,7 @@ class Method(Component):
     """A way to train a model, with its settings."""
 
     folder: ClassVar = "methods.recipes"
+    about: ClassVar[str]  # what it is, in a phrase, for the table in the docs
     roles: ClassVar[tuple[str, ...]] = (SAMPLES,)
     players: ClassVar[tuple[str, ...]]  # names, for optimisers of their own
 

@@ -17,6 +17,7 @@ class Network(Component):
     """A generator and a critic for square RGB images of some resolutions, or for points of any dimension."""
 
     folder: ClassVar = "networks.families"
+    about: ClassVar[str]  # what it is, in a phrase, for the table in the docs
     fixed_generator: ClassVar[bool] = False  # whether the generator has no parameters
     resolutions: ClassVar[tuple[int, ...]]  # pixels a side that the family is defined for; none: it is for points
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 LOADER = "ganflow.reporting.generator_model"
-NEEDS = ("filelock", "mlflow", "numpy", "pillow", "pydantic", "ruamel.yaml", "safetensors", "torch")
+NEEDS = ("filelock", "mlflow", "numpy", "pydantic", "ruamel.yaml", "safetensors", "torch")
 EXAMPLES = 4  # latent vectors of the input example: those of the sample grids' first images
 
 

@@ -29,7 +29,7 @@ Look = Callable[[], tuple[list[RunRecord], list[Unfinished]]]
 
 def watch(experiment: Experiment, look: Look, store: TrackingStore) -> None:
     """Shows what `look` finds, the finished and the unfinished runs, until none is unfinished or it is interrupted."""
-    total = len(experiment.datasets) * len(experiment.variants) * len(experiment.seeds)
+    total = len(experiment.runs)
     watcher, failing = Watcher(experiment, store), ""
     try:
         while True:

@@ -20,8 +20,9 @@ from ganflow.data.sources.sampled import Sampled
 from ganflow.data.writing import write_shards
 from ganflow.evaluation.degradations import degraded
 from ganflow.evaluation.extraction import WEIGHTS, Extraction, extraction_of
-from ganflow.evaluation.images import chosen_samples, generated_images, real_labels, real_samples
+from ganflow.evaluation.images import generated_images
 from ganflow.evaluation.interfaces import Metric, Samples, curve_metric, extractor_of, metrics_of
+from ganflow.evaluation.sets import chosen_samples, real_labels, real_samples
 from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of
 from ganflow.networks.building import parameter_count

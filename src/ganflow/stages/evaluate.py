@@ -6,20 +6,21 @@ from pathlib import Path
 
 from ganflow.artifacts import MANIFEST, read_json, write_file, write_json
 from ganflow.config import Evaluation, Experiment
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.curve import best_of, chooses, read_curve, scored_weights, snapshots
-from ganflow.evaluation.images import chosen_samples, real_samples, scored_images
+from ganflow.evaluation.images import scored_images
 from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score_names
 from ganflow.evaluation.nearest_neighbours import neighbours, picture
-from ganflow.evaluation.sets import load_features, real_set
+from ganflow.evaluation.sets import chosen_samples, load_features, real_samples, real_set
 from ganflow.evaluation.suite import MetricSuite
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
+from ganflow.tensor_files import load_tensors
 from ganflow.training.image_files import encoded
-from ganflow.training.weights import load_generator, load_tensors
+from ganflow.training.weights import load_generator
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:

@@ -2,7 +2,7 @@
 once a run."""
 
 from ganflow.config import Experiment
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.curve import SnapshotScorer, best_of, needs_values, scored_weights, snapshots, write_curve
 from ganflow.evaluation.extraction import extraction_of

@@ -4,7 +4,7 @@ scale."""
 
 from ganflow.artifacts import write_json
 from ganflow.config import Experiment
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.checks import HELD_OUT, compared, flags, known_of
 from ganflow.evaluation.degradations import degraded, fewer_classes

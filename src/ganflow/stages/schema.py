@@ -1,22 +1,25 @@
-"""schema: params.schema.json, by which editors complete and check params.yaml; generated from the models and the
-components."""
+"""schema: params.schema.json, by which editors complete and check params.yaml, and the tables of docs/methods.md; both
+generated from the models and the components."""
 
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from ganflow.artifacts import write_json
+from ganflow.artifacts import write_file, write_json
 from ganflow.components import component_names, named_class
 from ganflow.config import Choice, Curve, Dataset, Evaluation, Experiment, In, Training, Variant
+from ganflow.stages.component_tables import PAGE, with_tables
 
 SCHEMA = Path("params.schema.json")
 ANY_CHOICE = {"$ref": f"#/$defs/{Choice.__name__}"}
 
 
 def run(experiment: Experiment) -> None:
-    """Writes params.schema.json."""
+    """Writes params.schema.json, and in a clone the tables of docs/methods.md."""
     write_json(SCHEMA, schema())
+    if PAGE.exists():
+        write_file(PAGE, with_tables(PAGE.read_text(encoding="utf-8")))
 
 
 def schema() -> dict[str, Any]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ganflow.artifacts import MANIFEST, SCRATCH, read_json
 from ganflow.config import Curve, Evaluation, Experiment
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.curve import Row, SnapshotScorer, needs_values, snapshots
 from ganflow.evaluation.extraction import extraction_of

@@ -30,15 +30,14 @@ class StepTimes:
 
 def measured(trainer: Trainer) -> StepTimes:
     """Trains at least FEWEST steps of each player after a warm-up; the trainer is of no use afterwards."""
+    for player in trainer.model.players:  # a step may need what those before it leave
+        trainer.step(player, trainer.draws(player, (0, 0), {}))
     steps = {}
     for player in trainer.model.players:
 
         def step(number: int, player: Player = player) -> None:
             trainer.step(player, trainer.draws(player, (number, 0), dict.fromkeys(player.roles, number)))
 
-        for other in trainer.model.players:  # a step may need what another's has left
-            if other is not player:
-                trainer.step(other, trainer.draws(other, (0, 0), {}))
         steps[player.name] = _median(step)
     with tempfile.TemporaryDirectory() as folder:
         grid = _median(lambda number: trainer.write_samples(Path(folder), number))

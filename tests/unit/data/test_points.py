@@ -5,10 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from ganflow.components import component_class, names
+from ganflow.components import component_class
 from ganflow.config import Choice
+from ganflow.data import SPLITS
 from ganflow.data.formats.points import Points
-from ganflow.data.interfaces import SPLITS, Distribution
+from ganflow.data.interfaces import Distribution
 from ganflow.data.reader import Shards
 from ganflow.data.sources.sampled import Sampled
 from ganflow.data.writing import write_shards
@@ -19,23 +20,13 @@ DEVIATIONS = {"eight_gaussians": 0.02 / 2**0.5, "twenty_five_gaussians": 0.05 / 
 DEVIATIONS |= {"mixture_2d": 0.1, "gaussian": 1.0}
 
 
-@pytest.mark.parametrize("name", names(Distribution))
-def test_every_distribution_keeps_the_contract(name):
-    found = component_class(Distribution, name, "where")
-    assert found.__doc__
-    for key, field in found.model_fields.items():
-        assert field.description, f"{name}.{key} is not described"
-    one = found()
+@pytest.mark.parametrize("name", DEVIATIONS)
+def test_modes_are_equally_probable_and_as_wide_as_they_say(name):
+    one = component_class(Distribution, name, "where")()
     points, modes = one.sample(20_000, generator(0, "points"))
-    assert points.shape == (20_000, one.dimension) and points.dtype == np.float64 and np.isfinite(points).all()
-    assert modes.shape == (20_000,) and modes.dtype == np.int64
-    assert set(np.unique(modes)) == set(range(one.modes))
-    again, _ = one.sample(20_000, generator(0, "points"))
-    assert np.array_equal(points, again)
-    if name in DEVIATIONS:
-        centres = np.stack([points[modes == mode].mean(0) for mode in range(one.modes)])
-        assert np.std(points - centres[modes]) == pytest.approx(DEVIATIONS[name], rel=0.03)
-        assert np.bincount(modes) / 20_000 == pytest.approx(1 / one.modes, abs=0.012)
+    centres = np.stack([points[modes == mode].mean(0) for mode in range(one.modes)])
+    assert np.std(points - centres[modes]) == pytest.approx(DEVIATIONS[name], rel=0.03)
+    assert np.bincount(modes) / 20_000 == pytest.approx(1 / one.modes, abs=0.012)
 
 
 def test_the_papers_toys_are_where_the_authors_code_puts_them():

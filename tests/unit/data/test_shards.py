@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganflow.data import reader, shards
-from ganflow.data.image_codec import center_crop_resize
+from ganflow.data.decoding import center_crop_resize
 from ganflow.data.interfaces import CorruptImage, Sample
 from ganflow.data.reader import Shards, batch_indices, order
 from ganflow.data.shards import tar_header

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ganflow.reporting.panels import OVER_SLOPE, estimate_axes, estimate_panels, loss_panels, score_panels
 from PIL import Image
 
 from ganflow.artifacts import digest_file, digest_value, write_json, write_manifest
@@ -25,6 +24,7 @@ from ganflow.errors import UserError
 from ganflow.params_file import checked
 from ganflow.randomness import generator
 from ganflow.reporting.captions import CAPTIONS
+from ganflow.reporting.charts import Plot, charts
 from ganflow.reporting.page import write_report
 from ganflow.reporting.runs import RunRecord, load_runs
 from ganflow.reporting.sample_grids import frames_per_run
@@ -32,11 +32,22 @@ from ganflow.reporting.sections import POINTS
 
 TOP = Path(__file__).resolve().parents[3]
 DATASETS = {"rendered_bedrooms": 32, "rendered_objects": 16}
-VARIANTS = {
-    "dcgan": ("Jensen-Shannon estimate", "none", "free"),
-    "wgan": ("Wasserstein estimate", "weight_clipping", "unknown"),
-    "wgan_gp": ("Wasserstein estimate", "gradient_penalty", "near 1"),
+VARIANTS = {  # axis of the estimate, what its label says, its name in MLflow, the constraint
+    "dcgan": ("Jensen-Shannon, of images", "(lower bound, at most 0.693)", "jensen-shannon", "none"),
+    "wgan": (
+        "wgan: K × Wasserstein, of images",
+        "= K × distance, K unknown (clipped critic)",
+        "wasserstein times K of wgan",
+        "weight_clipping",
+    ),
+    "wgan_gp": (
+        "Wasserstein, slope near 1, of images",
+        "≈ distance, Lipschitz constant near 1",
+        "wasserstein",
+        "gradient_penalty",
+    ),
 }
+OVER_NORM = "validation_estimate_over_gradient_norm"
 FRECHET, PRECISION = "frechet_distance_efficientnet_lite0", "precision_efficientnet_lite0"
 BETTER = {FRECHET: "lower", PRECISION: "higher", "sliced_wasserstein": "lower"}
 ORDER = ["sliced_wasserstein", FRECHET, PRECISION]
@@ -71,7 +82,7 @@ def experiment_of(seeds: tuple[int, ...]) -> Experiment:
 def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
     """A finished run and its score, as the train and evaluate stages leave them."""
     random = generator(seed, f"{dataset}/{variant}")
-    name, constraint, slope = VARIANTS[variant]
+    *_, metric, constraint = VARIANTS[variant]
     folder, size = top.joinpath("runs", dataset, variant, str(seed)), DATASETS[dataset]
     (folder / "samples").mkdir(parents=True)
     for iteration in (0, 3, 6):
@@ -79,7 +90,7 @@ def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
         Image.fromarray(pixels).save(folder / "samples" / f"{iteration:09d}.png")
     columns = ["critic_loss", "estimate", *(["penalty", "gradient_norm"] if constraint == "gradient_penalty" else [])]
     columns += ["generator_loss", "validation_critic_loss", "validation_estimate"]
-    columns += [OVER_SLOPE] if slope != "free" else []
+    columns += [OVER_NORM] if "K" in VARIANTS[variant][1] or constraint == "gradient_penalty" else []
     with (folder / "journal.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["iteration", *columns])
@@ -89,24 +100,26 @@ def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
         "unit": [dataset, variant, str(seed)],
         "fingerprint": f"{dataset}-{variant}-{seed}".encode().hex(),
         "digest": "0" * 64,
-        "constraint": constraint,
-        "legend": {
-            "estimate": name,
-            "formula": "formula of the estimate",
-            "largest": None,
-            "critic_loss": "formula of the loss",
-            "blind_loss": 0.0,
-            "slope": slope,
-            "of": "images",
-        },
-        "settings": {"network": {"width": 64}},
-        "parameters": {
+        "scored": "generator",
+        "exports": {"generator": {"takes": "latent", "gives": "samples", "averaged": False}},
+        "charts": charts_of(variant, columns),
+        "grids": [],
+        "summary": ["wasserstein", *([constraint] if constraint != "none" else [])],
+        "held_out_loss": "validation_critic_loss",
+        "metric_names": {column: f"{column}/{metric}" for column in ("estimate", "validation_estimate")},
+        "settings": {
+            "network": {"name": "<b>&dcgan</b>", "settings": {"width": 64}},
+            "method": {"name": "adversarial", "settings": {"critic_steps": {"steps": 2}}},
             "objective": {"name": "wasserstein", "settings": {}},
-            "optimizer": {"name": "adam", "settings": {}},
-            "critic_steps": {"steps": 2},
-            "training": {"iterations": 6, "grid": 2},
-            "network": {"name": "<b>&dcgan</b>", "settings": {}},
+            "constraint": {"name": constraint, "settings": {}},
             "conditioning": {"name": "none", "settings": {}},
+            "optimizer": {"name": "adam", "settings": {"lr": 0.0002}},
+        },
+        "parameters": {
+            "network": {"name": "<b>&dcgan</b>", "settings": {}},
+            "method": {"name": "adversarial", "settings": {"objective": "wasserstein"}},
+            "optimizer": {"name": "adam", "settings": {}},
+            "training": {"iterations": 6, "grid": 2},
         },
         "inputs": {f"data/shards/{dataset}": "1" * 64},
         "code": {"ganflow.networks": "2" * 64},
@@ -123,6 +136,23 @@ def make_run(top: Path, dataset: str, variant: str, seed: int) -> None:
     write_json(scores / "score.json", score := score_of(random, dataset, variant, seed))
     write_neighbours(random, scores, size)
     write_manifest(scores, {"stage": "evaluate", "fingerprint": digest_value(score)})
+
+
+def charts_of(variant: str, columns: list[str]) -> list[dict]:
+    """The charts of an adversarial method, as its manifest has them."""
+    axis, note, *_ = VARIANTS[variant]
+    plain = {"level": 0.0, "series": "", "dotted": False}
+    loss = plain | {"figure": "losses", "axis": variant, "title": variant, "label": "formula of the loss"}
+    made = [
+        loss | {"column": "critic_loss", "series": "training"},
+        loss | {"column": "validation_critic_loss", "series": "held out", "dotted": True},
+    ]
+    estimate = plain | {"figure": "estimates", "axis": axis, "title": axis, "label": f"formula of the estimate\n{note}"}
+    made.append(estimate | {"column": "validation_estimate"})
+    if OVER_NORM in columns:
+        over = "Wasserstein estimates over measured gradient norms"
+        made.append(estimate | {"column": OVER_NORM, "axis": over, "title": over, "label": "(rough)"})
+    return made
 
 
 def score_of(random: np.random.Generator, dataset: str, variant: str, seed: int) -> dict:
@@ -145,8 +175,7 @@ def score_of(random: np.random.Generator, dataset: str, variant: str, seed: int)
         },
         "flags": [FLAG] if dataset == "rendered_objects" else [],
         "literature": {},
-        "validation_critic_loss": float(random.normal()),
-        "validation_estimate": float(random.normal()),
+        "held_out_loss": float(random.normal()),
         "protocol": {
             "images": 32,
             "real_images": 32,
@@ -236,7 +265,7 @@ class Page(HTMLParser):
         start = f"{variant} on {dataset}, "
         return [a for tag, a in self.tags if tag == "img" and "data-seed" in a and a["alt"].startswith(start)]
 
-    def panels(self) -> list[dict]:
+    def plots(self) -> list[dict]:
         found = re.findall(r'<script type="application/json">(.*?)</script>', self.text, re.DOTALL)
         return [json.loads(text) for text in found]
 
@@ -332,15 +361,15 @@ def test_the_neighbours_of_each_variant_are_there_with_their_distances(report, p
             assert picture.width > 1000
 
 
-def test_curves_of_scores_have_a_panel_for_each_score_that_all_runs_have(results):
+def test_curves_of_scores_have_a_plot_for_each_score_that_all_runs_have(results):
     runs = [run for run in load_runs(experiment_of((1, 2)), results) if run.dataset == "rendered_objects"]
-    [panel] = score_panels(runs)
-    assert panel.title == "Fréchet distance" and "lower is better" in panel.label
-    assert panel.label.endswith("best: lowest of 50 images, every 3 iterations")
+    [plot] = charts(runs)["scores"]
+    assert plot.title == "Fréchet distance" and "lower is better" in plot.label
+    assert plot.label.endswith("best: lowest of 50 images, every 3 iterations")
     curves = np.stack([run.curve[FRECHET] for run in runs if run.variant == "wgan"])
-    assert np.allclose(panel.series[1].mean, curves.mean(0)) and panel.series[1].iterations.tolist() == [0, 3, 6]
+    assert np.allclose(plot.series[1].mean, curves.mean(0)) and plot.series[1].iterations.tolist() == [0, 3, 6]
     del runs[0].curve[FRECHET]
-    assert score_panels(runs) == []
+    assert "scores" not in charts(runs)
 
 
 def test_without_a_curve_an_extractor_or_a_best_the_page_says_nothing_of_them(tmp_path):
@@ -381,12 +410,12 @@ def test_a_page_of_many_runs_holds_fewer_grids_of_each():
 
 def test_the_charts_draw_the_journals(results, page):
     runs = load_runs(experiment_of((1, 2)), results)
-    panels = []
+    plots: list[Plot] = []
     for dataset in DATASETS:
-        chosen = [run for run in runs if run.dataset == dataset]
-        panels += score_panels(chosen) + estimate_panels(chosen) + loss_panels(chosen)
-    assert [panel["title"] for panel in page.panels()] == [panel.title for panel in panels]
-    losses = page.panels()[5]
+        for drawn in charts([run for run in runs if run.dataset == dataset]).values():
+            plots += drawn
+    assert [plot["title"] for plot in page.plots()] == [plot.title for plot in plots]
+    losses = page.plots()[5]
     mine = [run.journal for run in runs if (run.dataset, run.variant) == ("rendered_bedrooms", "dcgan")]
     for series, column in zip(losses["series"], ("critic_loss", "validation_critic_loss"), strict=True):
         values = np.stack([journal[column] for journal in mine])
@@ -404,13 +433,13 @@ def test_a_long_journal_is_thinned_in_the_page_only_and_a_gap_stays_a_gap(tmp_pa
     rows = [f"{step},{'nan' if step == 3 else step},0,0,0,0" for step in range(1, 1501)]
     journal.write_text("\n".join([head, *rows]) + "\n")
     write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
-    line = next(p for p in Page(tmp_path / "report").panels() if p["title"] == "dcgan")["series"][0]
+    line = next(p for p in Page(tmp_path / "report").plots() if p["title"] == "dcgan")["series"][0]
     assert len(line["x"]) == 500 <= POINTS and line["x"][:3] == [1, 4, 7] and line["y"][:3] == [1, 4, 7]
     assert (tmp_path / "report/curves/rendered_bedrooms.csv").read_text().count("dcgan 1,") == 1500
     rows = [f"{step},{'nan' if step == 3 else step},0,0,0,0" for step in range(1, 6)]
     journal.write_text("\n".join([head, *rows]) + "\n")
     write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
-    line = next(p for p in Page(tmp_path / "report").panels() if p["title"] == "dcgan")["series"][0]
+    line = next(p for p in Page(tmp_path / "report").plots() if p["title"] == "dcgan")["series"][0]
     assert line["y"] == [1, 2, None, 4, 5]
 
 
@@ -446,14 +475,20 @@ def test_the_curves_are_the_journals(results, report):
             assert [float(row[column]) for row in mine] == values.tolist()
 
 
-def test_clipped_penalised_and_jensen_shannon_estimates_never_share_an_axis(results):
+def test_columns_of_one_axis_share_a_plot_and_no_others_do(results):
     runs = [r for r in load_runs(experiment_of((1, 2)), results) if r.dataset == "rendered_objects"]
-    axes = estimate_axes(runs)
-    assert sorted(sorted({run.variant for run in axis.runs}) for axis in axes) == [["dcgan"], ["wgan"], ["wgan_gp"]]
-    assert sum(len(axis.runs) for axis in axes) == len(runs)
-    assert ["K unknown" in axis.label for axis in axes] == [False, True, False]
-    over_slopes = estimate_panels(runs)[-1]
-    assert {series.label for series in over_slopes.series} == {"wgan", "wgan_gp"} and "rough" in over_slopes.label
+    plots = charts(runs)["estimates"]
+    assert [[series.label for series in plot.series] for plot in plots] == [
+        ["dcgan"],
+        ["wgan"],
+        ["wgan", "wgan_gp"],
+        ["wgan_gp"],
+    ]
+    assert ["K unknown" in plot.label for plot in plots] == [False, True, False, False] and "rough" in plots[2].label
+    assert [series.colour for series in plots[2].series] == [1, 2]  # of the variant, whatever plot it is in
+    losses = charts(runs)["losses"]
+    assert [plot.title for plot in losses] == list(VARIANTS)
+    assert [[series.label for series in plot.series] for plot in losses] == [["training", "held out"]] * 3
 
 
 def test_with_one_seed_no_deviation_is_claimed(results, tmp_path):

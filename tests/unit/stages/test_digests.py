@@ -1,4 +1,4 @@
-"""The code of a unit: what it does counts, how it is written does not, and infrastructure is what it is declared to be."""
+"""The code of a unit: what it does counts, how it is written does not; infrastructure is declared."""
 
 import ast
 import shutil

@@ -1,18 +1,16 @@
 """Studies: one contract for all of them, and their numbers against the theory in closed form."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from ganflow.components import component_class, names
+from ganflow.components import component_class
 from ganflow.config import Choice
 from ganflow.errors import UserError
 from ganflow.methods.objectives.minimax import Minimax
 from ganflow.methods.objectives.non_saturating import NonSaturating
-from ganflow.reporting.findings import study_figure
 from ganflow.studies.cases import divergence_fits, parallel_lines, saturation
 from ganflow.studies.interfaces import Study, studies_of
 
@@ -30,22 +28,6 @@ def findings():
     """Each study, made short, with what it found."""
     torch.use_deterministic_algorithms(True)
     return {name: component_class(Study, name, "where")(**SHORT[name]).run() for name in SHORT}
-
-
-@pytest.mark.parametrize("name", names(Study))
-def test_every_study_keeps_the_contract(name, findings):
-    found = component_class(Study, name, "where")
-    for key, field in found.model_fields.items():
-        assert field.description, f"{name}.{key} is not described"
-    made = findings[name].as_json()
-    assert json.loads(json.dumps(made, allow_nan=False)) == made | {"panels": json.loads(json.dumps(made["panels"]))}
-    assert made["caption"].endswith(".") and all(math.isfinite(number) for number in made["numbers"].values())
-    assert study_figure(json.loads(json.dumps(made))).startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("name", ["saturation", "minimax_maximin"])
-def test_a_study_finds_the_same_again(name, findings):
-    assert component_class(Study, name, "where")(**SHORT[name]).run() == findings[name]
 
 
 @pytest.mark.parametrize("theta", [-0.7, 0.0, 0.2])

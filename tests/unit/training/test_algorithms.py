@@ -4,19 +4,23 @@ The transcriptions share networks and drawn numbers with the loop, and nothing e
 and optimisers are loops and formulas, with autograd for gradients alone.
 """
 
+import math
 import re
+from collections import defaultdict
 from copy import deepcopy
 
 import numpy as np
 import pytest
 import torch
-from ganflow.methods.adversarial import Adversarial
 from torch import Tensor
 
 from ganflow.config import Training, Variant
 from ganflow.data.reader import batch_indices
+from ganflow.methods.interfaces import Batch, Data, Task
+from ganflow.methods.tasks import method_of
 from ganflow.training import loop
-from ganflow.training.loop import Run, StepDraws
+from ganflow.training.draws import StepDraws
+from ganflow.training.loop import Trainer
 from ganflow.training.state import State
 
 SIZE, LATENT, ITERATIONS = 5, 4, 3
@@ -39,6 +43,9 @@ class Pictures:
     def labels(self, indices: np.ndarray) -> np.ndarray:
         return indices % 3
 
+    def first(self, count: int) -> np.ndarray:
+        return self.pixels[:count]
+
 
 class DoubleDraws(StepDraws):
     """The loop's own draws as float64, kept in the order of the steps."""
@@ -47,34 +54,53 @@ class DoubleDraws(StepDraws):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        if self.real is not None:
-            pixels = ((self.real + 1) * 127.5).round().double()
-            self.real = pixels / 127.5 - 1
+        double = {}
+        for role, batch in self.batches.items():
+            pixels = ((batch.values + 1) * 127.5).round().double()
+            double[role] = Batch(pixels / 127.5 - 1, batch.read_labels)
+        self.batches = double
         DoubleDraws.made.append(self)
 
-    def latent(self) -> Tensor:
-        return super().latent().double()
+    def normal(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        return super().normal(name, shape).double()
 
-    def _uniform(self, what: str, shape: tuple[int, ...]) -> Tensor:
-        return super()._uniform(what, shape).double()
+    def uniform(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        return super().uniform(name, shape).double()
+
+    @property
+    def real(self) -> Tensor:
+        return self.batch().values
+
+    @property
+    def latent(self) -> Tensor:
+        return self.normal("latent", (self.size, LATENT))
 
 
 def run(monkeypatch, variant: dict, side: int = 8, **training) -> tuple[dict, dict, list[DoubleDraws]]:
     """Networks before and after whole iterations of the loop, and the draws of its steps."""
+    before, work, draws = trained(monkeypatch, {"critic_steps": 2} | variant, side, **training)
+    return before, work.model.modules, draws
+
+
+def trained(monkeypatch, variant: dict, side: int = 8, **training) -> tuple[dict, Trainer, list[DoubleDraws]]:
+    """Networks before whole iterations of the loop, the trainer after them, and the draws of its steps."""
     monkeypatch.setattr(loop, "StepDraws", DoubleDraws)
     monkeypatch.setattr(DoubleDraws, "made", [])
-    chosen = Variant.model_validate({"network": MLP, "critic_steps": 2} | variant)
+    chosen = Variant.model_validate({"network": MLP} | variant)
     settings = Training(iterations=ITERATIONS, batch_size=SIZE, latent=LATENT, **training)
     pictures = Pictures(side)
-    method = Adversarial("v", chosen, settings, (side, side, 3), 0, "cpu", classes=3)
-    for module in method.modules.values():
+    task = Task("v", chosen, settings, pictures.shape)
+    model = method_of(task).build(task, Data(3, pictures.first), 0, "cpu")
+    for module in model.modules.values():
         module.double()
-    before = deepcopy(method.modules)
-    work, state = Run("test", method, settings, 0, "cpu", pictures, pictures), State()
+    for tensor in model.state.values():
+        tensor.data = tensor.double()
+    before = deepcopy(model.modules)
+    work, state = Trainer("test", model, settings, 0, "cpu", pictures, pictures), State()
     for _ in range(ITERATIONS):
-        work._iterate(state, loop.defaultdict(list))
+        work.iterate(state, defaultdict(list))
         state.iteration += 1
-    return before, method.modules, DoubleDraws.made
+    return before, work, DoubleDraws.made
 
 
 def assert_equal(found: dict, expected: dict, free: str = "nothing") -> None:
@@ -149,11 +175,11 @@ def test_gan(monkeypatch, objective, network):
     of_d, of_g = Adam(0.5, 0.999), Adam(0.5, 0.999)
     for critic_draws, generator_draws in iterations(draws):
         for drawn in critic_draws:
-            fake = g(drawn.latent()).detach()
+            fake = g(drawn.latent).detach()
             ascended = torch.log(torch.sigmoid(d(drawn.real))).sum() / SIZE
             ascended = ascended + torch.log(1 - torch.sigmoid(d(fake))).sum() / SIZE
             of_d.step(d, -ascended, 1e-3)
-        judged = torch.sigmoid(d(g(generator_draws.latent())))
+        judged = torch.sigmoid(d(g(generator_draws.latent)))
         descended = torch.log(1 - judged).sum() if objective == "minimax" else -torch.log(judged).sum()
         of_g.step(g, descended / SIZE, 1e-3)
     assert_equal(found, nets)
@@ -168,10 +194,10 @@ def test_lsgan(monkeypatch, a, b, c):
     of_d, of_g = tf1_rmsprop(), tf1_rmsprop()
     for critic_draws, generator_draws in iterations(draws):
         for drawn in critic_draws:
-            fake = g(drawn.latent()).detach()
+            fake = g(drawn.latent).detach()
             loss = sum((d(x[None]) - b) ** 2 for x in drawn.real) / (2 * SIZE)
             of_d.step(d, (loss + sum((d(x[None]) - a) ** 2 for x in fake) / (2 * SIZE)).sum(), 1e-3)
-        of_g.step(g, sum((d(g(z[None])) - c) ** 2 for z in generator_draws.latent()).sum() / (2 * SIZE), 1e-3)
+        of_g.step(g, sum((d(g(z[None])) - c) ** 2 for z in generator_draws.latent).sum() / (2 * SIZE), 1e-3)
     assert_equal(found, nets)
 
 
@@ -194,11 +220,11 @@ def test_wgan(monkeypatch, when):
             if when == "before":
                 clip()
             ascended = sum(w(x[None]) for x in drawn.real) / SIZE
-            ascended = ascended - sum(w(theta(z[None]).detach()) for z in drawn.latent()) / SIZE
+            ascended = ascended - sum(w(theta(z[None]).detach()) for z in drawn.latent) / SIZE
             of_w.step(w, -ascended.sum(), 5e-3)
             if when == "after":
                 clip()
-        of_theta.step(theta, -sum(w(theta(z[None])) for z in generator_draws.latent()).sum() / SIZE, 5e-3)
+        of_theta.step(theta, -sum(w(theta(z[None])) for z in generator_draws.latent).sum() / SIZE, 5e-3)
     assert_equal(found, nets, r"critic\.\d\.bias")  # of a unit active everywhere
 
 
@@ -229,10 +255,10 @@ def test_wgan_gp(monkeypatch, one_sided):
     for critic_draws, generator_draws in iterations(draws):
         for drawn in critic_draws:
             total = 0
-            for x, z, epsilon in zip(drawn.real, drawn.latent(), drawn.uniform(), strict=True):
+            for x, z, epsilon in zip(drawn.real, drawn.latent, drawn.uniform("uniform", (SIZE,)), strict=True):
                 total = total + wgan_gp_loss(score, x, g(z[None])[0].detach(), epsilon, one_sided)
             of_d.step(d, total / SIZE, 1e-3)
-        of_g.step(g, -sum(score(g(z[None])[0]) for z in generator_draws.latent()) / SIZE, 1e-3)
+        of_g.step(g, -sum(score(g(z[None])[0]) for z in generator_draws.latent) / SIZE, 1e-3)
     assert_equal(found, nets)
 
 
@@ -262,10 +288,10 @@ def test_f_gan(monkeypatch, divergence, generator):
     for critic_draws, generator_draws in iterations(draws):
         for drawn in critic_draws:
             bound = sum(activation(omega(x[None])) for x in drawn.real) / SIZE
-            fake = theta(drawn.latent()).detach()
+            fake = theta(drawn.latent).detach()
             bound = bound - sum(conjugate(activation(omega(x[None]))) for x in fake) / SIZE
             of_omega.step(omega, -bound.sum(), 1e-3)
-        judged = [activation(omega(theta(z[None]))) for z in generator_draws.latent()]
+        judged = [activation(omega(theta(z[None]))) for z in generator_draws.latent]
         loss = -sum(conjugate(t) for t in judged) if generator == "saturating" else -sum(judged)
         of_theta.step(theta, loss.sum() / SIZE, 1e-3)
     assert_equal(found, nets)
@@ -299,16 +325,96 @@ def test_ac_gan_of_the_wgan_gp_authors_code(monkeypatch):
             chosen = batch_indices(pictures.count, 0, position, SIZE)
             position += SIZE
             labels, pixels = chosen % 3, torch.from_numpy(pictures.pixels[chosen]).permute(0, 3, 1, 2).double()
-            real = 2 * (pixels / 256 - 0.5) + drawn.noise() / 128
-            fake = g(torch.cat([drawn.latent(), one_hot(torch.from_numpy(labels), 3)], 1)).detach()
+            real = 2 * (pixels / 256 - 0.5) + drawn.uniform("noise", tuple(drawn.real.shape)) / 128
+            fake = g(torch.cat([drawn.latent, one_hot(torch.from_numpy(labels), 3)], 1)).detach()
             total = 0
-            for x, x_tilde, epsilon, label in zip(real, fake, drawn.uniform(), labels, strict=True):
+            for x, x_tilde, epsilon, label in zip(real, fake, drawn.uniform("uniform", (SIZE,)), labels, strict=True):
                 total = total + wgan_gp_loss(score, x, x_tilde, epsilon) + 1.0 * cross_entropy(x, label)
             of_d.step(d, total / SIZE, lr)
-        latent, labels = generator_draws.latent(), generator_draws.classes(3)
+        latent = generator_draws.latent
+        labels = generator_draws.integers("classes", (2 * SIZE,), 3)
         assert len(latent) == len(labels) == 2 * SIZE
         fake = g(torch.cat([latent, one_hot(labels, 3)], 1))
         total = sum(-score(x) + 0.1 * cross_entropy(x, label) for x, label in zip(fake, labels, strict=True))
         of_g.step(g, total / (2 * SIZE), lr)
     before_norm = r"generator\.blocks\.\d\.(conv\d|shortcut)\.bias|generator\..*running_mean"
     assert_equal(found, {"generator": g, "critic": d}, rf"{before_norm}|critic\..*score\.bias")
+
+
+def test_vae(monkeypatch):
+    """Kingma and Welling, equation 10 with one sample, term by term and sample by sample, beta-VAE's weight; Adam."""
+    beta, deviation = 2.5, 0.7
+    variant = {"method": {"vae": {"beta": beta, "deviation": deviation}}, "optimizer": {"adam": {"lr": 1e-3}}}
+    nets, work, draws = trained(monkeypatch, variant)
+    q, p = nets["encoder"], nets["generator"]
+    of_both = Adam(0.5, 0.999)
+    for drawn in draws:
+        bound = 0
+        for x, epsilon in zip(drawn.real, drawn.normal("posterior", (SIZE, LATENT)), strict=True):
+            code = q(x[None])[0]
+            mu, sigma = code[:LATENT], torch.exp(code[LATENT:]) ** 0.5
+            decoded = p((mu + sigma * epsilon)[None])[0]
+            log_likelihood = sum(
+                -((a - b) ** 2) / (2 * deviation**2) - math.log(deviation * math.sqrt(2 * math.pi))
+                for a, b in zip(x.flatten(), decoded.flatten(), strict=True)
+            )
+            minus_divergence = 0.5 * sum(1 + torch.log(s**2) - m**2 - s**2 for m, s in zip(mu, sigma, strict=True))
+            bound = bound + beta * minus_divergence + log_likelihood
+        of_both.step(torch.nn.ModuleList([q, p]), -bound / SIZE, 1e-3)
+    assert_equal(work.model.modules, nets)
+
+
+def test_began(monkeypatch):
+    """BEGAN, section 3.4: L_D = L(x) - k_t L(G(z_D)), L_G = L(G(z_G)), k_t+1 = k_t + lambda (gamma L(x) - L(G(z_G)));
+    L(v) = |v - D(v)|, the mean over a sample's numbers and the batch; Adam."""
+    gamma, rate = 0.9, 0.3
+    method = {"began": {"gamma": gamma, "rate": rate, "code": 3}}
+    nets, work, draws = trained(monkeypatch, {"method": method, "optimizer": {"adam": {"lr": 1e-3}}})
+    g, encoder, decoder = nets["generator"], nets["encoder"], nets["decoder"]
+    of_d, of_g, k, ks = Adam(0.5, 0.999), Adam(0.5, 0.999), 0.0, []
+
+    def reconstruction_error(v: Tensor) -> Tensor:
+        return sum(torch.abs(one - decoder(encoder(one[None]))[0]).mean() for one in v) / len(v)
+
+    for critic_draws, generator_draws in zip(draws[::2], draws[1::2], strict=True):
+        real_loss = reconstruction_error(critic_draws.real)
+        loss = real_loss - k * reconstruction_error(g(critic_draws.latent).detach())
+        of_d.step(torch.nn.ModuleList([encoder, decoder]), loss, 1e-3)
+        fake_loss = reconstruction_error(g(generator_draws.latent))
+        of_g.step(g, fake_loss, 1e-3)
+        k = min(max(k + rate * (gamma * real_loss.item() - fake_loss.item()), 0), 1)
+        ks.append(k)
+    assert_equal(work.model.modules, nets)
+    assert work.model.state["k"].item() == pytest.approx(k, abs=1e-12) and ks[-1] > ks[0] > 0
+
+
+@pytest.mark.parametrize(("objective", "constraint"), [("non_saturating", "none"), ("wasserstein", "gradient_penalty")])
+def test_two_rates(monkeypatch, objective, constraint):
+    """Each player's own optimiser (TTUR): the critic's Adam with its rate and moments, the generator's RMSProp."""
+    variant = {
+        "objective": objective,
+        "constraint": constraint,
+        "optimizer": {"rmsprop": {"lr": 1e-3}},
+        "optimizers": {"critic": {"adam": {"lr": 4e-3, "betas": [0.0, 0.9]}}},
+    }
+    nets, found, draws = run(monkeypatch, variant)
+    g, d = nets["generator"], nets["critic"]
+    of_d, of_g = Adam(0, 0.9), torch_rmsprop()
+
+    def score(x: Tensor) -> Tensor:
+        return d(x[None])[0, 0]
+
+    for critic_draws, generator_draws in iterations(draws):
+        for drawn in critic_draws:
+            loss = 0
+            for x, z, epsilon in zip(drawn.real, drawn.latent, drawn.uniform("uniform", (SIZE,)), strict=True):
+                fake = g(z[None])[0].detach()
+                if objective == "wasserstein":
+                    loss = loss + wgan_gp_loss(score, x, fake, epsilon)
+                else:
+                    loss = loss - torch.log(torch.sigmoid(score(x))) - torch.log(1 - torch.sigmoid(score(fake)))
+            of_d.step(d, loss / SIZE, 4e-3)
+        scores = torch.stack([score(g(z[None])[0]) for z in generator_draws.latent])
+        loss = -scores.mean() if objective == "wasserstein" else -torch.log(torch.sigmoid(scores)).mean()
+        of_g.step(g, loss, 1e-3)
+    assert_equal(found, nets)

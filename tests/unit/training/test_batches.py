@@ -5,12 +5,12 @@ import threading
 import numpy as np
 import pytest
 import torch
-from ganflow.training.images import from_stored
 from test_shards import make
 
 from ganflow.data.reader import Shards, batch_indices
 from ganflow.errors import UserError
 from ganflow.training.batches import CudaTransfer, Gathered, Prefetched, Resident, batches_of
+from ganflow.training.pixels import from_stored
 
 
 class HostTransfer:

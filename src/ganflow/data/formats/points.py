@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from ganflow.artifacts import write_file
-from ganflow.data.interfaces import SPLITS, Archive, Format, Sample
+from ganflow.data import SPLITS
+from ganflow.data.interfaces import Archive, Format, Sample
 from ganflow.errors import UserError
 
 MAX_MODES = 1000

@@ -32,7 +32,10 @@ class ArchiveLocation(Model):
 class Files(Source):
     """Fetches each archive of the format from its location."""
 
-    archives: dict[str, ArchiveLocation] = Field(description="by the names of the format's official archives")
+    archives: dict[str, ArchiveLocation] = Field(
+        description="by the names of the format's official archives",
+        examples=[{"cifar-10-binary.tar.gz": {"location": "local/cifar-10-binary.tar.gz"}}],
+    )
 
     def named(self, form: Format) -> dict[str, Any]:
         return {name: archive.model_dump(mode="json") for name, archive in self.archives.items()}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ganflow.data.interfaces import SPLITS, Format, Sample, Source
+from ganflow.data import SPLITS
+from ganflow.data.interfaces import Format, Sample, Source
 from ganflow.progress import Progress
 
 FIRST_INDEX = {"train": 0, "validation": 10**9}  # index of a split's first image
@@ -18,8 +19,8 @@ FIRST_INDEX = {"train": 0, "validation": 10**9}  # index of a split's first imag
 class Rendered(Source):
     """Renders the format's scene and writes the format's archives."""
 
-    train: int = Field(ge=1, le=1_000_000, description="training images")
-    validation: int = Field(ge=1, le=1_000_000, description="validation images")
+    train: int = Field(ge=1, le=1_000_000, examples=[60], description="training images")
+    validation: int = Field(ge=1, le=1_000_000, examples=[20], description="validation images")
     seed: int = Field(0, ge=0, lt=2**31, description="of the images")
 
     def counts(self, form: Format) -> dict[str, int]:

@@ -13,14 +13,17 @@ from pydantic import Field
 
 from ganflow.components import component
 from ganflow.config import Choice, In
-from ganflow.data.interfaces import SPLITS, Distribution, Format, Sample, Source
+from ganflow.data import SPLITS
+from ganflow.data.interfaces import Distribution, Format, Sample, Source
 from ganflow.randomness import generator
 
 
 class Sampled(Source):
     """Samples a fixed number of points for each split."""
 
-    distribution: Annotated[Choice, In("data.distributions")] = Field(description="a file of data/distributions")
+    distribution: Annotated[Choice, In("data.distributions")] = Field(
+        examples=["eight_gaussians"], description="a file of data/distributions"
+    )
     train: int = Field(50_000, ge=1, le=10_000_000, description="training points")
     validation: int = Field(10_000, ge=1, le=10_000_000, description="validation points")
     seed: int = Field(0, ge=0, lt=2**31, description="of the points")

@@ -28,6 +28,11 @@ class Classes(Metric):
     better: ClassVar = {"missed_classes": "lower", "high_quality": "higher", "class_kl": "lower"}
     needs_labels: ClassVar = True
     sensitive_to: ClassVar = {"missed_classes": ("fewer_classes",), "class_kl": ("fewer_classes",)}
+    worsened_by: ClassVar = {
+        "missed_classes": ("fewer_classes", "outliers"),
+        "high_quality": ("noise", "blend"),
+        "class_kl": ("fewer_classes",),
+    }
     components: int = Field(64, ge=1, le=4096, description="principal components at most")
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:

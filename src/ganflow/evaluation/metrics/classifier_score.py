@@ -18,6 +18,7 @@ class ClassifierScore(Metric):
     compares: ClassVar = "features"
     better: ClassVar = {"classifier_score": "higher"}
     literature_name: ClassVar = {"classifier_score": "inception_score"}
+    worsened_by: ClassVar = {"classifier_score": ("fewer_classes", "blend")}
     splits: int = Field(10, ge=1, le=1000, description="parts that the samples are split into and scored by")
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:

@@ -23,6 +23,7 @@ class Duplicates(Metric):
     compares: ClassVar = "features"
     better: ClassVar = {"near_duplicates": "lower", "training_copies": "lower"}
     sensitive_to: ClassVar = {"near_duplicates": (), "training_copies": ()}  # they look at no quality
+    worsened_by: ClassVar = {"near_duplicates": ("repeats",), "training_copies": ("copies",)}
     quantile: float = Field(0.01, gt=0, lt=1, description="share of the real samples that are as near to one another")
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:

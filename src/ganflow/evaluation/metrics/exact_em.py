@@ -15,6 +15,7 @@ class ExactEM(Metric):
 
     compares: ClassVar = "points"
     better: ClassVar = {"exact_em": "lower"}
+    worsened_by: ClassVar = {"exact_em": ("noise", "outliers")}
     most: int = Field(2000, ge=2, le=10_000, description="points of each set at most; time grows as its cube")
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:

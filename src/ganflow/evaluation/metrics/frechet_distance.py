@@ -23,6 +23,7 @@ class FrechetDistance(Metric):
     compares: ClassVar = "features"
     better: ClassVar = {"frechet_distance": "lower"}
     literature_name: ClassVar = {"frechet_distance": "fid"}
+    worsened_by: ClassVar = {"frechet_distance": ("noise", "fewer_classes")}
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
         """`mean` (f,) and `factor` (f, r) of the covariance, without its null directions; float64."""

@@ -18,6 +18,7 @@ class KernelDistance(Metric):
     compares: ClassVar = "features"
     better: ClassVar = {"kernel_distance": "lower"}
     literature_name: ClassVar = {"kernel_distance": "kid"}
+    worsened_by: ClassVar = {"kernel_distance": ("noise", "fewer_classes")}
     subsets: int = Field(100, ge=1, le=10_000, description="random subsets of each set")
     subset_size: int = Field(1000, ge=2, le=10_000, description="samples of a subset; all of a smaller set")
 

@@ -23,6 +23,12 @@ class Manifold(Metric):
     compares: ClassVar = "features"
     better: ClassVar = {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"}
     sensitive_to: ClassVar = {"recall": ("fewer_classes",), "coverage": ("blurred", "noisy", "fewer_classes")}
+    worsened_by: ClassVar = {
+        "precision": ("noise",),
+        "recall": ("fewer_classes",),
+        "density": ("noise",),
+        "coverage": ("noise", "fewer_classes"),
+    }
     k: int = Field(3, ge=1, le=100, description="neighbour that a ball of precision and recall reaches to")
     k_density: int = Field(5, ge=1, le=100, description="neighbour that a ball of density and coverage reaches to")
 

@@ -17,6 +17,7 @@ class MissedModes(Metric):
     compares: ClassVar = "points"
     better: ClassVar = {"missed_modes": "lower"}
     needs_labels: ClassVar = True
+    worsened_by: ClassVar = {"missed_modes": ("fewer_classes", "outliers")}
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
         """`centres` (k, d) and `deviation` (), of a coordinate, in float64, of the k modes that labels (n,) name."""

@@ -2,7 +2,7 @@
 asked, apart from the gradient (AdamW, arXiv 1711.05101)."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import nn, optim
@@ -15,6 +15,7 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 class Adam(Optimizer):
     """Learning rate and moment decays; epsilon is 1e-8."""
 
+    about: ClassVar = "torch's Adam; weight decay for the critic alone, coupled or decoupled"
     lr: float = Field(2e-4, gt=0, description="learning rate")
     betas: tuple[Beta, Beta] = Field((0.5, 0.999), strict=False, description="decays of the two moments")
     critic_weight_decay: float = Field(0.0, ge=0, description="of the critic's parameters (1e-3 in the paper's sweep)")

@@ -2,6 +2,7 @@
 runs)."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from pydantic import Field
 from torch import nn, optim
@@ -12,6 +13,7 @@ from ganflow.methods.interfaces import Optimizer
 class RMSProp(Optimizer):
     """Learning rate; the rest as torch has it."""
 
+    about: ClassVar = "torch's: ε outside the root, accumulator from 0, as the WGAN authors' code runs"
     lr: float = Field(5e-5, gt=0, description="learning rate")
 
     def build(self, parameters: Iterable[nn.Parameter], player: str) -> optim.Optimizer:

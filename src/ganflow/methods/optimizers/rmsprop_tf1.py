@@ -5,6 +5,7 @@ begins with steps of ten times the learning rate.
 """
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -38,6 +39,7 @@ class TF1RMSProp(optim.Optimizer):
 class RMSPropTF1(Optimizer):
     """Learning rate, decay and epsilon; no momentum."""
 
+    about: ClassVar = "TensorFlow 1's: ε inside the root, accumulator from 1, as the WGAN-GP authors' code runs"
     lr: float = Field(5e-5, gt=0, description="learning rate")
     averaging: float = Field(0.9, ge=0, lt=1, description="decay of the mean square (`decay` in TensorFlow)")
     epsilon: float = Field(1e-10, gt=0, description="added to the mean square, inside the root")

@@ -46,6 +46,7 @@ Choices = Choice | Annotated[tuple[Choice, ...], Field(strict=False, min_length=
 class CriticSteps(Settings):
     """Critic updates per generator update; `boost` at the start and now and then, as in the WGAN authors' code."""
 
+    short_form: ClassVar = {"type": "integer", "minimum": 1}
     steps: int = Field(1, ge=1, description="critic updates before each generator update")
     boost: int | None = Field(None, ge=1, description="critic updates at boosted iterations")
     boost_first: int = Field(25, ge=0, description="the first so many generator iterations are boosted")
@@ -65,12 +66,15 @@ class CriticSteps(Settings):
 class Adversarial(Method):
     """The critic's updates, then the generator's, in every iteration."""
 
+    about: ClassVar = (
+        "generator against critic: GAN, LSGAN, f-GAN, WGAN, WGAN-GP and every other combination of the components below"
+    )
     players: ClassVar = ("critic", "generator")
     critic_network: Annotated[Choice | None, In("networks.families")] = Field(
         None, description="the critic's family; absent: the generator's"
     )
     objective: Annotated[Choice, In("methods.objectives")] = Field(
-        description="what both minimise: a file of methods/objectives"
+        examples=["non_saturating"], description="what both minimise: a file of methods/objectives"
     )
     constraint: Annotated[Choices, In("methods.constraints")] = Field(
         Choice(name="none"), description="of the critic: a file of methods/constraints, or a list of them"

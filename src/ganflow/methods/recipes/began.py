@@ -33,6 +33,10 @@ from ganflow.methods.interfaces import (
 class BEGAN(Method):
     """Critic: L(x) - k L(G(z)); generator: L(G(z)); k <- k + rate (gamma L(x) - L(G(z))), L(v) = E |v - D(v)|."""
 
+    about: ClassVar = (
+        "BEGAN (arXiv 1703.10717): the critic is an autoencoder, and k keeps its losses on generated and "
+        "real samples in the ratio `gamma`"
+    )
     players: ClassVar = ("critic", "generator")
     gamma: float = Field(0.5, gt=0, le=1, description="E L(G(z)) / E L(x) at equilibrium: the diversity ratio")
     rate: float = Field(1e-3, gt=0, description="lambda_k, the proportional gain of k")

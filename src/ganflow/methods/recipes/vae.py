@@ -34,6 +34,9 @@ from ganflow.methods.interfaces import (
 class VAE(Method):
     """Minimises -E log p(x|z) + beta KL(q(z|x) || N(0, 1)), in nats per sample; with beta 1 the negative ELBO."""
 
+    about: ClassVar = (
+        "variational autoencoder (arXiv 1312.6114), with `beta` as the weight of the divergence (beta-VAE)"
+    )
     players: ClassVar = ("autoencoder",)
     beta: float = Field(1.0, gt=0, description="weight of the divergence from the prior")
     deviation: float = Field(0.1, gt=0, description="standard deviation of the decoder's normal distribution")

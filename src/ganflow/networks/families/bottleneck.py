@@ -22,6 +22,7 @@ DEPTHS = (6, 6, 6, 6, 5)  # blocks at each
 class Bottleneck(Network):
     """ReLU, 1x1, ReLU, 3x3, ReLU, 1x1, norm in each block; no other normalisation."""
 
+    about: ClassVar = "the 101-layer networks of WGAN-GP"
     resolutions: ClassVar = (64,)
     width: int = Field(64, ge=4, le=512, multiple_of=4, description="filters at 32 x 32 pixels")
     norm: Literal["batch", "none"] = Field("batch", description="normalisation in the generator")

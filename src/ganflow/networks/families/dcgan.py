@@ -20,6 +20,7 @@ from ganflow.networks.layers import normalisation
 class DCGAN(Network):
     """Strided convolutions; ReLU and tanh in the generator, leaky ReLU (0.2) in the critic."""
 
+    about: ClassVar = "4x4 kernels, as in the WGAN authors' code"
     resolutions: ClassVar = (16, 32, 64, 128)
     width: int = Field(64, ge=1, le=1024, description="filters of the layer next to the image")
     norm: Literal["batch", "none"] = Field("batch", description="normalisation in the generator")

@@ -27,6 +27,9 @@ from ganflow.networks.layers import (
 class DCGAN5(Network):
     """ReLU in the generator and leaky ReLU (0.2) in the critic, or tanh or a gate in both; tanh at the end."""
 
+    about: ClassVar = (
+        "5x5 kernels, TensorFlow's padding, as in the WGAN-GP authors' code; constant filters, tanh, gated"
+    )
     resolutions: ClassVar = (32, 64)
     width: int | None = Field(None, ge=1, le=1024, description="filters next to the image; null: 128 at 32, 64 at 64")
     norm: Literal["batch", "none"] = Field("batch", description="normalisation in the generator")

@@ -20,6 +20,7 @@ from ganflow.networks.layers import gain_of, initial_value, inputs_of, uniform, 
 class MLP(Network):
     """Generator and critic have as many hidden layers."""
 
+    about: ClassVar = "perceptrons, as in the figures of both WGAN papers"
     resolutions: ClassVar = (8, 16, 32, 64, 128)
     width: int = Field(512, ge=1, le=8192, description="units of a hidden layer")
     layers: int = Field(4, ge=1, le=100, description="hidden layers")

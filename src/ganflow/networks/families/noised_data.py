@@ -33,6 +33,7 @@ class Table(nn.Module):
 class NoisedData(ToyMLP):
     """The first training points, as many as `points`, repeated if there are fewer."""
 
+    about: ClassVar = "for points: the data plus noise as a generator that is not trained, for looking at critics"
     fixed_generator: ClassVar = True
     noise: float = Field(1.0, ge=0, description="standard deviation of the noise in every coordinate")
     points: int = Field(10_000, ge=1, le=1_000_000, description="training points that the generator knows")

@@ -20,6 +20,7 @@ from ganflow.networks.layers import ConditionalBatchNorm2d, initial_value, norma
 class ResNet(Network):
     """ReLU throughout; tanh at the end of the generator. Two layouts, by resolution."""
 
+    about: ClassVar = "the CIFAR-10 and 64-pixel residual networks of WGAN-GP"
     resolutions: ClassVar = (32, 64)
     width: int | None = Field(None, ge=1, le=1024, description="filters; null: the paper's 128 at 32 pixels, 64 at 64")
     norm: Literal["batch", "none"] = Field("batch", description="in the generator; batch has a gain for each class")

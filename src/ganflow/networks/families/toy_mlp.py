@@ -26,6 +26,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 class ToyMLP(Network):
     """Generator and critic have as many hidden layers; initial weights are uniform, He's before a rectifier."""
 
+    about: ClassVar = "perceptrons for points, as in WGAN-GP's toy code"
     resolutions: ClassVar = ()
     width: int = Field(512, ge=1, le=8192, description="units of a hidden layer")
     layers: int = Field(3, ge=1, le=100, description="hidden layers")

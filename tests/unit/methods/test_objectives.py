@@ -1,4 +1,4 @@
-"""What the papers prove of their objectives, on discrete distributions in float64; POT judges optimal transport."""
+"""Objectives against the papers' formulas and what the papers prove of them, on discrete distributions in float64."""
 
 import math
 
@@ -18,6 +18,8 @@ from ganflow.methods.objectives.wasserstein import Wasserstein
 
 P, Q = np.array([8, 5, 2, 1]) / 16, np.array([2, 3, 4, 7]) / 16
 COUNT = 16
+REAL = torch.tensor([1.5, -0.3, 2.0], dtype=torch.float64)
+FAKE = torch.tensor([0.2, -4.0, 0.9], dtype=torch.float64)
 
 
 def samples(values: np.ndarray, probabilities: np.ndarray) -> Tensor:
@@ -164,13 +166,13 @@ def test_conjugates_are_those_of_table_2(divergence):
     ],
 )
 def test_legends_are_true(objective):
-    """No constant score has a smaller loss than the blind one, and no two distributions an estimate out of range."""
+    """No constant score has a smaller loss than `chance_loss`, and no two distributions an estimate out of range."""
     legend = objective.legend
     flat = torch.linspace(-5, 5, 2001, dtype=torch.float64)
     losses = torch.stack([objective.critic_loss(v[None], v[None]) for v in flat])
-    assert losses.min().item() == pytest.approx(legend.blind_loss, abs=1e-5)
-    blind = flat[losses.argmin()][None]
-    assert objective.estimate(blind, blind).item() == pytest.approx(0, abs=1e-5)
+    assert losses.min().item() == pytest.approx(legend.chance_loss, abs=1e-5)
+    constant = flat[losses.argmin()][None]
+    assert objective.estimate(constant, constant).item() == pytest.approx(0, abs=1e-5)
     if legend.largest is not None:
         far = [objective.estimate(torch.tensor([v]), torch.tensor([-w])) for v in (1.0, 2.0, 40.0) for w in (0.0, 40.0)]
         assert max(far) <= legend.largest + 1e-6
@@ -236,3 +238,29 @@ def test_the_order_of_strength_is_strict_on_sequences():
         assert leak["em"] == near(1 / n) and leak["kl"] == math.inf  # not in KL
         mixed = distances(np.array([0.5 + 0.5 / n, 0.5 - 0.5 / n]), np.array([0.5, 0.5]), np.array([0.0, 1.0]))
         assert max(mixed.values()) <= 1 / n  # in KL, and so in all
+
+
+def test_wasserstein():
+    objective = Wasserstein()
+    assert objective.critic_loss(REAL, FAKE).item() == pytest.approx(np.mean(FAKE.numpy()) - np.mean(REAL.numpy()))
+    assert objective.generator_loss(FAKE).item() == pytest.approx(-np.mean(FAKE.numpy()))
+    assert objective.estimate(REAL, FAKE) == -objective.critic_loss(REAL, FAKE)
+
+
+def test_non_saturating():
+    real, fake = 1 / (1 + np.exp(-REAL.numpy())), 1 / (1 + np.exp(-FAKE.numpy()))
+    objective = NonSaturating()
+    loss = -np.log(real).mean() - np.log(1 - fake).mean()
+    assert objective.critic_loss(REAL, FAKE).item() == pytest.approx(loss, rel=1e-12)
+    assert objective.generator_loss(FAKE).item() == pytest.approx(-np.log(fake).mean(), rel=1e-12)
+
+
+def test_jensen_shannon_estimate_is_exact_at_the_optimum():
+    p, q = np.array([0.5, 0.4, 0.1]), np.array([0.2, 0.2, 0.6])
+    logits = torch.tensor(np.log(p / q))  # D* = p / (p + q)
+    counts = 10
+    real = logits.repeat_interleave(torch.tensor((p * counts).round().astype(int)))
+    fake = logits.repeat_interleave(torch.tensor((q * counts).round().astype(int)))
+    middle = (p + q) / 2
+    js = 0.5 * (p * np.log(p / middle)).sum() + 0.5 * (q * np.log(q / middle)).sum()
+    assert NonSaturating().estimate(real, fake).item() == pytest.approx(js, rel=1e-12)
