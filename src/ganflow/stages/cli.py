@@ -73,7 +73,7 @@ def _mistake(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError) and error.errno in DISK:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror.lower()}; {DISK[error.errno]} and run it again"
+        return f"{place}{str(error.strerror).lower()}; {DISK[error.errno]} and run it again"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "params.yaml: out of memory; lower training.batch_size, the network's width or evaluation.batch_size"
     return None
