@@ -70,7 +70,7 @@ def dataset_input(name: str, dataset: Dataset, inputs: dict[str, str]) -> "Datas
 
     if dataset.source.name == "official":
         archives = component_class(Format, dataset.format, f"datasets.{name}.format").archives
-        source = HTTPDatasetSource(archives[0].url)
+        source = HTTPDatasetSource(archives[0].urls[0])
     else:
         source = CodeDatasetSource({"mlflow.source.name": f"ganflow.data.sources.{dataset.source.name}"})
     kind, what = (np.uint8, "images") if dataset.dimension is None else (np.float32, "points")
