@@ -24,17 +24,18 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, interpolate, relu
 
+from ganflow.data import SPLITS
 from ganflow.data.formats.cifar10 import Cifar10
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
-from ganflow.data.interfaces import SPLITS, Format
+from ganflow.data.interfaces import Format
 from ganflow.data.reader import Shards
 from ganflow.data.sources.rendered import Rendered
 from ganflow.data.writing import write_shards
 from ganflow.evaluation.extraction import extract
 from ganflow.evaluation.extractors.efficientnet_lite0 import EfficientNetLite0
-from ganflow.evaluation.images import real_labels, real_samples
 from ganflow.evaluation.interfaces import Samples
 from ganflow.evaluation.metrics.frechet_distance import FrechetDistance
+from ganflow.evaluation.sets import real_labels, real_samples
 from ganflow.randomness import generator
 
 RESOLUTIONS = (64, 96, 128)  # of EfficientNet-Lite0
@@ -125,7 +126,7 @@ def pool_of(form: Format, raw: Path, side: int, about: str) -> Pool:
         parts.append(Samples(values=real_samples(shards, every), labels=real_labels(shards, every)))
     form.discard(raw)
     train, held = parts
-    if train.labels is None:
+    if "labels" not in train.known:
         every = torch.cat([train.values, held.values])
         train, held = (Samples(values=half) for half in every.split((len(every) + 1) // 2))
     return Pool(f"{about}, {side} px", train, held)
@@ -260,7 +261,7 @@ def measured(network: nn.Module, pool: Pool, worse: dict[str, list[Samples]], co
     def features(samples: Samples) -> Samples:
         nonlocal seen
         seen += len(samples)
-        return Samples(features=extract(network, samples.values, "features")[0], labels=samples.labels)
+        return Samples(features=extract(network, samples.values, "features")[0], labels=samples.known.get("labels"))
 
     real = features(pool.train.take(slice(count)))
     held = features(pool.held.take(slice(draws * count)))
@@ -277,7 +278,7 @@ def measured(network: nn.Module, pool: Pool, worse: dict[str, list[Samples]], co
     first = held.take(slice(count))
     made["collapse"] = [first.take(torch.arange(count) // times * times) for times in REPEATS]
     scores = {name: [floor[0], *(distance(samples) for samples in steps)] for name, steps in made.items()}
-    if held.labels is not None:
+    if "labels" in held.known:
         left = [[distance(few) for few in losing(held, count, order)] for order in range(ORDERS)]
         scores["classes lost"] = [floor[0], *(statistics.mean(step) for step in zip(*left, strict=True))]
     return Measured(floor, scores, rate, real.features.shape[1])

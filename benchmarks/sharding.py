@@ -9,7 +9,7 @@ import numpy as np
 from measuring import arguments, bedrooms, interleaved, machine, show, workplace
 from PIL import Image
 
-from ganflow.data.image_codec import FILTERS, center_crop_resize
+from ganflow.data.decoding import FILTERS, center_crop_resize
 from ganflow.data.lmdb_file import Entry
 from ganflow.data.writing import write_shards
 

@@ -1,17 +1,49 @@
-"""What several tests share: the tiny experiment, and copies of the repository to run the engines in."""
+"""Fixtures that several folders use: the tiny experiment, copies of the repository, and what all workers share."""
 
 import os
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from repository import TOP, Clone
+from filelock import FileLock
+from repository import TOP, Clone, environment_of
 
 os.environ["OMP_NUM_THREADS"] = (
     "1"  # before torch is imported: several workers with several threads each wait for one another
 )
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a set-up of their module share a worker, so that it is built once."""
+    for item in items:
+        used = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 (pytest offers no public way)
+        if any(fixtures[-1].scope == "module" for fixtures in used) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Fills a folder of some name once for all workers of this session; nobody may change it."""
+    top = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        top = top.parent
+
+    def built(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, finished = top / "built once" / name, top / "built once" / f"{name}.finished"
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not finished.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                finished.touch()
+        return folder
+
+    return built
 
 
 @pytest.fixture(autouse=True)
@@ -24,19 +56,7 @@ def seeded() -> None:
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """The environment of a command in a copy: this interpreter's programs first, no settings of the user."""
-    programs = Path(sys.executable).parent
-    return {
-        **os.environ,
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "DVC_NO_ANALYTICS": "1",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_AUTHOR_NAME": "test",
-        "GIT_AUTHOR_EMAIL": "test@localhost",
-        "GIT_COMMITTER_NAME": "test",
-        "GIT_COMMITTER_EMAIL": "test@localhost",
-    }
+    return environment_of(tmp_path / "cache")
 
 
 @pytest.fixture
@@ -51,12 +71,26 @@ def clones(tmp_path: Path, environment: dict[str, str]):
     return lambda name: Clone.fresh(tmp_path / name, environment)
 
 
+@pytest.fixture
+def reproduced(once, tmp_path: Path, environment: dict[str, str]):
+    """Makes copies, by name, of a clone in which `dvc repro` has made the tiny experiment."""
+
+    def fill(folder: Path) -> None:
+        Clone.fresh(folder, environment_of(folder.with_name("cache"))).run("dvc repro")
+
+    first = Clone(once("tiny experiment", fill), environment)
+    return lambda name: first.copy(tmp_path / name)
+
+
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory):
-    """The tiny experiment on the drawn objects alone, two seeds, all done but the report; not to be changed."""
+def made_once(once) -> Path:
+    """The tiny experiment on the rendered objects alone, two seeds, all done but the report; not to be changed."""
+    return once("objects", _make_objects)
+
+
+def _make_objects(folder: Path) -> None:
     from ganflow.stages.cli import main
 
-    folder = tmp_path_factory.mktemp("finished")
     text = re.sub(r"  rendered_bedrooms:.*\n", "", (TOP / "profiles/tiny.yaml").read_text())
     text = text.replace("seeds: [0]", "seeds: [0, 1]").replace("iterations: 6", "iterations: 6, ema: 0.5")
     (folder / "params.yaml").write_text(text)
@@ -70,7 +104,6 @@ def made_once(tmp_path_factory):
             for seed in "01":
                 for stage in ("train", "generate", "evaluate"):
                     assert main([stage, "rendered_objects", variant, seed]) == 0
-    return folder
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The folders of the stage graph as Snakemake's inputs and outputs: patterns with wildcards, or all of an experiment."""
+"""The folders of the stage graph as Snakemake's inputs and outputs: patterns with wildcards, or all there are."""
 
 from typing import Any
 

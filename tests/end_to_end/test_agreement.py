@@ -14,7 +14,7 @@ from ganflow.artifacts import read_json
 from ganflow.data.reader import Shards
 from ganflow.evaluation import checks
 from ganflow.evaluation.extractors import inception
-from ganflow.evaluation.images import chosen_samples
+from ganflow.evaluation.sets import chosen_samples
 from ganflow.stages.cli import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agreement")]  # one run for both tests

@@ -28,7 +28,7 @@ def test_status_says_what_is_done_and_why_the_rest_is_not(finished, capfd):
     assert main(["status"]) == 0
     said = capfd.readouterr().out
     assert "experiment tiny: 19 units of work" in said and "nothing to do" not in said
-    data = "1 extractor, 1 download, 1 shard, 1 extract, 1 reference"
+    data = "1 download, 1 shard, 1 extractor, 1 extract, 1 reference"
     assert re.search(rf"done +18 +{data}, 4 train, 4 generate, 4 evaluate, 1 studies", said)
     assert re.search(r"to do +1 +1 report", said)
 

@@ -54,9 +54,8 @@ def test_both_state_the_same_graph(clone):
     assert of_snakemake == of_dvc
 
 
-def test_equal_bytes_and_nothing_to_do_under_the_other_engine(clones):
-    by_dvc, by_snakemake = clones("by dvc"), clones("by-snakemake")
-    by_dvc.run("dvc repro")
+def test_equal_bytes_and_nothing_to_do_under_the_other_engine(reproduced, clones):
+    by_dvc, by_snakemake = reproduced("by dvc"), clones("by-snakemake")
     by_snakemake.run(SNAKEMAKE, LC_ALL="C", TZ="Asia/Tokyo", PYTHONHASHSEED="7")
     assert by_dvc.digests() == by_snakemake.digests()
     nothing_to_do(by_dvc)
@@ -86,13 +85,12 @@ def test_equal_bytes_and_nothing_to_do_under_the_other_engine(clones):
         (clone.folder / "src/ganflow/networks/families/unused.py").write_text('"""A new family."""\n')
         assert planned(clone) == set()
         with (clone.folder / "src/ganflow/reporting/figures.py").open("a") as file:
-            file.write("\n# another colour\n")
+            file.write("\nEDITED = True\n")
         assert planned(clone) == {"report"}
 
 
-def test_second_machine_pulls_and_has_nothing_to_do(clones, tmp_path, environment):
-    first = clones("first")
-    first.run("dvc repro")
+def test_second_machine_pulls_and_has_nothing_to_do(reproduced, tmp_path, environment):
+    first = reproduced("first")
     first.run(f"dvc remote add --default shared {tmp_path}/shared && dvc push --quiet")
     first.run("git add --all && git commit --quiet --message results")
     first.run(f"git clone --quiet . {tmp_path}/second")
@@ -104,8 +102,9 @@ def test_second_machine_pulls_and_has_nothing_to_do(clones, tmp_path, environmen
     assert "0 runs published, 4 were there already" in second.run("python -m ganflow publish").stdout
 
 
-def test_metrics_and_plots_of_dvc(clone):
-    clone.run("dvc repro && git add --all && git commit --quiet --message one")
+def test_metrics_and_plots_of_dvc(reproduced):
+    clone = reproduced("clone")
+    clone.run("git add --all && git commit --quiet --message one")
     shown = json.loads(clone.run("dvc metrics show --json").stdout)
     assert "sliced_wasserstein" in json.dumps(shown)
     clone.edit("params.yaml", "lr: 2.0e-4", "lr: 3.0e-4")

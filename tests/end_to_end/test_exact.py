@@ -9,9 +9,12 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
-from repository import Clone
+from repository import Clone, environment_of
+
+from ganflow.stages.cli import main
 
 pytestmark = pytest.mark.slow
 LONG = os.environ.get("GANFLOW_EXACT") == "long"
@@ -26,6 +29,30 @@ def longer(clone) -> None:
     clone.edit(
         "params.yaml", "3, snapshot_every: 2, checkpoint_every: 2", "30, snapshot_every: 40, checkpoint_every: 10"
     )
+
+
+@pytest.fixture
+def undisturbed(once, environment) -> Clone:
+    """A clone in which the longer trainings ran to their end; not to be changed."""
+
+    def fill(folder: Path) -> None:
+        clone = Clone.fresh(folder, environment_of(folder.with_name("cache")))
+        longer(clone)
+        clone.run(DVC)
+
+    return Clone(once("undisturbed", fill), environment)
+
+
+@pytest.fixture
+def verified(monkeypatch, capsys):
+    """Whether `verify`, in this process, finds a clone whole."""
+
+    def check(clone) -> bool:
+        monkeypatch.chdir(clone.folder)
+        code = main(["verify"])
+        return code == 0 and capsys.readouterr().out.endswith("all equal\n")
+
+    return check
 
 
 def kill(clone, command: str, number: int, after: float) -> None:
@@ -53,11 +80,8 @@ def ran(said: str) -> set[str]:
     return set(re.findall(r"Running stage '([^']+)'", said))
 
 
-def test_killed_at_random_moments_either_engine_goes_on_to_the_same_bytes(clones):
+def test_killed_at_random_moments_either_engine_goes_on_to_the_same_bytes(clones, undisturbed, verified):
     draw = random.Random(os.environ.get("GANFLOW_SEED", "0"))
-    undisturbed = clones("undisturbed")
-    longer(undisturbed)
-    undisturbed.run(DVC)
     expected = undisturbed.digests()
     plans = [(SNAKEMAKE, DVC), (DVC, SNAKEMAKE)] + LONG * [(DVC, DVC), (SNAKEMAKE, SNAKEMAKE)] * 2
     for index, (killed, finishing) in enumerate(plans):
@@ -68,22 +92,21 @@ def test_killed_at_random_moments_either_engine_goes_on_to_the_same_bytes(clones
             kill(clone, killed, number, after=draw.uniform(2, 14))
         clone.run(finishing)
         assert clone.digests() == expected, f"{killed} killed, {finishing} to the end"
-        assert clone.run("python -m ganflow verify").stdout.endswith("all equal\n")
+        assert verified(clone)
         assert not list(clone.folder.glob("build/scratch/train/*"))
 
 
-def test_a_killed_stage_leaves_the_artifact_that_was_there_and_makes_it_again_equal(clone):
+def test_a_killed_stage_leaves_the_artifact_that_was_there_and_makes_it_again_equal(undisturbed, tmp_path, verified):
     draw = random.Random(os.environ.get("GANFLOW_SEED", "0"))
-    longer(clone)
-    clone.run(DVC)
+    clone = undisturbed.copy(tmp_path / "clone")
     run = "rendered_objects wgan_gp 0"
     data = [f"{stage} rendered_bedrooms" for stage in ("download", "shard", "extract", "reference")]
     for stage in ["plan", "extractor", *data, f"train {run}", f"generate {run}", f"evaluate {run}", "report"]:
         for number in (signal.SIGKILL, signal.SIGTERM):
             kill(clone, f"exec python -m ganflow {stage}", number, after=draw.uniform(0.2, 4))
-            assert clone.run("python -m ganflow verify").stdout.endswith("all equal\n"), f"{stage} killed"
+            assert verified(clone), f"{stage} killed"
         clone.run(f"python -m ganflow {stage}")
-        assert clone.run("python -m ganflow verify").stdout.endswith("all equal\n"), f"{stage} made again"
+        assert verified(clone), f"{stage} made again"
 
 
 def test_ctrl_c_ends_soon_and_says_how_to_go_on(clone):
@@ -118,7 +141,9 @@ def test_cores_places_locales_timezones_and_umasks(clones, cores):
 
 
 @pytest.mark.parametrize("command", ["dvc repro --keep-going", SNAKEMAKE])
-def test_a_failing_variant_leaves_itself_its_scores_and_the_report_undone(clone, command):
+def test_a_failing_variant_leaves_itself_its_scores_and_the_report_undone(reproduced, command):
+    clone = reproduced("clone")
+    clone.edit("params.yaml", "lr: 1.0e-4", "lr: 2.0e-4")  # so that another variant is to be done beside it
     broken = clone.folder / "src/ganflow/methods/objectives/broken.py"
     source = (clone.folder / "src/ganflow/methods/objectives/non_saturating.py").read_text()
     broken.write_text(
@@ -135,8 +160,8 @@ def test_a_failing_variant_leaves_itself_its_scores_and_the_report_undone(clone,
     assert ran(done) == {"plan"} | undone
 
 
-def test_switching_profiles_and_back_recomputes_nothing(clone):
-    clone.run(DVC)
+def test_switching_profiles_and_back_recomputes_nothing(reproduced):
+    clone = reproduced("clone")
     first, results = clone.digests(), clone.folder / "results"
     clone.run("cp params.yaml kept.yaml")
     clone.edit("params.yaml", "experiment: tiny", "experiment: other")
@@ -151,25 +176,25 @@ def test_switching_profiles_and_back_recomputes_nothing(clone):
     assert "Nothing to be done" in (done := clone.run("snakemake --dry-run --cores 2")).stdout + done.stderr
 
 
-def test_what_another_machine_ran_is_restored_through_the_run_cache(clones, tmp_path):
-    first, second = clones("first"), clones("second")  # the second has no dvc.lock of the first
+def test_what_another_machine_ran_is_restored_through_the_run_cache(reproduced, clones, tmp_path):
+    first, second = reproduced("first"), clones("second")  # the second has no dvc.lock of the first
     for clone in (first, second):
         clone.run(f"dvc remote add --quiet --default shared {tmp_path}/shared")
-    first.run("dvc repro && dvc push --quiet --run-cache")
+    first.run("dvc push --quiet --run-cache")
     second.run("dvc fetch --quiet --run-cache", check=False)
     done = second.run("dvc repro --pull")
     assert not any(stage.startswith(("train", "download")) for stage in ran(done.stdout)), done.stdout
     assert second.digests() == first.digests()
 
 
-def test_after_a_pull_only_what_changed_runs(clones, tmp_path, environment):
-    first = clones("first")
-    first.run(f"dvc remote add --quiet --default shared {tmp_path}/shared && dvc repro && dvc push --quiet")
+def test_after_a_pull_only_what_changed_runs(reproduced, tmp_path, environment):
+    first = reproduced("first")
+    first.run(f"dvc remote add --quiet --default shared {tmp_path}/shared && dvc push --quiet")
     first.run(f"git add --all && git commit --quiet --message results && git clone --quiet . {tmp_path}/second")
     second = Clone(tmp_path / "second", environment)
     second.run("dvc pull --quiet && find . -name __pycache__ -prune -exec rm -r {} +")
     with (second.folder / "src/ganflow/methods/constraints/gradient_penalty.py").open("a") as file:
-        file.write("\n# edited\n")
+        file.write("\nEDITED = True\n")
     expected = {f"{stage}@{dataset}-wgan_gp-0" for stage in OF_A_RUN for dataset in DATASETS} | {"report"}
     planned = second.run("snakemake --dry-run --cores 2 --printshellcmds")
     assert set(re.findall(r"--single-item (\S+)", planned.stdout + planned.stderr)) == expected

@@ -9,7 +9,8 @@ pytestmark = pytest.mark.slow
 BLOCKS = re.findall(r"```(sh|yaml|python)\n(.*?)```", (TOP / "README.md").read_text(), re.DOTALL)
 
 
-def test_every_command_of_the_readme(clone, tmp_path):
+def test_every_command_of_the_readme(reproduced, tmp_path):
+    clone = reproduced("clone")
     assert len(BLOCKS) >= 10
     clone.run("git add --all")
     for language, text in BLOCKS:

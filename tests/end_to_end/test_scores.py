@@ -246,4 +246,4 @@ def test_the_best_is_lowest_or_highest_and_of_equal_ones_the_earliest(metric, ex
         (30, {"x": 1.0, "y": 0.0}),
         (40, {"x": 3.0, "y": 1.0}),
     ]
-    assert best_of(evaluation, rows) == expected
+    assert best_of(evaluation.curve, rows) == expected

@@ -26,6 +26,7 @@ training: {iterations: 4, batch_size: 16, latent: 3, journal_every: 2, sample_ev
 evaluation: {images: 100, batch_size: 50, metrics: [exact_em, missed_modes, high_quality_samples]}
 studies: [saturation]
 """  # noqa: E501
+SAMPLED_RING = "{sampled: {distribution: eight_gaussians, train: 400, validation: 200}}"
 RUNS = [(dataset, variant) for dataset in ("ring", "bumps") for variant in ("wgan_gp", "fixed")]
 
 
@@ -97,14 +98,22 @@ def test_commands_draw_points(made, monkeypatch, capsys):
             assert picture.size == (256, 256)
 
 
+def test_the_cost_of_points_is_measured_as_that_of_images_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    assert main(["plan", "--cost"]) == 0
+    assert re.search(r"shard +2 +1,200 .* [1-9][\d.]* [kM]B", capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
         ("dimension: 2", "resolution: 16", "the format 'points' has points; give `dimension`"),
-        ("dimension: 2", "dimension: 3", "so the dataset's dimension is 2"),
+        (SAMPLED_RING, "official", "downloads official archives, and the format has none"),
+        ("dimension: 2", "dimension: 3", "set the dataset's dimension to 2"),
         ("dimension: 2, source", "source", "either `resolution`, if it holds images, or `dimension`"),
         ("toy_mlp: {width: 8}", "dcgan: {width: 8}", "makes images of 16, 32, 64, 128 pixels, not points"),
-        ("metrics: [exact_em,", "metrics: [sliced_wasserstein,", "compares images, and datasets.ring has points"),
+        ("metrics: [exact_em,", "metrics: [sliced_wasserstein,", "compares images, and all datasets have points"),
         ("distribution: eight_gaussians", "distribution: nine_gaussians", "no such component"),
         ("studies: [saturation]", "studies: [saturations]", "did you mean `saturation`"),
         ("format: points", "format: cifar10", "the format 'cifar10' has images; give `resolution`"),

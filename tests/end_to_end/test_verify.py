@@ -6,8 +6,8 @@ pytestmark = pytest.mark.slow
 RUN = "results/tiny/runs/rendered_objects/dcgan/0"
 
 
-def test_verify(clone):
-    clone.run("dvc repro --quiet")
+def test_verify(reproduced):
+    clone = reproduced("clone")
     whole = clone.run("python -m ganflow verify").stdout
     assert "23 units" in whole and whole.endswith("all equal\n")
     sampled = clone.run("python -m ganflow verify --subset 5%").stdout
@@ -46,9 +46,9 @@ def test_verify(clone):
     assert "train rendered_objects dcgan 0: not what today's parameters, code" in stale.stdout
 
 
-def test_another_cpu_is_close_and_said_to_be_no_more(clone):
+def test_another_cpu_is_close_and_said_to_be_no_more(reproduced):
     """Libraries told to leave out the wider instructions round as an older CPU does."""
-    clone.run("dvc repro --quiet train@rendered_objects-wgan_gp-0")
+    clone = reproduced("clone")
     older = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
     command = "python -m ganflow verify --rerun 'train rendered_objects wgan_gp 0' 'shard rendered_objects'"
     again = clone.run(command, check=False, **older)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ganflow.config import Choice
 from ganflow.networks.building import network_of
-from ganflow.training.weights import save_tensors
+from ganflow.tensor_files import save_tensors
 
 LATENT = 8
 

@@ -1,10 +1,28 @@
 """This repository, and copies of it to run commands and engines in."""
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
+
+
+def environment_of(cache: Path) -> dict[str, str]:
+    """The environment of a command in a clone: this interpreter's programs first, no settings of the user."""
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "XDG_CACHE_HOME": str(cache),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_AUTHOR_NAME": "test",
+        "GIT_AUTHOR_EMAIL": "test@localhost",
+        "GIT_COMMITTER_NAME": "test",
+        "GIT_COMMITTER_EMAIL": "test@localhost",
+    }
 
 
 class Clone:
@@ -27,6 +45,12 @@ class Clone:
         clone.run("python -m ganflow runs")
         clone.run("git init --quiet && git add --all && git commit --quiet --message start")
         return clone
+
+    def copy(self, folder: Path) -> "Clone":
+        """The clone and all that was made in it, at another place."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "--archive", self.folder, folder], check=True)
+        return Clone(folder, self.environment)
 
     def run(self, command: str, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
         """Runs a shell command at the top of the copy."""

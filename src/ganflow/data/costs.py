@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganflow.config import Encoding
-from ganflow.data.interfaces import SPLITS, Format
+from ganflow.data import SPLITS
+from ganflow.data.interfaces import Format
 from ganflow.data.shards import BLOCK, Layout
 
 WEBP_BYTES_PER_PIXEL = {32: 1.84, 64: 1.52, 128: 1.25, 256: 0.91}  # lossless, by side in pixels

@@ -1,4 +1,7 @@
-"""Decodes photographs of any mode to RGB, with EXIF orientation applied; colour profiles are not applied."""
+"""Decodes photographs of any mode to RGB, with EXIF orientation applied, and crops and resizes them.
+
+Colour profiles are not applied. Pillow resizes in integer arithmetic, so the result has the same bytes on every CPU.
+"""
 
 import io
 from contextlib import suppress
@@ -6,11 +9,18 @@ from contextlib import suppress
 import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
+from ganflow.config import Resize
 from ganflow.data.interfaces import CorruptImage
 
 ENCODINGS = ("WEBP", "JPEG", "PNG")
 SMALLEST_SIDE = 16  # pixels
 LARGEST_IMAGE = 64_000_000  # pixels
+# The filter and Pillow's `reducing_gap`: how much larger than the target a first box reduction may leave the image.
+FILTERS: dict[Resize, tuple[Image.Resampling, float | None]] = {
+    "lanczos": (Image.Resampling.LANCZOS, None),
+    "lanczos_reduced": (Image.Resampling.LANCZOS, 2.0),
+    "box": (Image.Resampling.BOX, 1.0),
+}
 
 
 class _Unsupported(Exception):
@@ -59,3 +69,18 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def center_crop_resize(image: Image.Image, resolution: int, resize: Resize = "lanczos") -> np.ndarray:
+    """The central square of an RGB image, resized to uint8 (resolution, resolution, 3); smaller images are enlarged.
+
+    All filters cover the area of an output pixel, hence no aliasing (Parmar et al., 2022, arXiv 2104.11222).
+    """
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = (left, top, left + side, top + side)
+    if resize == "box" and side % resolution == 0:
+        return np.asarray(image.reduce(side // resolution, box))  # same result as below in half the time
+    cropped = image.crop(box)
+    kind, gap = FILTERS[resize]
+    return np.asarray(cropped.resize((resolution, resolution), kind, reducing_gap=gap))

@@ -12,8 +12,6 @@ from PIL import Image
 
 from ganflow.components import Component
 
-SPLITS = ("train", "validation")
-
 
 class Archive(NamedTuple):
     """An official archive: file name in data/raw, mirrors in order of preference, size and digest."""

@@ -28,11 +28,11 @@ CURE = "delete the folder and run `dvc repro` to make it again"
 class RawShard:
     """A shard of raw samples: NumPy views of the mapped bytes, without a Python loop over samples."""
 
-    def __init__(self, path: Path, mapped: mmap.mmap, layout: Layout, count: int):
-        strides = (layout.stride, *np.empty(layout.shape, layout.dtype).strides)
+    def __init__(self, path: Path, mapped: mmap.mmap, layout: Layout, stride: int, count: int):
+        strides = (stride, *np.empty(layout.shape, layout.dtype).strides)
         first = layout.content + len(layout.npy_header)
         self._samples = np.ndarray((count, *layout.shape), layout.dtype, mapped, first, strides)
-        self._digits = np.ndarray((count,), f"S{MAX_DIGITS}", mapped, layout.label, (layout.stride,))
+        self._digits = np.ndarray((count,), f"S{MAX_DIGITS}", mapped, layout.label, (stride,))
         found = mapped[layout.header : first]
         if found != tar_header(_name(found, layout), layout.npy_bytes) + layout.npy_header:
             raise UserError(
@@ -91,16 +91,16 @@ class Shards:
         _allow_open_files(len(counts))
         mapped = [_map(folder / shard.name, shard.bytes) for shard in self.index.shards]
         paths = [folder / shard.name for shard in self.index.shards]
-        if layout.stride:
-            self._shards = [
-                RawShard(*about, layout, count) for *about, count in zip(paths, mapped, counts, strict=True)
-            ]
+        self._shards: list[RawShard] | list[WebpShard]
+        if stride := layout.stride:
+            opened = zip(paths, mapped, counts, strict=True)
+            self._shards = [RawShard(path, content, layout, stride, count) for path, content, count in opened]
         else:
             parallel_map = map if threads == 1 else ThreadPoolExecutor(threads).map
             starts = np.split(_read_offsets(folder / OFFSETS, self.index), self._ends[:-1])
             self._shards = [
-                WebpShard(*about, layout, here, parallel_map)
-                for *about, here in zip(paths, mapped, starts, strict=True)
+                WebpShard(path, content, layout, here, parallel_map)
+                for path, content, here in zip(paths, mapped, starts, strict=True)
             ]
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
@@ -147,7 +147,7 @@ class Shards:
             raise IndexError(f"{self.folder}: indices must be in 0..{self.count - 1}")
         places, counts = shards.argsort(kind="stable"), np.bincount(shards)
         stop = 0
-        for shard in counts.nonzero()[0]:
+        for shard in counts.nonzero()[0].tolist():
             start, stop = stop, stop + counts[shard]
             here = places[start:stop]
             yield shard, here, indices[here] - (self._ends[shard] - self.index.shards[shard].count)

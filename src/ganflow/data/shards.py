@@ -107,6 +107,8 @@ class Layout:
         """The members of one sample: `key`.cls if the samples are labelled, then `key`.npy or `key`.webp."""
         members = b""
         if self.labelled:
+            if label is None:
+                raise ValueError(f"{key}: has no label, expected one as the samples have classes")
             digits = b"%d" % label
             members = tar_header(f"{key}.cls", len(digits)) + digits.ljust(BLOCK, b"\0")
         content = self.npy_header + values.tobytes() if self.encoding == "raw" else encode_webp(values)

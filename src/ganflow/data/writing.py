@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -24,7 +24,7 @@ from pydantic import Field
 from ganflow import artifacts
 from ganflow.config import Encoding, Model, Resize
 from ganflow.data.corrupt import Skipped, SkippedImages
-from ganflow.data.image_codec import center_crop_resize
+from ganflow.data.decoding import center_crop_resize
 from ganflow.data.interfaces import CorruptImage, Sample
 from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, Shard, shard_bytes, shard_name
 from ganflow.errors import UserError
@@ -33,6 +33,8 @@ from ganflow.progress import Progress
 
 CHUNK = 64  # samples per task of a worker process
 COMPLETE = "complete.json"
+
+Encode = Callable[[Sample], bytes | CorruptImage]
 
 
 class ShardRecord(Model):
@@ -99,8 +101,9 @@ def write_shards(
             artifacts.write_json(resume_folder / COMPLETE, {"shards": len(shards), "skipped": skipped.images})
     if not shards:
         raise UserError(f"{folder}: the split {split!r} of {dataset} holds no sample, expected at least one")
-    for shard in shards if resume_folder else ():
-        _link(resume_folder / shard.name, folder / shard.name)
+    if resume_folder:
+        for shard in shards:
+            _link(resume_folder / shard.name, folder / shard.name)
     index = Index(
         dataset=dataset,
         split=split,
@@ -145,14 +148,14 @@ def _complete(folder: Path, shards: int) -> list[Skipped] | None:
 
 
 def _encoded(
-    samples: Iterable[Sample], encode: partial, processes: int
-) -> Iterator[tuple[Sample, bytes | CorruptImage]]:
+    samples: Iterable[Sample], encode: Encode, processes: int
+) -> Generator[tuple[Sample, bytes | CorruptImage], None, None]:
     """Each sample with its encoded tar members, in order; uses worker processes if `processes` > 1."""
     if processes == 1:
         yield from ((sample, encode(sample)) for sample in samples)
         return
     stream = iter(samples)
-    waiting: deque[tuple[list[Sample], Future]] = deque()
+    waiting: deque[tuple[list[Sample], Future[list[bytes | CorruptImage]]]] = deque()
     with ProcessPoolExecutor(processes, get_context("spawn"), _exit_with_parent) as pool:
         while chunk := list(itertools.islice(stream, CHUNK)):
             waiting.append((chunk, pool.submit(_encode_chunk, encode, chunk)))
@@ -162,21 +165,25 @@ def _encoded(
             yield from _done(*waiting.popleft())
 
 
-def _done(chunk: list[Sample], encoded: Future) -> Iterator[tuple[Sample, bytes | CorruptImage]]:
+def _done(
+    chunk: list[Sample], encoded: Future[list[bytes | CorruptImage]]
+) -> Iterator[tuple[Sample, bytes | CorruptImage]]:
     return zip(chunk, encoded.result(), strict=True)
 
 
 def _exit_with_parent() -> None:
     """Exits when the parent is killed; else the worker waits forever on a queue of which it holds both ends."""
+    parent = parent_process()
+    assert parent is not None, "this is a worker process"
 
     def watch() -> None:
-        parent_process().join()
+        parent.join()
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
 
 
-def _encode_chunk(encode: partial, chunk: list[Sample]) -> list[bytes | CorruptImage]:
+def _encode_chunk(encode: Encode, chunk: list[Sample]) -> list[bytes | CorruptImage]:
     return [encode(sample) for sample in chunk]
 
 
@@ -186,13 +193,13 @@ def _encode(layout: Layout, resize: Resize, sample: Sample) -> bytes | CorruptIm
         made = sample.content()
     except CorruptImage as corrupt:
         return corrupt
-    if layout.dtype == "uint8":
-        if isinstance(made, Image.Image) or made.shape != layout.shape:
-            image = made if isinstance(made, Image.Image) else Image.fromarray(np.ascontiguousarray(made))
-            made = center_crop_resize(image, layout.shape[0], resize)
-    elif made.shape != layout.shape or made.dtype != np.float32:
-        raise ValueError(f"a point of {made.dtype} {made.shape}, expected float32 {layout.shape}")
-    return layout.sample(sample.key, made, sample.label)
+    if layout.dtype == "uint8" and (isinstance(made, Image.Image) or made.shape != layout.shape):
+        image = made if isinstance(made, Image.Image) else Image.fromarray(np.ascontiguousarray(made))
+        made = center_crop_resize(image, layout.shape[0], resize)
+    values = np.asarray(made)
+    if values.shape != layout.shape or values.dtype != layout.dtype:
+        raise ValueError(f"a sample of {values.dtype} {values.shape}, expected {layout.dtype} {layout.shape}")
+    return layout.sample(sample.key, values, sample.label)
 
 
 def _write_shard(
@@ -212,8 +219,15 @@ def _write_shard(
         end = bytes(shard_bytes(length) - length)
         file.write(end)
         digest.update(end)
-    about = {"name": path.name, "count": count, "bytes": length + len(end), "sha256": digest.hexdigest()}
-    return Shard(**about, first=0, stride=layout.stride), () if layout.stride else tuple(offsets)
+    shard = Shard(
+        name=path.name,
+        count=count,
+        bytes=length + len(end),
+        sha256=digest.hexdigest(),
+        first=0,
+        stride=layout.stride,
+    )
+    return shard, () if layout.stride else tuple(offsets)
 
 
 def _write_offsets(path: Path, offsets: np.ndarray) -> str:

@@ -63,10 +63,11 @@ def extract_member(path: Path, name: str, others: Mapping[str, int], target: Pat
 class _Guarded(FileIO):
     """A file that refuses to read more than a block at once: a longer central directory is a zip bomb."""
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
+        size = artifacts.BLOCK if size is None or size < 0 else size
         if size > artifacts.BLOCK:
             raise zipfile.BadZipFile(f"its central directory has {size} bytes, expected at most {artifacts.BLOCK}")
-        return super().read(size if size >= 0 else artifacts.BLOCK)
+        return super().read(size)
 
 
 def _check_members(archive: zipfile.ZipFile, largest: Mapping[str, int], path: Path) -> None:

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 from ganflow.artifacts import write_file
-from ganflow.config import Evaluation
+from ganflow.config import Curve, Evaluation
 from ganflow.errors import UserError
 from ganflow.evaluation.extraction import Extraction
 from ganflow.evaluation.images import scored_images
@@ -16,38 +16,39 @@ from ganflow.training.weights import load_generator
 Row = tuple[int, dict[str, float]]  # iteration, scores
 
 
-class Curve:
+class SnapshotScorer:
     """The scores of generators against one set of real samples."""
 
-    def __init__(self, evaluation: Evaluation, real: Samples, extraction: Extraction | None, device: str):
-        self.evaluation, self.real, self.extraction, self.device = evaluation, real, extraction, device
-        self.metric = curve_metric(evaluation)
+    def __init__(self, evaluation: Evaluation, curve: Curve, real: Samples, extraction: Extraction | None, device: str):
+        self.evaluation, self.curve, self.real, self.device = evaluation, curve, real, device
+        self.metric = curve_metric(curve)
+        self.extraction = extraction if self.metric.compares == "features" else None
         self.names = score_names(self.metric, extraction.identity if extraction else None)
         self.prepared = self.metric.prepare(real)
 
     def row(self, file: Path) -> Row:
         """What the images of the generator in a weights file score."""
         module, about = load_generator(file, self.device)
-        values = scored_images(self.evaluation, module, about, self.device, "curve")
-        samples = self.extraction.of(values) if self.metric.compares == "features" else Samples(values)
+        values = scored_images(self.evaluation, module, about, self.device, self.curve)
+        samples = self.extraction.of(values) if self.extraction else Samples(values)
         found = self.metric.score(self.prepared, self.real, samples)
         return about["iteration"], {name: found[score] for score, name in self.names.items()}
 
 
-def best_of(evaluation: Evaluation, rows: list[Row]) -> int:
+def best_of(curve: Curve, rows: list[Row]) -> int:
     """The iteration with the best first score; of equal ones the earliest."""
-    sign = 1 if chooses(evaluation) == "lower" else -1
+    sign = 1 if chooses(curve) == "lower" else -1
     return min(rows, key=lambda row: sign * next(iter(row[1].values())))[0]
 
 
-def chooses(evaluation: Evaluation) -> Direction:
+def chooses(curve: Curve) -> Direction:
     """Whether the best iteration is one with a lower or a higher score."""
-    return next(iter(curve_metric(evaluation).better.values()))
+    return next(iter(curve_metric(curve).better.values()))
 
 
-def needs_values(evaluation: Evaluation) -> bool:
+def needs_values(curve: Curve) -> bool:
     """Whether the curve's metric looks at images or points themselves."""
-    return curve_metric(evaluation).compares != "features"
+    return curve_metric(curve).compares != "features"
 
 
 def write_curve(path: Path, rows: list[Row]) -> None:

@@ -36,5 +36,7 @@ def noisy(values: Tensor) -> Tensor:
 
 def fewer_classes(samples: Samples) -> Samples | None:
     """The samples of the first half of the classes; None if they have no labels, or one class alone."""
-    classes = samples.labels.unique() if samples.labels is not None else ()
+    if "labels" not in samples.known:
+        return None
+    classes = samples.labels.unique()
     return samples.take(samples.labels < classes[len(classes) // 2]) if len(classes) > 1 else None

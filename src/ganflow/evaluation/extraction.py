@@ -5,19 +5,22 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ganflow.artifacts import digest_file
-from ganflow.config import Evaluation
+from ganflow.config import Choice, Evaluation
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import Identity, Samples, extractor_of
 from ganflow.progress import Progress
 
 BATCH = 16  # images; with more, the activations leave the caches
 WEIGHTS = "weights.pth"  # in the folder of the extractor
+
+N = TypeVar("N", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,10 @@ class Extraction:
 
 def extraction_of(evaluation: Evaluation, folder: Path, device: str) -> Extraction | None:
     """The extractor that params.yaml names, with the weights in `folder`; None if it names none."""
-    identity = identity_of(evaluation, folder)
-    if identity is None:
+    if evaluation.extractor is None:
         return None
-    return Extraction(identity, extractor_of(evaluation).network(folder / WEIGHTS).to(device))
+    identity = _identity(evaluation.extractor, folder)
+    return Extraction(identity, extractor_of(evaluation.extractor).network(folder / WEIGHTS).to(device))
 
 
 def identity_of(evaluation: Evaluation, folder: Path) -> Identity | None:
@@ -46,14 +49,16 @@ def identity_of(evaluation: Evaluation, folder: Path) -> Identity | None:
 
     Raises UserError if the weights are not there.
     """
-    extractor = extractor_of(evaluation)
-    if extractor is None:
-        return None
+    return None if evaluation.extractor is None else _identity(evaluation.extractor, folder)
+
+
+def _identity(choice: Choice, folder: Path) -> Identity:
+    extractor = extractor_of(choice)
     try:
         sha256 = digest_file(folder / WEIGHTS)
     except FileNotFoundError:
         raise UserError(f"{folder / WEIGHTS}: not there; run `dvc repro` to make it") from None
-    return Identity(evaluation.extractor.name, sha256, extractor.resize, sha256 == extractor.literature)
+    return Identity(choice.name, sha256, extractor.resize, sha256 == extractor.literature)
 
 
 @torch.no_grad()
@@ -94,7 +99,7 @@ def built(build: Callable[[dict[str, Tensor]], nn.Module], weights: Path) -> nn.
         raise UserError(f"{weights}: holds another network's weights; take the file that the extractor names") from None
 
 
-def frozen(network: nn.Module) -> nn.Module:
+def frozen(network: N) -> N:
     """The network for evaluation alone: each batch norm folded, in float64, into the convolution that it follows.
 
     That is the one registered right before it in the same module; a test must compare, for no module says it.

@@ -1,5 +1,4 @@
-"""The sets of samples that scores compare, real ones from shards and generated ones from weights: images as uint8
-(n, 3, H, W), or points as float32 (n, d)."""
+"""The generated samples that scores compare, from the weights of a training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,28 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganflow.config import Evaluation
-from ganflow.data.reader import Shards
+from ganflow.config import Curve, Evaluation
+from ganflow.evaluation.sets import as_compared
 from ganflow.networks.building import evaluating
 from ganflow.networks.codes import codes
-from ganflow.randomness import generator
 from ganflow.training.draws import StepDraws
 from ganflow.training.pixels import as_stored
-
-
-def chosen_samples(count: int, most: int) -> np.ndarray:
-    """The indices, sorted, of at most `most` of `count` real samples: without replacement, by a fixed draw."""
-    return np.sort(generator(0, "real images").permutation(count)[:most])
-
-
-def real_samples(shards: Shards, chosen: np.ndarray) -> Tensor:
-    """The samples of a split by their indices."""
-    return _compared(shards.samples(chosen))
-
-
-def real_labels(shards: Shards, chosen: np.ndarray) -> Tensor | None:
-    """The labels of samples by their indices, (n,) int64; None if they have none."""
-    return torch.from_numpy(shards.labels(chosen)) if shards.labelled else None
 
 
 @torch.no_grad()
@@ -56,23 +39,23 @@ def generated_images(
             draws = StepDraws(seed, device, purpose, (part,), size)
             vectors, labels = draws.normal("latent", (size, latent)), draws.integers("classes", (size,), classes)
             parts.append(as_stored(module(codes(vectors, labels, classes)).float()))
-    return _compared(np.concatenate(parts))
+    return as_compared(np.concatenate(parts))
 
 
 def scored_images(
-    evaluation: Evaluation, module: nn.Module, about: dict[str, Any], device: str, purpose: str = "evaluation"
+    evaluation: Evaluation, module: nn.Module, about: dict[str, Any], device: str, curve: Curve | None = None
 ) -> Tensor:
-    """The samples of a generator that params.yaml has scored, for the `purpose` "curve" those of the curve; `about`
-    is what its weights file says of it."""
+    """The samples of a generator that params.yaml has scored, or the samples for a `curve`, by other draws; `about` is
+    what its weights file says of it."""
     return generated_images(
         module,
-        evaluation.curve.images if purpose == "curve" else evaluation.images,
+        (curve or evaluation).images,
         about["latent"],
         evaluation.batch_size,
         about["seed"],
         device,
         about["classes"],
-        purpose,
+        "curve" if curve else "evaluation",
         evaluation.batch_norm,
     )
 
@@ -89,8 +72,3 @@ def _statistics_of(module: nn.Module, batch_norm: str) -> Iterator[None]:
     finally:
         for layer, mean, variance in kept:
             layer.running_mean, layer.running_var = mean, variance
-
-
-def _compared(samples: np.ndarray) -> Tensor:
-    """Stored samples as metrics take them."""
-    return torch.from_numpy(np.ascontiguousarray(samples.transpose(0, 3, 1, 2) if samples.ndim == 4 else samples))

@@ -2,39 +2,71 @@
 to the features that some of them compare."""
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
 from ganflow.components import Component, component
-from ganflow.config import Evaluation
+from ganflow.config import Choice, Curve, Evaluation
 from ganflow.errors import UserError
 
 Direction = Literal["lower", "higher"]
 Worse = Literal["noise", "outliers", "uniform", "fewer_classes", "blend", "repeats", "copies"]  # than real samples
 
 
-@dataclass(frozen=True)
 class Samples:
-    """A set of n samples, real or generated, with what is known of each; None where it is not known or not asked for.
+    """A set of n samples, real or generated, with what is known of each: `known` has it by name.
 
     `values` are images, uint8 (n, 3, H, W), or points, float32 (n, d); `labels` int64 (n,); `features` (n, f) and
-    `logits` (n, k) are an extractor's, float32.
+    `logits` (n, k) are an extractor's, float32. To read what is not known raises LookupError.
     """
 
-    values: Tensor | None = None
-    labels: Tensor | None = None
-    features: Tensor | None = None
-    logits: Tensor | None = None
+    def __init__(
+        self,
+        values: Tensor | None = None,
+        labels: Tensor | None = None,
+        features: Tensor | None = None,
+        logits: Tensor | None = None,
+    ):
+        parts = {"values": values, "labels": labels, "features": features, "logits": logits}
+        self.known = {name: part for name, part in parts.items() if part is not None}
 
     def __len__(self) -> int:
-        return len(next(part for part in vars(self).values() if part is not None))
+        return len(next(iter(self.known.values())))
+
+    def __or__(self, other: "Samples") -> "Samples":
+        """The same samples with what `other` knows of them too."""
+        return Samples(**(self.known | other.known))
+
+    @property
+    def values(self) -> Tensor:
+        return self._part("values")
+
+    @property
+    def labels(self) -> Tensor:
+        return self._part("labels")
+
+    @property
+    def features(self) -> Tensor:
+        return self._part("features")
+
+    @property
+    def logits(self) -> Tensor:
+        return self._part("logits")
 
     def take(self, which: Tensor | slice) -> "Samples":
         """Some of the samples, by their indices or a mask."""
-        return replace(self, **{name: part[which] for name, part in vars(self).items() if part is not None})
+        return Samples(**{name: part[which] for name, part in self.known.items()})
+
+    def _part(self, name: str) -> Tensor:
+        if name not in self.known:
+            raise LookupError(
+                f"samples without {name}, with {', '.join(self.known) or 'nothing'}; a metric gets what its `compares` "
+                "and `needs_labels` declare"
+            )
+        return self.known[name]
 
 
 class Metric(Component):
@@ -103,18 +135,14 @@ def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:
     return found
 
 
-def curve_metric(evaluation: Evaluation) -> Metric | None:
-    """The metric of the scores over training, if params.yaml asks for them."""
-    if evaluation.curve is None:
-        return None
-    return component(Metric, evaluation.curve.metric, "evaluation.curve.metric")
+def curve_metric(curve: Curve) -> Metric:
+    """The metric of the scores over training."""
+    return component(Metric, curve.metric, "evaluation.curve.metric")
 
 
-def extractor_of(evaluation: Evaluation) -> Extractor | None:
-    """The extractor that params.yaml names, if any."""
-    if evaluation.extractor is None:
-        return None
-    return component(Extractor, evaluation.extractor, "evaluation.extractor")
+def extractor_of(choice: Choice) -> Extractor:
+    """The extractor that params.yaml names."""
+    return component(Extractor, choice, "evaluation.extractor")
 
 
 def score_names(metric: Metric, identity: Identity | None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from ganflow.config import Evaluation
 from ganflow.evaluation.extraction import identity_of
 from ganflow.evaluation.interfaces import Metric, Samples, metrics_of, score_names
-from ganflow.training.weights import load_tensors, save_tensors
+from ganflow.tensor_files import load_tensors, save_tensors
 
 
 class MetricSuite:

@@ -56,7 +56,7 @@ def _score_plots(runs: list[RunRecord]) -> list[Plot]:
         if not plots:
             label.append("best: " + runs[0].score["protocol"]["best"].replace(f" {name}", ""))
         series = [
-            _series([run.curve for run in seeds], name, variant, colour)
+            _series([run.curve for run in seeds if run.curve], name, variant, colour)
             for colour, (variant, seeds) in enumerate(by_variant(runs).items())
         ]
         plots.append(Plot(score.title, "\n".join(label), None, series))

@@ -62,12 +62,14 @@ def summarise(client: "MlflowClient", there: "Run", runs: list[RunRecord]) -> No
 def dataset_input(name: str, dataset: Dataset, inputs: dict[str, str]) -> "DatasetInput":
     """A dataset as MLflow knows them: where it comes from, the digest of its shards, the shape of its images."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.dataset_source import DatasetSource
     from mlflow.data.http_dataset_source import HTTPDatasetSource
     from mlflow.data.schema import TensorDatasetSchema
     from mlflow.entities import Dataset as Entity
     from mlflow.entities import DatasetInput, InputTag
     from mlflow.types import Schema, TensorSpec
 
+    source: DatasetSource
     if dataset.source.name == "official":
         archives = component_class(Format, dataset.format, f"datasets.{name}.format").archives
         source = HTTPDatasetSource(archives[0].urls[0])

@@ -6,6 +6,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ganflow.reporting.charts import Plot, Series, by_variant
@@ -49,8 +50,7 @@ def plot_figure(plots: list[Plot]) -> bytes:
     columns = 2 if len(plots) in (2, 4) else min(3, len(plots))
     rows = -(-len(plots) // columns)
     width = WIDTH if columns > 1 else 0.62 * WIDTH
-    figure = Figure(figsize=(width, 2.9 * rows + 0.35), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
+    figure = Figure(figsize=(width, 2.9 * rows + 0.35), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
     for index, plot in enumerate(plots):
         axes = figure.add_subplot(rows, columns, index + 1)
         if plot.level is not None:
@@ -73,8 +73,8 @@ def progression_figure(runs: list[RunRecord]) -> bytes:
     rows = [(variant, pictures(seeds[0], PROGRESSION)) for variant, seeds in by_variant(runs).items()]
     columns = max(len(frames) for _, frames in rows)
     side = WIDTH / max(columns, 4)
-    figure = Figure(figsize=(side * columns, (side + 0.22) * len(rows)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
+    spacing = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03)
+    figure = Figure(figsize=(side * columns, (side + 0.22) * len(rows)), layout=spacing)
     for row, (variant, frames) in enumerate(rows):
         for column, (iteration, pixels) in enumerate(frames):
             axes = figure.add_subplot(len(rows), columns, row * columns + column + 1)

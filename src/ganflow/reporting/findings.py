@@ -7,6 +7,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ganflow.artifacts import read_json
 from ganflow.config import Experiment
@@ -25,8 +26,7 @@ def load_findings(experiment: Experiment, results: Path) -> dict[str, Findings]:
 def study_figure(findings: Findings) -> bytes:
     """The panels of a study side by side, PNG."""
     panels = findings["panels"]
-    figure = Figure(figsize=(WIDTH, 3.7), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.1)
+    figure = Figure(figsize=(WIDTH, 3.7), layout=ConstrainedLayoutEngine(w_pad=0.1))
     for place, panel in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), place + 1)
         for line in panel["lines"]:

@@ -6,18 +6,18 @@ from ganflow.reporting.runs import Neighbours, RunRecord
 from ganflow.reporting.sample_grids import open_picture
 
 
-def with_neighbours(runs: list[RunRecord]) -> dict[str, RunRecord]:
-    """{variant: its first seed} of those runs of one dataset that have neighbours."""
+def with_neighbours(runs: list[RunRecord]) -> dict[str, tuple[RunRecord, Neighbours]]:
+    """{variant: (its first seed, its neighbours)} of those runs of one dataset that have neighbours."""
     firsts = {variant: seeds[0] for variant, seeds in by_variant(runs).items()}
-    return {variant: run for variant, run in firsts.items() if run.neighbours}
+    return {variant: (run, run.neighbours) for variant, run in firsts.items() if run.neighbours}
 
 
-def neighbour_figure(runs: dict[str, RunRecord]) -> bytes:
+def neighbour_figure(runs: dict[str, tuple[RunRecord, Neighbours]]) -> bytes:
     """The images below one another, each under its distances; PNG."""
     return image_figure(
         {
-            f"{variant}, seed {run.seed}: {distances(run.neighbours)}": open_picture(run.neighbours.picture)
-            for variant, run in runs.items()
+            f"{variant}, seed {run.seed}: {distances(found)}": open_picture(found.picture)
+            for variant, (run, found) in runs.items()
         }
     )
 

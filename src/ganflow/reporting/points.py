@@ -69,11 +69,11 @@ def _surfaces(runs: dict[str, RunRecord]) -> bytes:
         (left, right), (bottom, top) = last["window"]
         scores = last.get("scores", np.zeros((1, 1)))
         if np.ptp(scores) > 0:
-            x, y = (np.linspace(*ends, len(scores)) for ends in last["window"])
+            x, y = (np.linspace(low, high, len(scores)) for low, high in last["window"])
             axes.contourf(x, y, scores.T, 14, cmap="Blues_r", alpha=0.55)
             axes.contour(x, y, scores.T, 14, colors="#33557a", linewidths=0.5)
-        axes.scatter(*last["real"].T, s=3, color="#333333", linewidths=0, alpha=0.7)
-        axes.scatter(*last["points"].T, s=3, color=FAKE, linewidths=0, alpha=0.7)
+        axes.scatter(last["real"][:, 0], last["real"][:, 1], s=3, color="#333333", linewidths=0, alpha=0.7)
+        axes.scatter(last["points"][:, 0], last["points"][:, 1], s=3, color=FAKE, linewidths=0, alpha=0.7)
         axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
         axes.set_title(f"{variant}\n{_scored(run)}", fontsize=8)
     return as_png(figure)
@@ -104,21 +104,21 @@ def _evolution(runs: dict[str, RunRecord]) -> bytes:
 
 
 def _line_of(axes: Axes, tensors: dict[str, np.ndarray]) -> None:
-    [window] = tensors["window"]
-    bins = np.linspace(*window, 49)
+    [(low, high)] = tensors["window"]
+    bins = list(np.linspace(low, high, 49))
     axes.hist(tensors["real"][:, 0], bins, density=True, color=REAL, alpha=0.55)
     axes.hist(tensors["points"][:, 0], bins, density=True, color=FAKE, histtype="step", linewidth=1.5)
     height = 1.35 * np.histogram(tensors["real"][:, 0], bins, density=True)[0].max()
-    axes.set(xlim=window, ylim=(0, height), yticks=[])
+    axes.set(xlim=(low, high), ylim=(0, height), yticks=[])
     if "scores" not in tensors:
         return
     curve = axes.twinx()
     if "probabilities" in tensors:
-        curve.plot(np.linspace(*window, len(tensors["probabilities"])), tensors["probabilities"], color=COLOURS[0])
+        curve.plot(np.linspace(low, high, len(tensors["probabilities"])), tensors["probabilities"], color=COLOURS[0])
         curve.axhline(0.5, color=QUIET, linewidth=0.6)
         curve.set(ylim=(-0.03, 1.03))
     else:
-        curve.plot(np.linspace(*window, len(tensors["scores"])), tensors["scores"], color=COLOURS[2])
+        curve.plot(np.linspace(low, high, len(tensors["scores"])), tensors["scores"], color=COLOURS[2])
     curve.set(yticks=[])
 
 
@@ -127,7 +127,7 @@ def _layers(runs: dict[str, RunRecord]) -> bytes:
     columns = min(3, len(runs))
     rows = -(-len(runs) // columns)
     figure = Figure(figsize=(WIDTH, max(3.2, 1.7 * rows + 0.3)), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.5))
+    [[left, right]] = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.5))
     axes = left.add_subplot()
     for place, (variant, run) in enumerate(runs.items()):
         norms = _snapshot(run, -1).tensors["gradient_norms"].astype(np.float64)

@@ -116,7 +116,8 @@ class ExperimentView:
                 self.complete[known] = scored
 
     def _runs(self) -> "list[Run]":
-        found, token = [], None
+        found: list[Run] = []
+        token = None
         while True:
             page = self.client.search_runs([self.home], max_results=1000, page_token=token)
             found += page

@@ -21,7 +21,7 @@ from ganflow.reporting.score_entry import best_scores, curve_scores, finished_ta
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModelOutput, Run
 
 LOGS = Path("logs")
 BATCH = 1000  # metrics in one call, MLflow's limit
@@ -88,7 +88,7 @@ def advance(
     ]
     for first in range(0, len(parameters), PARAMETERS):
         client.log_batch(identity, params=parameters[first : first + PARAMETERS])
-    if not there.inputs.dataset_inputs:
+    if there.inputs is None or not there.inputs.dataset_inputs:
         client.log_inputs(identity, [dataset_input(run.dataset, dataset, run.manifest["inputs"])])
     names = run.manifest["metric_names"]
     metrics = [
@@ -111,7 +111,7 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
     advance(client, there, run, dataset)
     identity, log, (_, end) = there.info.run_id, _log(run), _clock(run)
     end, last = max(there.info.start_time, end), int(run.journal["iteration"][-1])
-    if not there.outputs.model_outputs:
+    if not _models(there):
         delete_models(client, home, identity)  # cut off before it was the run's output
         averaged = run.score["protocol"]["weights"] == "ema"
         weights = run.folder / f"{run.manifest['scored']}{'_ema' if averaged else ''}.safetensors"
@@ -119,7 +119,7 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
         client.log_outputs(identity, [LoggedModelOutput(made, step=last)])
         there = client.get_run(identity)
     about = {
-        "model_id": there.outputs.model_outputs[0].model_id,
+        "model_id": _models(there)[0].model_id,
         "dataset_name": run.dataset,
         "dataset_digest": dataset_digest(run.manifest["inputs"]),
     }
@@ -150,6 +150,11 @@ def delete_models(client: "MlflowClient", home: str, run: str) -> None:
     """Deletes the models of a run."""
     for model in client.search_logged_models([home], filter_string=f"source_run_id = '{run}'"):
         client.delete_logged_model(model.model_id)
+
+
+def _models(there: "Run") -> "list[LoggedModelOutput]":
+    """The models that a run in MLflow has as outputs."""
+    return there.outputs.model_outputs if there.outputs else []
 
 
 def _clock(run: RunRecord) -> tuple[int, int]:

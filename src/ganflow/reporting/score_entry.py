@@ -20,7 +20,9 @@ def best_scores(run: RunRecord) -> dict[str, float]:
 
 def curve_scores(curve: dict[str, np.ndarray] | None) -> Iterator[tuple[str, int, float]]:
     """(curve/<score>, iteration, value) of every snapshot of a curve, if there is one."""
-    for column in (curve or {}).keys() - {"iteration"}:
+    if curve is None:
+        return
+    for column in curve.keys() - {"iteration"}:
         for iteration, value in zip(curve["iteration"], curve[column], strict=True):
             yield f"curve/{column}", int(iteration), float(value)
 

@@ -66,10 +66,10 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
             {
                 "variant": variant,
                 "seed": run.seed,
-                "distances": distances(run.neighbours),
-                "data": _webp(Image.fromarray(open_picture(run.neighbours.picture))),
+                "distances": distances(found),
+                "data": _webp(Image.fromarray(open_picture(found.picture))),
             }
-            for variant, run in neighbours.items()
+            for variant, (run, found) in neighbours.items()
         ],
         "stills": [
             *(still(folder, name, figure, STILLS[figure], CAPTIONS[figure], made) for figure, made in drawn.items()),

@@ -114,6 +114,6 @@ def checkpointed(scratch: Path) -> Checkpointed:
 
 
 def _stage(run: Unfinished) -> tuple[float, int, int]:
-    steps = run.journal.get("iteration", ())
+    steps = run.journal.get("iteration", np.empty(0))
     scored = len(run.curve["iteration"]) if run.curve else 0
     return (float(steps[-1]) if len(steps) else -1.0), len(run.samples), scored

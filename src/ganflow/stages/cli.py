@@ -30,7 +30,7 @@ COMMANDS = {  # what people run besides
     "sample": "images from a trained generator",
     "interpolate": "walks between the latent vectors of a trained generator",
     "verify": "check every artifact against its manifest and dvc.lock, or compute it again; exit code 1: it differs",
-    "accept": "keep units whose code changed, if a sample computed again is equal; exit code 1: it is not",
+    "accept": "keep outputs whose code changed, if a sample computed again is equal; exit code 1: it is not",
     "docs": "write the tables in docs that are generated from the code",
     "schema": "write params.schema.json, by which editors check params.yaml",
 }
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--subset", type=_share, default=1.0, metavar="5%", help="read a random share of the bytes")
     rerun = "compute units again, such as 'train cifar10 wgan 0'; none named: all"
     verify.add_argument("--rerun", nargs="*", metavar="UNIT", help=rerun)
-    units = "such as 'train cifar10 wgan 0'; none named: all whose code alone changed"
+    units = "units such as 'train cifar10 wgan 0'; none named: all whose code alone changed"
     added["accept"].add_argument("names", nargs="*", metavar="UNIT", help=units)
     return parser
 

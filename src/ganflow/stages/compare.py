@@ -9,7 +9,7 @@ from typing import Any
 from ganflow.config import Experiment
 from ganflow.reporting.runs import RunRecord, flat, load_run
 from ganflow.reporting.scores import scores_of
-from ganflow.reporting.tables import HELD_OUT, rounded, score_rows
+from ganflow.reporting.tables import HELD_OUT, Row, rounded, score_rows
 from ganflow.stages.graph import RESULTS
 from ganflow.stages.selection import runs_named
 
@@ -43,18 +43,27 @@ def _name(runs: list[RunRecord]) -> str:
 def _scores(left: list[RunRecord], right: list[RunRecord]) -> list[Line]:
     """Scores that both have, of the last weights and of the best, and what real held-out samples get; a critic's own
     loss says nothing about another's, so it is left out."""
-    rows = [score_rows(runs)[0] for runs in (left, right)]
-    lines = []
+    one, other = (score_rows(runs)[0] for runs in (left, right))
+    lines: list[Line] = []
     for score in scores_of([*left, *right]):
-        lines.append((f"{score.name}, {score.better} is better", *(str(row.cells[score.name]) for row in rows)))
-        if any(row.best for row in rows):
-            lines.append(("  at its best", *(str(row.best.get(score.name, ABSENT)) for row in rows)))
-        real = (runs[0].score["checks"][HELD_OUT]["scores"].get(score.name) for runs in (left, right))
-        lines.append(("  of held-out real samples", *("" if value is None else rounded(value) for value in real)))
-    lines.append(("iterations", *(f"{row.iteration:,}" for row in rows)))
-    if any(row.best for row in rows):
-        lines.append(("best iteration", *(row.best_at if row.best else ABSENT for row in rows)))
-    return [*lines, ("weights", *(row.weights for row in rows))]
+        name = score.name
+        lines.append((f"{name}, {score.better} is better", str(one.cells[name]), str(other.cells[name])))
+        if one.best or other.best:
+            lines.append(("  at its best", str(one.best.get(name, ABSENT)), str(other.best.get(name, ABSENT))))
+        lines.append(("  of held-out real samples", _held_out(one, name), _held_out(other, name)))
+    lines.append(("iterations", f"{one.iteration:,}", f"{other.iteration:,}"))
+    if one.best or other.best:
+        lines.append(("best iteration", _best_at(one), _best_at(other)))
+    return [*lines, ("weights", one.weights, other.weights)]
+
+
+def _held_out(row: Row, score: str) -> str:
+    value = row.runs[0].score["checks"][HELD_OUT]["scores"].get(score)
+    return "" if value is None else rounded(value)
+
+
+def _best_at(row: Row) -> str:
+    return row.best_at if row.best else ABSENT
 
 
 def _protocol(run: RunRecord) -> dict[str, Any]:

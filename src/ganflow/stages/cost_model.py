@@ -6,22 +6,23 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
 from ganflow.components import component
 from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data.costs import full_size_cost
-from ganflow.data.interfaces import SPLITS, Format, Source
+from ganflow.data.interfaces import Format, Source
 from ganflow.data.reader import Shards
 from ganflow.data.sources.rendered import Rendered
 from ganflow.data.sources.sampled import Sampled
 from ganflow.data.writing import write_shards
 from ganflow.evaluation.degradations import degraded
 from ganflow.evaluation.extraction import WEIGHTS, Extraction, extraction_of
-from ganflow.evaluation.images import chosen_samples, generated_images, real_labels, real_samples
+from ganflow.evaluation.images import generated_images
 from ganflow.evaluation.interfaces import Metric, Samples, curve_metric, extractor_of, metrics_of
+from ganflow.evaluation.sets import chosen_samples, real_labels, real_samples
 from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of
 from ganflow.networks.building import parameter_count
@@ -87,24 +88,26 @@ class CostModel:
         if dataset.source.name not in MADE_HERE:
             size = sum(archive.bytes for archive in _format(dataset.format).archives)
             return Cost(1, count, 0.0, size, size)
-        took, size, _ = self._drawn(dataset)
-        return Cost(1, count, self.start + count * took, round(count * size))
+        took, each, _ = self._drawn(dataset)
+        return Cost(1, count, self.start + count * took, round(count * each))
 
     def _shard(self, unit: Unit) -> Cost:
         dataset = self.experiment.datasets[unit.axes[0]]
         count = sum(_counts(dataset).values())
         shards, took = self._sharded(dataset)
         threads = self.experiment.compute.threads
-        if dataset.source.name != "rendered":
+        if dataset.source.name not in MADE_HERE and dataset.resolution is not None:
             whole = full_size_cost(_format(dataset.format), dataset.resolution, dataset.encoding, threads, 1 / took)
             return Cost(1, count, 3600 * whole.hours, whole.shards, scratch=whole.extracted)
         size = sum(file.stat().st_size for file in shards.folder.glob("*.tar")) / shards.count
         return Cost(1, count, self.start + count * took / threads, round(count * size))
 
     def _extractor(self, unit: Unit) -> Cost:
-        extractor = extractor_of(self.experiment.evaluation)
-        size = extractor.bytes if extractor else 0
-        return Cost(1, 0, self.start, size, size if extractor and extractor.fetched else 0)
+        chosen = self.experiment.evaluation.extractor
+        if chosen is None:
+            return Cost(1, 0, self.start)
+        extractor = extractor_of(chosen)
+        return Cost(1, 0, self.start, extractor.bytes, extractor.bytes if extractor.fetched else 0)
 
     def _extract(self, unit: Unit) -> Cost:
         if evaluation_for(self.experiment, unit.axes[0]).extractor is None:
@@ -136,11 +139,12 @@ class CostModel:
     def _generate(self, unit: Unit) -> Cost:
         name = unit.axes[0]
         dataset, evaluation = self.experiment.datasets[name], evaluation_for(self.experiment, name)
-        making, (extracting, size) = self._making(unit), self._extraction(dataset)
+        making = self._making(unit)
+        extracting, size = self._extraction(dataset) if evaluation.extractor else (0.0, 0)
         took, count, kept = 0.0, 0, 0
         if evaluation.curve:
             _, trainer = self._step_times(unit.axes[1], dataset)
-            metric = curve_metric(evaluation)
+            metric = curve_metric(evaluation.curve)
             each = making + (extracting if metric.compares == "features" else 0) + self._metric(dataset, metric)
             count = (snapshots(trainer.training) + 1) * evaluation.curve.images
             took += count * each
@@ -165,7 +169,8 @@ class CostModel:
 
     def _real(self, dataset: Dataset) -> tuple[int, int]:
         """How many real samples of each split are looked at."""
-        return tuple(min(self.experiment.evaluation.max_real_images, _counts(dataset)[split]) for split in SPLITS)
+        most, counts = self.experiment.evaluation.max_real_images, _counts(dataset)
+        return min(most, counts["train"]), min(most, counts["validation"])
 
     @cached_property
     def start(self) -> float:
@@ -176,9 +181,10 @@ class CostModel:
     def extraction(self) -> Extraction | None:
         """The extractor, if its weights are here or need no network."""
         evaluation = self.experiment.evaluation
-        extractor, folder = extractor_of(evaluation), STAGES["extractor"].folder(self.experiment.experiment)
-        if extractor is None:
+        if evaluation.extractor is None:
             return None
+        extractor = extractor_of(evaluation.extractor)
+        folder = STAGES["extractor"].folder(self.experiment.experiment)
         if not (folder / WEIGHTS).exists():
             if extractor.fetched:
                 self.unmeasured = True
@@ -189,11 +195,12 @@ class CostModel:
 
     def _extraction(self, dataset: Dataset) -> tuple[float, int]:
         """Seconds and bytes of the features of an image."""
-        if self.extraction is None:
+        extraction = self.extraction
+        if extraction is None:
             return 0.0, 0
         images = self._tried(dataset).values
-        self.extraction.of(images)
-        took, found = _timed(lambda: self.extraction.of(images))
+        extraction.of(images)
+        took, found = _timed(lambda: extraction.of(images))
         return took / len(images), 4 * (found.features.shape[1] + found.logits.shape[1])
 
     def _scoring(self, name: str) -> float:
@@ -206,12 +213,11 @@ class CostModel:
         known = (dataset.format, dataset.shape[0], type(metric).__name__)
         if known not in self.scoring:
             samples = self._tried(dataset)
-            able = samples.labels is not None or not metric.needs_labels
+            able = "labels" in samples.known or not metric.needs_labels
             if metric.compares == "features":
                 if self.extraction is None:
                     return 0.0
-                by_features = self.extraction.of(samples.values)
-                samples = replace(samples, features=by_features.features, logits=by_features.logits)
+                samples |= self.extraction.of(samples.values)
             work = lambda: metric.score(metric.prepare(samples), samples, samples)  # noqa: E731
             self.scoring[known] = _timed(work)[0] / (2 * len(samples)) if able else 0.0
         return self.scoring[known]
@@ -244,9 +250,9 @@ class CostModel:
         folder = self.scratch / dataset.format / f"{dataset.shape[0]}-{dataset.encoding}-{dataset.resize}"
         if folder not in self.shards:
             samples, classes = form.samples(raw, "train"), form.classes(raw)
-            about = {"dataset": "tried", "split": "train", "shape": dataset.shape, "shard_size": DRAWN}
-            about |= {"encoding": dataset.encoding, "resize": dataset.resize}
-            took, _ = _timed(lambda: write_shards(samples, folder, classes=classes, **about))
+            about = partial(write_shards, dataset="tried", split="train", shape=dataset.shape, shard_size=DRAWN)
+            work = partial(about, samples, folder, classes=classes, encoding=dataset.encoding, resize=dataset.resize)
+            took, _ = _timed(work)
             self.shards[folder] = took / DRAWN
         return Shards(folder), self.shards[folder]
 

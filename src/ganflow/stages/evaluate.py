@@ -6,20 +6,21 @@ from pathlib import Path
 
 from ganflow.artifacts import MANIFEST, read_json, write_file, write_json
 from ganflow.config import Evaluation, Experiment
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.curve import best_of, chooses, read_curve, scored_weights, snapshots
-from ganflow.evaluation.images import chosen_samples, real_samples, scored_images
+from ganflow.evaluation.images import scored_images
 from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score_names
 from ganflow.evaluation.nearest_neighbours import neighbours, picture
-from ganflow.evaluation.sets import load_features, real_set
+from ganflow.evaluation.sets import chosen_samples, load_features, real_samples, real_set
 from ganflow.evaluation.suite import MetricSuite
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
+from ganflow.tensor_files import load_tensors
 from ganflow.training.image_files import encoded
-from ganflow.training.weights import load_generator, load_tensors
+from ganflow.training.weights import load_generator
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
@@ -36,7 +37,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     judges.load(reference)
     file, checks = scored_weights(asked, trained), read_json(reference / "checks.json")
     _, about = load_tensors(file)
-    best = best_of(asked, read_curve(generated / "curve.csv")) if asked.curve else None
+    best = best_of(asked.curve, read_curve(generated / "curve.csv")) if asked.curve else None
     passed = snapshots(trained, file.stem)
     with outputs(unit) as folder:
         final = _samples(asked, judges, file, generated, "final", device)
@@ -50,7 +51,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             indices = chosen_samples(train.count, asked.max_real_images)[found.nearest]
             beside = real_samples(train, indices.ravel()).unflatten(0, indices.shape)
             images = (
-                scored_images(asked, *load_generator(file, device), device) if final.values is None else final.values
+                final.values if judges.needs_values else scored_images(asked, *load_generator(file, device), device)
             )
             write_file(folder / "neighbours.png", encoded([picture(images[found.samples], beside)], ".png"))
         manifest = read_json(trained / MANIFEST)
@@ -91,18 +92,17 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
 def _samples(asked: Evaluation, judges: MetricSuite, file: Path, generated: Path, name: str, device: str) -> Samples:
     """What the metrics are to see of the samples by some weights: made again, if any looks at them, and features."""
     values = scored_images(asked, *load_generator(file, device), device) if judges.needs_values else None
-    kept = load_features(generated, name) if asked.extractor else Samples()
-    return Samples(values, None, kept.features, kept.logits)
+    return Samples(values) | load_features(generated, name) if asked.extractor else Samples(values)
 
 
 def _chosen(asked: Evaluation, judges: MetricSuite) -> str | None:
     """How the best iteration was chosen, in words."""
     if asked.curve is None:
         return None
-    score = next(iter(score_names(curve_metric(asked), judges.identity).values()))
-    extreme = "lowest" if chooses(asked) == "lower" else "highest"
+    score = next(iter(score_names(curve_metric(asked.curve), judges.identity).values()))
+    extreme = "lowest" if chooses(asked.curve) == "lower" else "highest"
     return f"{extreme} {score} of {asked.curve.images} samples of each snapshot"
 
 
 def _described(identity: Identity | None) -> dict[str, str] | None:
-    return identity and {"name": identity.name, "sha256": identity.sha256, "resize": identity.resize}
+    return None if identity is None else {"name": identity.name, "sha256": identity.sha256, "resize": identity.resize}

@@ -2,12 +2,11 @@
 
 from ganflow.artifacts import MANIFEST, discard_scratch, read_json
 from ganflow.config import Experiment
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.degradations import degraded
 from ganflow.evaluation.extraction import extraction_of
-from ganflow.evaluation.images import chosen_samples, real_samples
-from ganflow.evaluation.sets import save_features
+from ganflow.evaluation.sets import chosen_samples, real_samples, save_features
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.sections import evaluation_for

@@ -10,7 +10,7 @@ from ganflow.stages.units import unit_of
 def run(experiment: Experiment) -> None:
     """Writes data/extractor: weights.pth, verified, and a manifest; no weights if params.yaml names no extractor."""
     unit = unit_of(experiment, device_of(experiment), "extractor")
-    extractor = extractor_of(experiment.evaluation)
+    chosen = experiment.evaluation.extractor
     with outputs(unit) as folder:
-        if extractor:
-            extractor.provide(folder / WEIGHTS)
+        if chosen:
+            extractor_of(chosen).provide(folder / WEIGHTS)

@@ -2,9 +2,9 @@
 once a run."""
 
 from ganflow.config import Experiment
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.curve import Curve, best_of, needs_values, scored_weights, snapshots, write_curve
+from ganflow.evaluation.curve import SnapshotScorer, best_of, needs_values, scored_weights, snapshots, write_curve
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.images import scored_images
 from ganflow.evaluation.sets import real_set, save_features
@@ -31,18 +31,18 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     file = scored_weights(evaluation, trained)
     wanted = {"final": file}
     with outputs(unit) as folder:
-        if evaluation.curve:
+        if curve := evaluation.curve:
             train = Shards(shards / SPLITS[0], experiment.compute.threads)
-            kept, values = features if extraction else None, needs_values(evaluation)
+            kept, values = features if extraction else None, needs_values(curve)
             real = real_set(train, kept, evaluation.max_real_images, values)
-            curve, passed = Curve(evaluation, real, extraction, device), snapshots(trained, file.stem)
-            rows = []
+            scorer = SnapshotScorer(evaluation, curve, real, extraction, device)
+            passed, rows = snapshots(trained, file.stem), []
             with Progress(f"{unit}, curve", len(passed) + 1, "snapshots") as progress:
                 for path in [*passed.values(), file]:
-                    rows.append(curve.row(path))
+                    rows.append(scorer.row(path))
                     progress.advance()
             write_curve(folder / "curve.csv", rows)
-            best = best_of(evaluation, rows)
+            best = best_of(curve, rows)
             wanted |= {"best": passed[best]} if best in passed else {}
         if extraction:
             for name, path in wanted.items():

@@ -38,7 +38,8 @@ def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> No
     for dataset, variant in dict.fromkeys((run.dataset, run.variant) for run in experiment.runs):
         method_of(task_of(experiment, dataset, variant, forms[dataset].labelled))
     metrics_of(experiment.evaluation)
-    extractor_of(experiment.evaluation)
+    if extractor := experiment.evaluation.extractor:
+        extractor_of(extractor)
     check_evaluation(experiment)
     studies_of(experiment.studies)
     (runs.check if for_dvc else runs.run)(experiment)

@@ -4,7 +4,7 @@ scale."""
 
 from ganflow.artifacts import write_json
 from ganflow.config import Experiment
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.checks import HELD_OUT, compared, flags, known_of
 from ganflow.evaluation.degradations import degraded, fewer_classes
@@ -26,13 +26,13 @@ def run(experiment: Experiment, dataset: str) -> None:
     kept = features if evaluation.extractor else None
     train, held_out = (real_set(Shards(shards / split), kept, evaluation.max_real_images) for split in SPLITS)
     with outputs(unit) as folder:
-        suite = MetricSuite(evaluation, weights, labelled=train.labels is not None)
+        suite = MetricSuite(evaluation, weights, labelled="labels" in train.known)
         suite.prepare(train)
         suite.save(folder)
         checked = {HELD_OUT: held_out}
         for name, values in degraded(held_out.values).items():
-            by_features = load_features(features, name) if kept else Samples()
-            checked[name] = Samples(values, held_out.labels, by_features.features, by_features.logits)
+            made = Samples(values, held_out.known.get("labels"))
+            checked[name] = made | load_features(features, name) if kept else made
         if fewer := fewer_classes(held_out):
             checked["fewer_classes"] = fewer
         scores = {name: suite.scores(train, samples) for name, samples in checked.items()}

@@ -3,22 +3,20 @@
 import difflib
 from pathlib import Path
 
-from ganflow.config import Experiment
+from ganflow.config import Experiment, Run
 from ganflow.errors import UserError
 from ganflow.stages.graph import STAGES
 
-Axes = tuple[str, str, int]
 
-
-def runs_named(experiment: Experiment, name: str) -> list[Axes]:
-    """The (dataset, variant, seed)s that a name stands for: one, or without a seed all of them.
+def runs_named(experiment: Experiment, name: str) -> list[Run]:
+    """The runs that a name stands for: one, or without a seed all of them.
 
     Raises UserError if params.yaml names no such run.
     """
-    named: dict[str, list[Axes]] = {}
+    named: dict[str, list[Run]] = {}
     for run in experiment.runs:
         named.setdefault(f"{run.dataset}/{run.variant}", []).append(run)
-    named |= {f"{stem}/{seed}": [(*axes, seed)] for stem, found in named.items() for *axes, seed in found}
+    named |= {f"{stem}/{run.seed}": [run] for stem, found in named.items() for run in found}
     if name.rstrip("/") not in named:
         near = difflib.get_close_matches(name, named, n=1)
         cure = f"did you mean {near[0]}?" if near else f"there is: {', '.join(named)}"

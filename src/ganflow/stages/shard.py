@@ -3,7 +3,8 @@
 from ganflow.artifacts import MANIFEST, discard_scratch, read_json, scratch
 from ganflow.components import component
 from ganflow.config import Choice, Experiment
-from ganflow.data.interfaces import SPLITS, Format, Source
+from ganflow.data import SPLITS
+from ganflow.data.interfaces import Format, Source
 from ganflow.data.writing import write_shards
 from ganflow.stages.execution import device_of, fingerprint, outputs
 from ganflow.stages.units import unit_of

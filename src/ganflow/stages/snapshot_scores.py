@@ -3,10 +3,10 @@
 import numpy as np
 
 from ganflow.artifacts import MANIFEST, SCRATCH, read_json
-from ganflow.config import Experiment
-from ganflow.data.interfaces import SPLITS
+from ganflow.config import Curve, Evaluation, Experiment
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.curve import Curve, Row, needs_values, snapshots
+from ganflow.evaluation.curve import Row, SnapshotScorer, needs_values, snapshots
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.sets import real_set
 from ganflow.stages.execution import device_of
@@ -20,36 +20,35 @@ class SnapshotScores:
 
     def __init__(self, experiment: Experiment):
         self.experiment, self.device = experiment, device_of(experiment)
-        self.curves: dict[str, Curve] = {}  # by dataset
+        self.scorers: dict[str, SnapshotScorer] = {}  # by dataset
         self.rows: dict[str, dict[int, Row]] = {}  # by fingerprint of the training
 
     def of(self, dataset: str, variant: str, fingerprint: str) -> dict[str, np.ndarray] | None:
         """Columns as in curve.csv; None if no curve is asked for, or there is nothing yet to score or to score by."""
         evaluation = evaluation_for(self.experiment, dataset)
-        if evaluation.curve is None or (curve := self._curve(dataset)) is None:
+        if evaluation.curve is None or (scorer := self._scorer(dataset, evaluation, evaluation.curve)) is None:
             return None
         averaged = evaluation.weights == "ema" and self.experiment.training_of(variant).ema
         passed = snapshots(SCRATCH / "train" / fingerprint[:32], "generator_ema" if averaged else "generator")
         known = self.rows.setdefault(fingerprint, {})
         for iteration in sorted(passed.keys() - known.keys()):
-            known[iteration] = curve.row(passed[iteration])
+            known[iteration] = scorer.row(passed[iteration])
         if not known:
             return None
         scores = {name: np.array([row[name] for _, row in known.values()]) for name in next(iter(known.values()))[1]}
         return {"iteration": np.array(list(known), dtype=float)} | scores
 
-    def _curve(self, dataset: str) -> Curve | None:
+    def _scorer(self, dataset: str, evaluation: Evaluation, curve: Curve) -> SnapshotScorer | None:
         """What scores the trainings on a dataset, once its features are there and up to date."""
-        if dataset not in self.curves:
+        if dataset not in self.scorers:
             unit = unit_of(self.experiment, self.device, "extract", dataset)
             manifest = unit.output / MANIFEST
             if not manifest.is_file() or list(changes(unit, read_json(manifest))):
                 return None
             extractor, shards = unit.inputs
-            evaluation = evaluation_for(self.experiment, dataset)
             extraction = extraction_of(evaluation, extractor, self.device)
             features = unit.output if extraction else None
-            train, values = Shards(shards / SPLITS[0]), needs_values(evaluation)
+            train, values = Shards(shards / SPLITS[0]), needs_values(curve)
             real = real_set(train, features, evaluation.max_real_images, values)
-            self.curves[dataset] = Curve(evaluation, real, extraction, self.device)
-        return self.curves[dataset]
+            self.scorers[dataset] = SnapshotScorer(evaluation, curve, real, extraction, self.device)
+        return self.scorers[dataset]

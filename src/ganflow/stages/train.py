@@ -5,13 +5,12 @@ import io
 import shutil
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from ganflow.artifacts import content_digest, scratch, write_file
 from ganflow.components import choices
 from ganflow.config import Experiment, Variant
-from ganflow.data.interfaces import SPLITS
+from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.methods.interfaces import Data, Model
 from ganflow.methods.tasks import method_of, task_of
@@ -19,7 +18,6 @@ from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
 from ganflow.training.loop import Trainer
-from ganflow.training.state import State
 
 KEPT = ("samples", "snapshots", "grids")  # folders that a training fills as it goes on
 
@@ -53,7 +51,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     rate = trainer.images_used / (time.monotonic() - began)
     about = describe(model) | {"settings": resolved(experiment.variants[variant])}
     with outputs(unit, about) as partial:
-        _write_journal(partial / "journal.csv", state)
+        write_file(partial / "journal.csv", journal_text(state.journal))
         for kept in KEPT:
             if (folder / kept).exists():
                 shutil.copytree(folder / kept, partial / kept, ignore=shutil.ignore_patterns("*.partial"))
@@ -92,10 +90,11 @@ def resolved(variant: Variant) -> dict[str, Any]:
     return found
 
 
-def _write_journal(path: Path, state: State) -> None:
+def journal_text(rows: list[dict[str, float]]) -> str:
+    """journal.csv: a line for each row, its iteration first."""
     text = io.StringIO()
-    columns = ["iteration", *sorted(set(state.journal[0]) - {"iteration"})]  # a restored row has an order of its own
+    columns = ["iteration", *sorted(set(rows[0]) - {"iteration"})]  # a restored row has an order of its own
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(state.journal)
-    write_file(path, text.getvalue())
+    writer.writerows(rows)
+    return text.getvalue()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import BaseModel
 
@@ -18,6 +18,9 @@ from ganflow.errors import UserError
 from ganflow.stages.digests import code_of
 from ganflow.stages.graph import STAGES, Stage
 from ganflow.stages.sections import evaluation_for
+
+if TYPE_CHECKING:
+    from ganflow.data.interfaces import Format, Source
 
 IMAGES = ("numpy", "pillow", "lmdb")
 SCIENCE = ("numpy", "pillow", "safetensors", "torch")
@@ -129,8 +132,8 @@ def _inputs(experiment: Experiment, stage: Stage, axes: tuple[str, ...]) -> Iter
 def _download(experiment: Experiment, device: str, name: str) -> Recipe:
     dataset = experiment.datasets[name]
     chosen = {key: (module, found) for key, module, found in choices(dataset, f"datasets.{name}")}
-    _, form = chosen[f"datasets.{name}.format"]
-    _, source = chosen[f"datasets.{name}.source"]
+    form = cast("Format", chosen[f"datasets.{name}.format"][1])
+    source = cast("Source", chosen[f"datasets.{name}.source"][1])
     parameters = dataset.model_dump(mode="json", include={"format", "source"})
     if archives := source.named(form):
         return Recipe(parameters | {"archives": archives}, by_code=False)

@@ -11,20 +11,18 @@ import json
 import random
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file
 
-from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, read_json
+from ganflow.artifacts import MANIFEST, digest_file, read_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.params_file import read_yaml
-from ganflow.stages.digests import PACKAGE
-from ganflow.stages.execution import PLAN, device_of
+from ganflow.stages.execution import device_of
+from ganflow.stages.recompute import recomputed
 from ganflow.stages.status import changes
 from ganflow.stages.units import Unit, units
 
@@ -39,13 +37,18 @@ def run(experiment: Experiment, subset: float, rerun: list[str] | None) -> int:
     known = {str(unit): unit for unit in units(experiment, device_of(experiment))}
     if rerun is None:
         return _check_files(list(known.values()), subset)
-    if unknown := [name for name in rerun if name not in known]:
-        raise UserError(f"verify: there is no unit {unknown[0]!r}; there is: {'; '.join(known)}")
-    return _compute_again([known[name] for name in rerun or known])
+    return _compute_again(named(known, rerun, "verify") if rerun else list(known.values()))
+
+
+def named(known: dict[str, Unit], names: list[str], command: str) -> list[Unit]:
+    """Units by their names; raises UserError for one that there is not."""
+    if unknown := [name for name in names if name not in known]:
+        raise UserError(f"{command}: there is no unit {unknown[0]!r}; there is: {'; '.join(known)}")
+    return [known[name] for name in names]
 
 
 def _check_files(checked: list[Unit], subset: float) -> int:
-    recorded = _recorded_by_dvc()
+    recorded = recorded_by_dvc()
     problems, files, read = [], 0, 0
     for unit in checked:
         manifest = unit.output / MANIFEST
@@ -56,11 +59,11 @@ def _check_files(checked: list[Unit], subset: float) -> int:
         problems += [f"{unit}: {problem}" for problem in _differences(unit, about)]
         chosen = _sample(about["outputs"], subset)
         problems += [
-            f"{unit}: {unit.output / name}: {fault}" for name in chosen if (fault := _fault(unit, about, name))
+            f"{unit}: {unit.output / name}: {fault}" for name in chosen if (fault := file_fault(unit, about, name))
         ]
         files += len(chosen)
         read += sum(about["outputs"][name]["bytes"] for name in chosen)
-        if subset == 1 and (expected := recorded.get(unit.output.as_posix())) not in (None, _dvc_digest(unit.output)):
+        if subset == 1 and (expected := recorded.get(unit.output.as_posix())) not in (None, dvc_digest(unit.output)):
             problems.append(f"{unit}: {unit.output}: is not what dvc.lock records ({expected}); run `dvc checkout`")
     for problem in problems:
         print(problem)
@@ -70,9 +73,7 @@ def _check_files(checked: list[Unit], subset: float) -> int:
 
 def _differences(unit: Unit, about: dict[str, Any]) -> list[str]:
     """How a unit's manifest differs from what params.yaml, the source and the inputs on disk would give now."""
-    found = {path.relative_to(unit.output).as_posix() for path in unit.output.rglob("*") if path.is_file()}
-    found -= {MANIFEST, ".snakemake_timestamp"}
-    problems = [f"{unit.output / name}: not in the manifest" for name in sorted(found - set(about["outputs"]))]
+    problems = [f"{unit.output / name}: not in the manifest" for name in strays(unit, about)]
     reasons = list(changes(unit, about))
     if about["digest"] != unit.digest or reasons:
         why = f" ({'; '.join(reasons[:3])})" if reasons else ""
@@ -80,7 +81,14 @@ def _differences(unit: Unit, about: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _fault(unit: Unit, about: dict[str, Any], name: str) -> str | None:
+def strays(unit: Unit, about: dict[str, Any]) -> list[str]:
+    """Files among a unit's outputs that its manifest does not name."""
+    found = {path.relative_to(unit.output).as_posix() for path in unit.output.rglob("*") if path.is_file()}
+    return sorted(found - {MANIFEST, ".snakemake_timestamp"} - set(about["outputs"]))
+
+
+def file_fault(unit: Unit, about: dict[str, Any], name: str) -> str | None:
+    """What is wrong with one file of a unit's outputs by its manifest; None if nothing is."""
     path, expected = unit.output / name, about["outputs"][name]
     if not path.is_file():
         return "missing; run `dvc checkout`"
@@ -103,13 +111,13 @@ def _sample(outputs: dict[str, dict[str, Any]], subset: float) -> list[str]:
     return chosen
 
 
-def _recorded_by_dvc() -> dict[str, str]:
+def recorded_by_dvc() -> dict[str, str]:
     """{path: md5} of the outputs in dvc.lock."""
     stages = read_yaml(LOCK).get("stages", {}) if LOCK.exists() else {}
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
 
 
-def _dvc_digest(folder: Path) -> str:
+def dvc_digest(folder: Path) -> str:
     """DVC's md5 of a folder: of the JSON list of its files' md5s and relative paths, sorted."""
     entries = []
     for path in folder.rglob("*"):
@@ -124,7 +132,7 @@ def _dvc_digest(folder: Path) -> str:
 def _compute_again(chosen: list[Unit]) -> int:
     unequal = 0
     for unit in chosen:
-        folder = _run_in_scratch(unit)
+        folder = recomputed(unit)
         expected, found = (read_json(top / unit.output / MANIFEST)["outputs"] for top in (Path(), folder))
         names = sorted(name for name in expected | found if expected.get(name) != found.get(name))
         unequal += bool(names)
@@ -133,27 +141,6 @@ def _compute_again(chosen: list[Unit]) -> int:
         shutil.rmtree(folder)
     print(f"{len(chosen)} units computed again: {_verdict(unequal)}")
     return int(bool(unequal))
-
-
-def _run_in_scratch(unit: Unit) -> Path:
-    """A folder in which the unit was run again; it sees the same parameters, plan, code and inputs."""
-    folder = SCRATCH / "verify" / "-".join([unit.stage, *unit.axes])
-    shutil.rmtree(folder, ignore_errors=True)
-    seen = {
-        Path("params.yaml"): Path("params.yaml"),
-        PLAN: PLAN,
-        Path("local"): Path("local"),
-        Path("ganflow"): PACKAGE,
-    }
-    for path, target in (seen | {path: path for path in unit.inputs}).items():
-        if target.exists():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).symlink_to(target.resolve())
-    command = [sys.executable, "-m", "ganflow", unit.stage, *unit.axes]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"verify: {unit} failed when run again in {folder}: {done.stderr.strip()}")
-    return folder
 
 
 def _how_far(name: str, one: Path, other: Path) -> str:

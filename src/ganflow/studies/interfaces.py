@@ -1,11 +1,12 @@
 """What a study is: a computation with a caption, panels of lines, and numbers that its tests hold to the theory."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import Field
 
 from ganflow.components import Component, component
@@ -70,7 +71,7 @@ def studies_of(choices: Iterable[Choice]) -> dict[str, Study]:
     return found
 
 
-def line(label: str, x: Sequence[float], y: Sequence[float], colour: int, style: str = "line") -> Line:
+def line(label: str, x: ArrayLike, y: ArrayLike, colour: int, style: str = "line") -> Line:
     """A line of rounded numbers; one that is not finite becomes None."""
     places, values = (np.asarray(column, np.float64).tolist() for column in (x, y))
     heights = [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]

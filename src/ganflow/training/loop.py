@@ -20,6 +20,7 @@ from ganflow.errors import UserError
 from ganflow.methods.interfaces import SAMPLES, Batch, Draws, Model, Player
 from ganflow.networks.building import evaluating
 from ganflow.progress import Progress
+from ganflow.tensor_files import save_tensors
 from ganflow.training.averaging import STATISTICS, AveragedExport
 from ganflow.training.batches import batches_of
 from ganflow.training.draws import StepDraws
@@ -27,7 +28,7 @@ from ganflow.training.image_files import write_grid
 from ganflow.training.pixels import from_stored
 from ganflow.training.sample_figures import sample_figure_of
 from ganflow.training.state import Checkpoints, State
-from ganflow.training.weights import plain_weights, save_tensors
+from ganflow.training.weights import plain_weights
 
 
 class Trainer:

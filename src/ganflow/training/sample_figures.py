@@ -12,8 +12,8 @@ from torch import Tensor
 from ganflow.artifacts import write_file
 from ganflow.data.reader import Shards
 from ganflow.methods.interfaces import Model
+from ganflow.tensor_files import save_tensors
 from ganflow.training.image_files import encoded, write_grid
-from ganflow.training.weights import save_tensors
 
 SIDE = 256  # pixels of a plot of points
 LATTICE = {1: 257, 2: 65}  # points a side at which functions are evaluated, by dimension

@@ -15,7 +15,7 @@ from torch import Tensor, nn, optim
 
 from ganflow.artifacts import digest_bytes, write_file
 from ganflow.progress import log
-from ganflow.training.weights import metadata, packed
+from ganflow.tensor_files import metadata, packed
 
 KEPT = 2
 

@@ -1,49 +1,15 @@
-"""Weights as files: safetensors whose header holds, as sorted JSON, what the network is and where it came from."""
+"""Weights as files, and the networks in them: a file's header says what the network is and where it came from."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from ganflow.artifacts import write_file
 from ganflow.config import Choice
 from ganflow.errors import UserError
 from ganflow.networks.building import Blueprint, network_of
 from ganflow.networks.layers import Scaled
-from ganflow.serialization import canonical_json
-
-
-def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Writes weights as safetensors with one metadata key of sorted JSON, so that equal contents are equal bytes."""
-    write_file(path, packed(tensors, about))
-
-
-def packed(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
-    """The bytes of a safetensors file with metadata {"ganflow": sorted JSON}."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
-    return save(plain, {"ganflow": canonical_json(about)})
-
-
-def metadata(content: bytes) -> dict[str, Any]:
-    """What a safetensors file says about itself under the key "ganflow"; raises SafetensorError if it is not one."""
-    length = int.from_bytes(content[:8], "little")
-    if length > len(content) - 8:
-        raise SafetensorError("the header is longer than the file")
-    return json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["ganflow"])
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a safetensors file and what it says about itself; raises UserError if it is absent or damaged."""
-    try:
-        content = path.read_bytes()
-        return load(content), metadata(content)
-    except FileNotFoundError:
-        raise UserError(f"{path}: not there; run `dvc repro` to make it") from None
-    except (SafetensorError, ValueError, KeyError):
-        raise UserError(f"{path}: damaged, or not written by ganflow; delete its folder and run `dvc repro`") from None
+from ganflow.tensor_files import load_tensors
 
 
 def plain_weights(module: nn.Module) -> dict[str, Tensor]:

@@ -342,7 +342,7 @@ def test_lsun_data_cut_short_in_a_valid_zip(tmp_path):
     whole = data_mdb(tmp_path / "made", values)
     for size in (len(whole) - 4096, len(whole) // 2, 8192, 4096, 4095, 100, 0):
         refused(LsunBedroom(), lsun(tmp_path, whole[:size]), "data.mdb")
-    refused(LsunBedroom(), lsun(tmp_path, whole[: len(whole) // 2]), "cut short", len(whole) // 2)
+    refused(LsunBedroom(), lsun(tmp_path, whole[: len(whole) // 2]), "truncated", len(whole) // 2)
     assert len(list(LsunBedroom().samples(lsun(tmp_path, whole), "train"))) == 20
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from ganflow.components import component_class
 from ganflow.config import Choice
+from ganflow.data import SPLITS
 from ganflow.data.formats.points import Points
-from ganflow.data.interfaces import SPLITS, Distribution
+from ganflow.data.interfaces import Distribution
 from ganflow.data.reader import Shards
 from ganflow.data.sources.sampled import Sampled
 from ganflow.data.writing import write_shards

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganflow.data import reader, shards
-from ganflow.data.image_codec import center_crop_resize
+from ganflow.data.decoding import center_crop_resize
 from ganflow.data.interfaces import CorruptImage, Sample
 from ganflow.data.reader import Shards, batch_indices, order
 from ganflow.data.shards import tar_header
@@ -319,7 +319,7 @@ def test_absent_files(tmp_path):
     refused(tmp_path, "index.json", "dvc repro")
     make(tmp_path)
     (tmp_path / "toys-train-000001.tar").unlink()
-    refused(tmp_path, "toys-train-000001.tar", "not there")
+    refused(tmp_path, "toys-train-000001.tar", "missing")
 
 
 @pytest.mark.parametrize("cut", [1, 512, 10_000])
@@ -337,7 +337,7 @@ def test_a_shard_of_something_else_is_refused_at_once(tmp_path, position):
     content = bytearray(shard.read_bytes())
     content[position] ^= 1
     shard.write_bytes(content)
-    refused(tmp_path, shard, "does not begin")
+    refused(tmp_path, shard, "first sample is not")
 
 
 def test_verify_names_the_altered_shard(tmp_path):

@@ -14,7 +14,7 @@ from PIL import Image
 from test_shards import CLASSES, arrays, make, refused
 
 from ganflow.data import shards
-from ganflow.data.image_codec import center_crop_resize
+from ganflow.data.decoding import center_crop_resize
 from ganflow.data.interfaces import CorruptImage, Sample
 from ganflow.data.reader import Shards
 from ganflow.data.writing import write_shards
@@ -163,7 +163,7 @@ def test_damaged_packed_shards_are_named(tmp_path):
     shard.write_bytes(content)
     refused(tmp_path, "offsets.npy", "altered")
     (tmp_path / "offsets.npy").unlink()
-    refused(tmp_path, "offsets.npy", "not there")
+    refused(tmp_path, "offsets.npy", "missing")
 
 
 # ---- the filters

@@ -1,8 +1,6 @@
 """Metrics of features: against scipy, torch-fidelity, scikit-learn and literal float64 transcriptions of the papers,
 and the properties that their definitions have."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -375,7 +373,7 @@ def test_classes_missed_and_their_shares(blobs):
     [(FrechetDistance(), 1), (KernelDistance(), 1), (ClassifierScore(), 9), (Manifold(), 3), (Duplicates(), 1)],
 )
 def test_too_few_samples_are_refused(metric, count, blobs):
-    few = replace(blobs, logits=blobs.features).take(slice(count))
+    few = (blobs | Samples(logits=blobs.features)).take(slice(count))
     prepared = metric.prepare(blobs)
     with pytest.raises(UserError, match=str(count)):
         metric.score(prepared, blobs, few)

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -89,7 +89,7 @@ class Cifar10(Format):
 class _Bounded(io.RawIOBase):
     """A stream limited to LARGEST_TAR bytes, against decompression bombs."""
 
-    def __init__(self, stream: BinaryIO, path: Path):
+    def __init__(self, stream: gzip.GzipFile, path: Path):
         self.stream, self.path, self.left = stream, path, LARGEST_TAR
 
     def read(self, size: int = -1) -> bytes:
@@ -109,12 +109,14 @@ def _read(path: Path) -> dict[str, bytes]:
         with gzip.open(path, "rb") as unzipped:
             stream = _Bounded(unzipped, path)
             with tarfile.open(fileobj=stream, mode="r|") as archive:
-                contents = {}
+                contents: dict[str, bytes] = {}
                 for member in archive:
                     if member.isdir() and member.name.rstrip("/") == FOLDER:
                         continue
                     _check_member(member, path, contents)
-                    contents[member.name] = archive.extractfile(member).read()
+                    content = archive.extractfile(member)
+                    assert content is not None, "a regular file, as was checked"
+                    contents[member.name] = content.read()
             while stream.read():  # tarfile stops at the last member, the gzip checksum comes after it
                 pass
     except FileNotFoundError:
@@ -181,7 +183,8 @@ def _class_names(content: bytes, path: Path) -> tuple[str, ...]:
 
 def _record(sample: Sample) -> bytes:
     image = sample.image
-    if image.size != (SIDE, SIDE) or image.mode != "RGB" or sample.label not in range(CLASSES):
+    fits = image.size == (SIDE, SIDE) and image.mode == "RGB"
+    if not fits or sample.label is None or sample.label not in range(CLASSES):
         raise ValueError(f"{sample.key}: not a labelled {SIDE}x{SIDE} RGB image of one of {CLASSES} classes")
     return bytes([sample.label]) + np.asarray(image).transpose(2, 0, 1).tobytes()
 

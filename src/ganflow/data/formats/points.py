@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from ganflow.artifacts import write_file
-from ganflow.data.interfaces import SPLITS, Archive, Format, Sample
+from ganflow.data import SPLITS
+from ganflow.data.interfaces import Archive, Format, Sample
 from ganflow.errors import UserError
 
 MAX_MODES = 1000
@@ -21,7 +22,7 @@ MAX_MODES = 1000
 class Points(Format):
     """Points of equal dimension; the classes are the modes (`mode 0`, ...) if there are at least two."""
 
-    archives: ClassVar[tuple[Archive, ...]] = tuple(Archive(f"{split}.npy", "", 0, "") for split in SPLITS)
+    archives: ClassVar[tuple[Archive, ...]] = tuple(Archive(f"{split}.npy", (), 0, "") for split in SPLITS)
     images: ClassVar[dict[str, int]] = dict.fromkeys(SPLITS, 0)  # no official archives
     labelled: ClassVar[bool] = True
     points: ClassVar[bool] = True
@@ -37,7 +38,7 @@ class Points(Format):
 
     def write(self, folder: Path, split_samples: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
         for split in SPLITS:
-            rows = [(sample.content(), sample.label) for sample in split_samples(split)]
+            rows = [(np.asarray(sample.content()), sample.label) for sample in split_samples(split)]
             records = np.array(rows, [("point", "<f4", rows[0][0].shape), ("mode", "<i4")])
             file = io.BytesIO()
             np.save(file, records, allow_pickle=False)

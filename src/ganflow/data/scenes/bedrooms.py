@@ -62,7 +62,8 @@ LAMPLIGHT = (255, 232, 160)
 def scaled(colour: Colour, *factors: float) -> Colour:
     """The colour times one factor, or times one for each channel."""
     by_channel = factors * (3 // len(factors))
-    return tuple(min(255, round(value * factor)) for value, factor in zip(colour, by_channel, strict=True))
+    red, green, blue = (min(255, round(value * factor)) for value, factor in zip(colour, by_channel, strict=True))
+    return red, green, blue
 
 
 class Canvas:

@@ -186,9 +186,9 @@ def render(seed: int, index: int) -> tuple[int, Image.Image]:
     """Label (0..9, a place in CLASSES) and picture (RGB, SIZE pixels) number `index` (>= 0) of the set `seed`."""
     label = label_of(seed, index)
     random = Random(f"{seed}/objects/{index}")
-    paint = tuple(channel + random.randint(-12, 12) for channel in random.choice(PAINTS))
+    red, green, blue = (channel + random.randint(-12, 12) for channel in random.choice(PAINTS))
     sky = random.choice(SKIES)
     sketch = Sketch(sky, random.uniform(0.85, 1.05), random.uniform(-5, 5), random.uniform(-4, 4))
-    PAINTERS[label](sketch, paint)
+    PAINTERS[label](sketch, (red, green, blue))
     image = sketch.image.resize(SIZE, Image.Resampling.LANCZOS)
     return label, image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else image

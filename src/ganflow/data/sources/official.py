@@ -16,6 +16,11 @@ class Official(Source):
     def counts(self, form: Format) -> dict[str, int]:
         return form.images
 
+    def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
+        if not all(archive.urls for archive in form.archives):
+            return "downloads official archives, and the format has none; choose another source"
+        return None
+
     def provide(self, form: Format, folder: Path) -> dict[str, str]:
         """Downloads every archive of the format, verified by size and sha256."""
         return {

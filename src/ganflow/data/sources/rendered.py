@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ganflow.data.interfaces import SPLITS, Format, Sample, Source
+from ganflow.data import SPLITS
+from ganflow.data.interfaces import Format, Sample, Source
 from ganflow.progress import Progress
 
 FIRST_INDEX = {"train": 0, "validation": 10**9}  # index of a split's first image

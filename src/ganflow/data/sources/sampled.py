@@ -13,7 +13,8 @@ from pydantic import Field
 
 from ganflow.components import component
 from ganflow.config import Choice, In
-from ganflow.data.interfaces import SPLITS, Distribution, Format, Sample, Source
+from ganflow.data import SPLITS
+from ganflow.data.interfaces import Distribution, Format, Sample, Source
 from ganflow.randomness import generator
 
 

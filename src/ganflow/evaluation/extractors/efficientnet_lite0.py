@@ -67,7 +67,7 @@ def _padding_itself(layer: nn.Conv2d) -> nn.Conv2d:
     """The same convolution without a padded copy of its input, if it keeps the size: the padding is even then."""
     if tuple(layer.stride) != (1, 1):
         return layer
-    channels, _, *sides = layer.weight.shape
-    same = nn.Conv2d(channels, channels, sides, padding="same", groups=layer.groups)
+    channels, _, rows, columns = layer.weight.shape
+    same = nn.Conv2d(channels, channels, (rows, columns), padding="same", groups=layer.groups)
     same.weight, same.bias = layer.weight, layer.bias
     return same

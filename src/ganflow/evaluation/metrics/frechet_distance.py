@@ -27,8 +27,10 @@ class FrechetDistance(Metric):
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
         """`mean` (f,) and `factor` (f, r) of the covariance, without its null directions; float64."""
-        mean, factor, covariance = _fitted(real.features)
-        if factor is None:
+        if _few(real.features):
+            mean, factor = _factored(real.features)
+        else:
+            mean, covariance = moments([real.features])
             values, vectors = torch.linalg.eigh(covariance)
             kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
             factor = vectors[:, kept] * values[kept].sqrt()
@@ -36,14 +38,15 @@ class FrechetDistance(Metric):
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
         """In the square of the features' unit."""
-        mean, factor, covariance = _fitted(samples.features)
-        if factor is None:
-            product = prepared["factor"].T @ covariance @ prepared["factor"]  # (r, r)
-            trace = covariance.trace()
-        else:
+        if _few(samples.features):
+            mean, factor = _factored(samples.features)
             shared = prepared["factor"].T @ factor  # (r, n)
             product = shared @ shared.T if shared.shape[0] <= shared.shape[1] else shared.T @ shared
             trace = factor.square().sum()
+        else:
+            mean, covariance = moments([samples.features])
+            product = prepared["factor"].T @ covariance @ prepared["factor"]  # (r, r)
+            trace = covariance.trace()
         root = torch.linalg.eigvalsh((product + product.T) / 2).clamp_min(0).sqrt().sum()
         away = (prepared["mean"] - mean).square().sum()
         distance = away + prepared["factor"].square().sum() + trace - 2 * root
@@ -85,15 +88,16 @@ def _blocks(batches: Iterable[Tensor]) -> Iterator[Tensor]:
         yield torch.cat(held)
 
 
-def _fitted(features: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Mean (f,), and a factor (f, n) of the covariance if there are no more samples than features, else the covariance
-    (f, f)."""
-    if len(features) > features.shape[1]:
-        mean, covariance = moments([features])
-        return mean, None, covariance
+def _few(features: Tensor) -> bool:
+    """Whether there are no more samples than features, so that they are the smaller factor of their covariance."""
+    return len(features) <= features.shape[1]
+
+
+def _factored(features: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean (f,) and a factor (f, n) of the covariance of features (n, f), in float64."""
     _enough(len(features))
     mean = features.double().mean(0)
-    return mean, (features.double() - mean).T / (len(features) - 1) ** 0.5, None
+    return mean, (features.double() - mean).T / (len(features) - 1) ** 0.5
 
 
 def _enough(count: int) -> None:

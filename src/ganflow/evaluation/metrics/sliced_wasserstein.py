@@ -47,8 +47,8 @@ class SlicedWasserstein(Metric):
         patches = patches - patches.mean((0, 1, 2))
         patches = patches / patches.std((0, 1, 2)).clamp_min(1e-6)
         size = self.patch**2 * channels
-        directions = generator(0, "sliced wasserstein directions", side).standard_normal((size, self.directions))
-        directions = torch.from_numpy((directions / np.linalg.norm(directions, axis=0)).astype(np.float32))
+        drawn = generator(0, "sliced wasserstein directions", side).standard_normal((size, self.directions))
+        directions = torch.from_numpy((drawn / np.linalg.norm(drawn, axis=0)).astype(np.float32))
         return (patches.reshape(-1, size) @ directions).sort(0).values
 
 

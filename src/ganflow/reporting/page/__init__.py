@@ -73,8 +73,8 @@ def _claims(tables: list[Table]) -> dict[str, list[tuple[Row, Cell]]]:
     for table in tables:
         score = table.scores[0]
         whose, row = f" by {score.extractor}" if score.extractor else "", table.best(score)
-        words = {"lower": "Lowest", "higher": "Highest"}[score.better]
-        claims.setdefault(f"{words} {score.words}{whose}", []).append((row, row.cells[score.name]))
+        extreme = "Lowest" if score.better == "lower" else "Highest"
+        claims.setdefault(f"{extreme} {score.words}{whose}", []).append((row, row.cells[score.name]))
     return claims
 
 

@@ -4,6 +4,7 @@ The forward KL covers both modes, the reverse KL keeps to one. By integration on
 """
 
 import math
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from ganflow.studies.interfaces import Findings, Line, Panel, Study, line
 
 CENTRES, DEVIATION, SHARES = (-1.5, 1.5), 0.5, (0.6, 0.4)
 X = np.linspace(-8, 8, 3201)
-DIVERGENCES = {"kl": "forward KL(p‖q)", "reverse_kl": "reverse KL(q‖p)"}
+Divergence = Literal["kl", "reverse_kl"]
+DIVERGENCES: dict[Divergence, str] = {"kl": "forward KL(p‖q)", "reverse_kl": "reverse KL(q‖p)"}
 BATCH = 512
 START = (-1.0, 0.7)  # mean and deviation of the trained generator
 
@@ -56,7 +58,7 @@ class DivergenceFits(Study):
         )
         return Findings(caption, panels, numbers)
 
-    def _trained(self, divergence: str) -> tuple[float, float]:
+    def _trained(self, divergence: Divergence) -> tuple[float, float]:
         """Mean and deviation after training, averaged over the last fifth of the steps."""
         objective = FGAN(divergence=divergence)
         network = ToyMLP(width=64, layers=2, activation="tanh")
@@ -80,7 +82,8 @@ class DivergenceFits(Study):
 
 def mixture(x: np.ndarray) -> np.ndarray:
     """The density p."""
-    return sum(share * normal(x, centre, DEVIATION) for share, centre in zip(SHARES, CENTRES, strict=True))
+    modes = (share * normal(x, centre, DEVIATION) for share, centre in zip(SHARES, CENTRES, strict=True))
+    return sum(modes, start=np.zeros_like(x))
 
 
 def normal(x: np.ndarray, mean: float, deviation: float) -> np.ndarray:
@@ -94,14 +97,14 @@ def sampled(draw: np.random.Generator) -> np.ndarray:
     return (centres + DEVIATION * draw.standard_normal(BATCH))[:, None]
 
 
-def divergence_of(name: str, mean: float, deviation: float) -> float:
+def divergence_of(name: Divergence, mean: float, deviation: float) -> float:
     """KL(p || q) or KL(q || p) of the mixture p and q = N(mean, deviation^2), integrated on the grid X."""
     p, q = (np.maximum(density, 1e-300) for density in (mixture(X), normal(X, mean, deviation)))
     integrand = p * np.log(p / q) if name == "kl" else q * np.log(q / p)
     return float(np.trapezoid(integrand, X))
 
 
-def best_fit(name: str) -> tuple[float, float]:
+def best_fit(name: Divergence) -> tuple[float, float]:
     """Mean and deviation of the Gaussian with the smallest divergence from the mixture."""
     starts = [(mean, np.log(deviation)) for mean in (*CENTRES, 0.0) for deviation in (0.5, 1.5)]
     fits = [

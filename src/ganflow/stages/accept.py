@@ -1,0 +1,122 @@
+"""accept: keeps the outputs of units whose code changed, if a sample of them, computed again, is equal byte for byte.
+
+The sample of a training is what it writes up to its first checkpoint: journal, sample grids, snapshots; of shards, the
+first; of all else, everything. What is kept is signed: its manifest and dvc.lock name the present code.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, read_json, write_json
+from ganflow.config import Experiment
+from ganflow.errors import UserError
+from ganflow.reporting.models import header
+from ganflow.stages.execution import device_of, fingerprint
+from ganflow.stages.recompute import recomputed
+from ganflow.stages.status import changes
+from ganflow.stages.train import KEPT, journal_text
+from ganflow.stages.units import Unit, units
+from ganflow.stages.verify import dvc_digest, file_fault, named, recorded_by_dvc, strays
+
+ENOUGH = {"train": f"{SCRATCH}/train/*/*-*.safetensors", "shard": f"{SCRATCH}/shard/*/*/000000.json"}
+CODE = "code of "
+
+
+def run(experiment: Experiment, names: list[str]) -> int:
+    """Signs the named units, or all whose code alone changed, if their samples are equal; returns 1, and changes
+    nothing, if one is not.
+
+    Raises UserError for a unit that is not finished, or changed by more than its code.
+    """
+    known = {str(unit): unit for unit in units(experiment, device_of(experiment))}
+    chosen = named(known, names, "accept") if names else [unit for unit in known.values() if _by_code_alone(unit)]
+    chosen = [unit for unit in chosen if _changed(unit)]
+    recorded = recorded_by_dvc()
+    for unit in chosen:
+        if fault := _damage(unit, recorded) or _difference(unit):
+            print(f"{unit}: {fault}; nothing is accepted")
+            return 1
+        print(f"{unit}: equal", flush=True)
+    if chosen:
+        _sign(chosen)
+    print(f"{len(chosen)} units accepted" + ("; commit dvc.lock" if chosen else ""))
+    return 0
+
+
+def _changed(unit: Unit) -> bool:
+    """Whether the code of a unit changed; raises UserError if more did, or if it is not finished."""
+    if not (unit.output / MANIFEST).is_file():
+        raise UserError(f"{unit}: is not finished, so there is nothing to accept; run `dvc repro`")
+    reasons = list(changes(unit, read_json(unit.output / MANIFEST)))
+    if other := [reason for reason in reasons if not reason.startswith(CODE)]:
+        raise UserError(f"{unit}: changed by more than its code: {other[0]}; run `dvc repro`")
+    return bool(reasons)
+
+
+def _by_code_alone(unit: Unit) -> bool:
+    manifest = unit.output / MANIFEST
+    reasons = list(changes(unit, read_json(manifest))) if manifest.is_file() else []
+    return bool(reasons) and all(reason.startswith(CODE) for reason in reasons)
+
+
+def _damage(unit: Unit, recorded: dict[str, str]) -> str | None:
+    """How a unit's outputs differ from what was once made, by its manifest and dvc.lock."""
+    about = read_json(unit.output / MANIFEST)
+    for name in about["outputs"]:
+        if fault := file_fault(unit, about, name):
+            return f"{unit.output / name}: {fault}"
+    if found := strays(unit, about):
+        return f"{unit.output / found[0]}: not in the manifest"
+    if recorded.get(unit.output.as_posix()) != dvc_digest(unit.output):
+        return f"{unit.output}: is not what dvc.lock records; run `dvc checkout`"
+    return None
+
+
+def _difference(unit: Unit) -> str | None:
+    """How the sample of a unit differs from its outputs when it is computed again; None if it is equal."""
+    again = recomputed(unit, ENOUGH.get(unit.stage, ""))
+    expected = read_json(unit.output / MANIFEST)
+    if (again / unit.output / MANIFEST).exists():
+        found = read_json(again / unit.output / MANIFEST)
+        names = [name for name in found["outputs"] if expected["outputs"].get(name) != found["outputs"][name]]
+        unequal = names or ([MANIFEST] if expected["content"] != found["content"] else [])
+    else:
+        unequal = _unequal_shards(again, expected) if unit.stage == "shard" else _unequal_begin(unit, again, expected)
+    shutil.rmtree(again)
+    return f"{unequal[0]}: differs when computed again, so the change is not neutral" if unequal else None
+
+
+def _unequal_shards(again: Path, expected: dict[str, Any]) -> list[str]:
+    found = {f"{path.parent.name}/{path.name}": path for path in again.glob(f"{SCRATCH}/shard/*/*/*-000000.tar")}
+    return [name for name, path in found.items() if not _is(expected, name, path)]
+
+
+def _unequal_begin(unit: Unit, again: Path, expected: dict[str, Any]) -> list[str]:
+    """What differs among the files that a training wrote up to its first checkpoint, and in the journal until there."""
+    newest = max(again.glob(ENOUGH["train"]))
+    written = [path for folder in KEPT for path in newest.parent.glob(f"{folder}/**/*") if path.is_file()]
+    found = {path.relative_to(newest.parent).as_posix(): path for path in written if path.suffix != ".partial"}
+    unequal = [name for name, path in found.items() if not _is(expected, name, path)]
+    journal = (unit.output / "journal.csv").read_text(encoding="utf-8")
+    return unequal if journal.startswith(journal_text(header(newest)["journal"])) else ["journal.csv", *unequal]
+
+
+def _is(expected: dict[str, Any], name: str, path: Path) -> bool:
+    return name in expected["outputs"] and expected["outputs"][name]["sha256"] == digest_file(path)
+
+
+def _sign(chosen: list[Unit]) -> None:
+    """Names the present code in manifests and in dvc.lock."""
+    for unit in chosen:
+        origin = {"code": unit.code, "digest": unit.digest, "fingerprint": fingerprint(unit)}
+        write_json(unit.output / MANIFEST, read_json(unit.output / MANIFEST) | origin)
+    _dvc("repro", "--quiet", "--single-item", "plan")
+    _dvc("commit", "--quiet", "--force", *(unit.kind.address(*unit.axes) for unit in chosen))
+
+
+def _dvc(*arguments: str) -> None:
+    done = subprocess.run(["dvc", "--wait-for-lock", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"accept: `dvc {' '.join(arguments)}` failed: {done.stderr.strip()}")
