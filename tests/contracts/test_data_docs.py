@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from repository import TOP
-from test_shards import CLASSES, arrays, samples
+from small_shards import CLASSES, arrays, samples
 
 from ganflow.data.costs import full_size_cost
 from ganflow.data.formats.lsun_bedroom import LsunBedroom

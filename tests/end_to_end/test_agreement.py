@@ -31,9 +31,9 @@ FEW = 1e-3  # theirs errs with fewer images than features: rounding in the null 
 KEYS = {
     "frechet_distance_inception": "frechet_inception_distance",
     "kernel_distance_inception": "kernel_inception_distance_mean",
-    "kernel_distance_inception_spread": "kernel_inception_distance_std",
+    "kernel_distance_inception_std": "kernel_inception_distance_std",
     "classifier_score_inception": "inception_score_mean",
-    "classifier_score_inception_spread": "inception_score_std",
+    "classifier_score_inception_std": "inception_score_std",
     "precision_inception": "precision",
     "recall_inception": "recall",
 }
@@ -93,7 +93,7 @@ def test_the_names_of_the_literature_need_its_weights(scored, monkeypatch, tmp_p
         assert main(stage) == 0
     rescored = read_json(Path("results/tiny/scores", *RUN, "score.json"))
     renamed = rescored["scores"]
-    assert {"fid", "kid", "kid_spread", "inception_score", "inception_score_spread"} <= renamed.keys()
+    assert {"fid", "kid", "kid_std", "inception_score", "inception_score_std"} <= renamed.keys()
     assert renamed["fid"] == found["scores"]["frechet_distance_inception"]
     assert np.isfinite(list(renamed.values())).all()
     known = rescored["literature"]["inception_score"]

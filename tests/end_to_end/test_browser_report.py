@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from dvc_render import ImageRenderer, VegaRenderer, render_html
-from test_report import TOP, VARIANTS, experiment_of, make_runs
+from repository import TOP
+from synthetic_runs import VARIANTS, experiment_of, make_runs
 
 from ganflow.reporting.captions import CAPTIONS
 from ganflow.reporting.page import write_report

@@ -13,8 +13,8 @@ import pytest
 import torch
 from generators import LATENT
 from repository import TOP
-from test_publishing import check_shown
 from tracking import Server, free_port, make_trained
+from tracking_checks import check_shown
 
 from ganflow.errors import UserError
 from ganflow.reporting import publishing

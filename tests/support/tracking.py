@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from generators import write_generator
-from test_report import experiment_of, make_runs
+from synthetic_runs import experiment_of, make_runs
 
 from ganflow.artifacts import MANIFEST, digest_file, write_json, write_manifest
 from ganflow.config import Experiment

@@ -1,17 +1,13 @@
 """Fetching: whatever a server does, the target holds the right bytes or is absent, and the message says what came."""
 
 import hashlib
-import itertools
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mirrors import CONTENT, Answer, serving
+from mirrors import quick as quick  # a fixture that every test here uses
 
 from ganflow import artifacts, progress
 from ganflow.data import fetching, http_transfer
@@ -30,98 +28,10 @@ from ganflow.data.sources.official import Official
 from ganflow.errors import UserError
 from ganflow.params_file import checked
 
-CONTENT = np.random.default_rng(0).bytes(300_000)
 OTHER = np.random.default_rng(1).bytes(300_000)
 PAGE = b"<!DOCTYPE html><html><body>We are busy</body></html>"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 CUT = 200_000  # bytes after which a connection breaks
-
-
-@pytest.fixture(autouse=True)
-def quick(tmp_path, monkeypatch):
-    monkeypatch.setattr(artifacts, "SCRATCH", tmp_path / "scratch")
-    monkeypatch.setattr(http_transfer, "PAUSE", 0.001)
-    monkeypatch.setattr(http_transfer, "TIMEOUT", (2.0, 0.4))
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-class Answer(SimpleNamespace):
-    """How a server answers one request.
-
-    `cut`: bytes after which it breaks off, `stall`: it falls silent there, `trickle`: it sends a byte now and then;
-    `shift`, `total`: lies about the range; `after`: Retry-After; `to`: where it redirects.
-    """
-
-    content, status, ranges, etag, cut, length = CONTENT, 200, True, None, None, True
-    stall, trickle, total, shift, after, to = False, False, None, 0, None, None
-
-
-@contextmanager
-def serving(*answers):
-    """A server that gives each answer once and the last for ever; yields (url, the ranges asked for)."""
-    asked, turns = [], itertools.chain(answers, itertools.repeat(answers[-1]))
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self):
-            answer = next(turns)
-            wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-            asked.append(wanted and int(wanted[1]))
-            if answer.status != 200:
-                self.send_response(answer.status)
-                self.send_header("Content-Length", "0")
-                for name, value in (("Retry-After", answer.after), ("Location", answer.to)):
-                    if value:
-                        self.send_header(name, value)
-                self.end_headers()
-                return
-            start, content = 0, answer.content
-            condition = self.headers.get("If-Range")
-            if wanted and answer.ranges and (condition is None or condition == answer.etag):
-                start = int(wanted[1]) + answer.shift
-                self.send_response(206)
-                end, total = len(content) - 1, answer.total or len(content)
-                self.send_header("Content-Range", f"bytes {start}-{end}/{total}")
-            else:
-                self.send_response(200)
-            if answer.length:
-                self.send_header(
-                    "Content-Length", answer.length if answer.length is not True else str(len(content) - start)
-                )
-            else:
-                self.close_connection = True
-            if answer.etag:
-                self.send_header("ETag", answer.etag)
-            self.send_header("Connection", "close")
-            self.end_headers()
-            self.wfile.write(content[start : answer.cut])
-            if answer.stall:
-                self.wfile.flush()
-                time.sleep(0.8)
-            for byte in content[answer.cut or 0 :][:40] if answer.trickle else b"":
-                self.wfile.write(bytes([byte]))
-                time.sleep(0.02)
-            self.close_connection = True
-
-        def log_message(self, *args):
-            pass
-
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request, client_address):
-            pass
-
-    with Quiet(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/archive.tar.gz", asked
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_downloads_and_leaves_nothing_behind(tmp_path):

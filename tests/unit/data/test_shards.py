@@ -15,35 +15,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from repository import TOP
+from small_shards import CLASSES, arrays, broken, make, refused, samples, unreadable
 
 from ganflow.data import reader, shards
 from ganflow.data.decoding import center_crop_resize
-from ganflow.data.interfaces import CorruptImage, Sample
+from ganflow.data.interfaces import Sample
 from ganflow.data.reader import Shards, batch_indices, order
 from ganflow.data.shards import tar_header
 from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
-
-CLASSES = tuple(f"class {number}" for number in range(12))
-
-
-def arrays(count, side=8):
-    return np.random.default_rng(count).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
-
-
-def samples(images, labels=None):
-    for index, image in enumerate(images):
-        label = None if labels is None else int(labels[index])
-        yield Sample(f"{index:08d}", partial(Image.fromarray, image), label)
-
-
-def make(folder, count=7, side=8, shard_size=3, labelled=True, **options):
-    """Shards of random images; returns (images, labels)."""
-    images, labels = arrays(count, side), np.arange(count) * 5 % len(CLASSES)
-    given = samples(images, labels if labelled else None)
-    about = {"dataset": "toys", "split": "train", "shape": (side, side, 3), "classes": CLASSES if labelled else ()}
-    write_shards(given, folder, shard_size=shard_size, **about, **options)
-    return images, labels
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -150,9 +131,9 @@ import os, sys
 from pathlib import Path
 os.umask(int(sys.argv[2], 8))
 sys.path.insert(0, sys.argv[3])
-import test_shards
+import small_shards
 if __name__ == "__main__":
-    test_shards.make(Path(sys.argv[1]), 20, processes=int(sys.argv[4]))
+    small_shards.make(Path(sys.argv[1]), 20, processes=int(sys.argv[4]))
 """
 
 
@@ -165,15 +146,11 @@ def test_bytes_depend_on_nothing_but_the_images(tmp_path):
         ("b", "077", "2", {"PYTHONHASHSEED": "2", "TZ": "UTC", "LC_ALL": "C"}),
     ):
         environment = os.environ | changes | {"PYTHONPATH": str(Path(shards.__file__).parents[2])}
-        command = [sys.executable, tmp_path / "write.py", tmp_path / name, umask, Path(__file__).parent, processes]
+        command = [sys.executable, tmp_path / "write.py", tmp_path / name, umask, TOP / "tests/support", processes]
         subprocess.run(command, env=environment, check=True)
         files = sorted(expected.iterdir())
         assert [file.name for file in sorted((tmp_path / name).iterdir())] == [file.name for file in files]
         assert all((tmp_path / name / file.name).read_bytes() == file.read_bytes() for file in files)
-
-
-def unreadable():
-    raise UserError("archive.zip: key 'k': broken")
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -183,10 +160,6 @@ def test_a_damaged_archive_stops_the_writing_with_its_sentence(tmp_path, process
         about = {"dataset": "toys", "split": "train", "shape": (8, 8, 3), "shard_size": 2, "classes": ()}
         write_shards(broken, tmp_path, **about, processes=processes)
     assert not (tmp_path / "index.json").exists()
-
-
-def broken(key, reason):
-    raise CorruptImage(key, reason)
 
 
 def with_broken(count, *at):
@@ -239,13 +212,6 @@ def test_center_crop_resize():
 
 
 # ---- what is not as it should be
-
-
-def refused(folder, *words):
-    with pytest.raises(UserError) as caught:
-        Shards(folder)
-    for word in (folder, *words):
-        assert str(word) in str(caught.value)
 
 
 def change(folder, edit):

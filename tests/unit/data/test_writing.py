@@ -11,40 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_shards import CLASSES, arrays, make, refused
+from repository import TOP
+from slow_shards import ABOUT, write
+from small_shards import arrays, make, refused
 
 from ganflow.data import shards
 from ganflow.data.decoding import center_crop_resize
-from ganflow.data.interfaces import CorruptImage, Sample
+from ganflow.data.interfaces import Sample
 from ganflow.data.reader import Shards
 from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
 
 SOURCE = str(Path(shards.__file__).parents[2])
-ABOUT = {"dataset": "toys", "split": "train", "shape": (8, 8, 3), "shard_size": 5, "classes": CLASSES}
-
-
-def slow(index: int, calls: Path | None = None, seconds: float = 0.0) -> np.ndarray:
-    """Image `index`; says that it was asked for. Those of index 0, 11, 22, 33 can't be used."""
-    if calls:
-        with calls.open("a") as file:
-            file.write(f"{index}\n")
-    time.sleep(seconds)
-    if index % 11 == 0:
-        raise CorruptImage(f"k{index}", "cut short")
-    return np.full((8, 8, 3), index, np.uint8)
-
-
-def forty(calls: Path | None = None, seconds: float = 0.0):
-    for index in range(40):
-        yield Sample(f"{index:08d}", partial(slow, index, calls, seconds), index % 12)
-
-
-def write(folder, **options):
-    """Shards of forty samples, four of them broken, with a scratch folder beside them."""
-    given = forty(options.pop("calls", None), options.pop("seconds", 0.0))
-    kept = folder.with_name(folder.name + "-kept")
-    return write_shards(given, folder, **ABOUT, **options, max_corrupt=0.1, resume_folder=kept)
 
 
 def same(one: Path, other: Path) -> bool:
@@ -58,10 +36,10 @@ PROGRAM = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-import test_writing
+import slow_shards
 if __name__ == "__main__":
     target, calls, processes, encoding = sys.argv[2:]
-    test_writing.write(Path(target), calls=Path(calls), seconds=0.02, processes=int(processes), encoding=encoding)
+    slow_shards.write(Path(target), calls=Path(calls), seconds=0.02, processes=int(processes), encoding=encoding)
 """
 
 
@@ -77,7 +55,7 @@ def test_killed_and_resumed_gives_the_same_bytes_and_redoes_no_finished_shard(tm
     target, kept = tmp_path / "target", tmp_path / "target-kept"
     environment = os.environ | {"PYTHONPATH": SOURCE}
     for kill in range(2):
-        arguments = [Path(__file__).parent, target, tmp_path / f"calls{kill}", processes, encoding]
+        arguments = [TOP / "tests/support", target, tmp_path / f"calls{kill}", processes, encoding]
         program = subprocess.Popen([sys.executable, tmp_path / "program.py", *map(str, arguments)], env=environment)
         while not (kept / f"{2 * kill + 1:06d}.json").exists():
             assert program.poll() is None

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from inception_weights import pictures, random_inception
-from test_fetching import Answer, quick, serving  # noqa: F401 (a fixture: no proxies, no pauses, a scratch folder)
+from mirrors import Answer, serving
+from mirrors import quick as quick  # a fixture that every test here uses
 from torch import nn
 
 from ganflow.components import component_class, names

@@ -5,7 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from test_report import DATASETS, EXTRACTOR, FRECHET, experiment_of, make_run
+from synthetic_runs import DATASETS, EXTRACTOR, FRECHET, experiment_of, make_run
 
 from ganflow.artifacts import write_json
 from ganflow.config import Dataset, Experiment

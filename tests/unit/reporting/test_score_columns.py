@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from test_report import experiment_of, make_runs
+from synthetic_runs import experiment_of, make_runs
 
 from ganflow.reporting.runs import RunRecord, load_runs
 from ganflow.reporting.scores import scores_of

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_report import FRECHET, PRECISION, REAL, experiment_of, make_runs
+from synthetic_runs import FRECHET, PRECISION, REAL, experiment_of, make_runs
 
 from ganflow.artifacts import write_json
 from ganflow.stages import compare

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from test_shards import make
+from small_shards import make
 
 from ganflow.data.reader import Shards, batch_indices
 from ganflow.errors import UserError
