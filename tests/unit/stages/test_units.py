@@ -226,5 +226,5 @@ def test_a_variant_of_one_dataset_has_units_of_that_one_alone(tmp_path):
 
 def test_inputs_that_another_version_made_are_refused(tmp_path):
     (tmp_path / MANIFEST).write_text('{"stage": "shard"}')
-    with pytest.raises(UserError, match="manifest.json: has no `content`, so it is of another version; run `dvc repro`"):
+    with pytest.raises(UserError, match="has no `content`, so it is of another version"):
         content_digest(tmp_path)
