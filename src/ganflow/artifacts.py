@@ -113,10 +113,13 @@ def discard_scratch(stage: str, fingerprint: str) -> None:
 
 def content_digest(folder: Path) -> str:
     """What a finished folder holds, in one digest that is equal however it was made; raises UserError if the folder is
-    not finished."""
+    not finished, or was made by a version whose manifests have no such digest."""
     if not (folder / MANIFEST).is_file():
         raise UserError(f"{folder}: not there or not finished (no {MANIFEST}); run `dvc repro` to make it")
-    return read_json(folder / MANIFEST)["content"]
+    manifest = read_json(folder / MANIFEST)
+    if "content" not in manifest:
+        raise UserError(f"{folder / MANIFEST}: has no `content`, so it is of another version; run `dvc repro`")
+    return manifest["content"]
 
 
 def write_manifest(

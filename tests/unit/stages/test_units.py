@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ganflow import config
-from ganflow.artifacts import scratch, write_json
+from ganflow.artifacts import MANIFEST, content_digest, scratch, write_json
 from ganflow.errors import UserError
 from ganflow.params_file import checked
 from ganflow.stages import digests as code
@@ -222,3 +222,9 @@ def test_a_variant_of_one_dataset_has_units_of_that_one_alone(tmp_path):
     }
     same = {unit for unit in found if unit[0] in ("download", "shard", "train", "extract")}
     assert all(found[unit] == every[unit] for unit in same)
+
+
+def test_inputs_that_another_version_made_are_refused(tmp_path):
+    (tmp_path / MANIFEST).write_text('{"stage": "shard"}')
+    with pytest.raises(UserError, match="has no `content`, so it is of another version"):
+        content_digest(tmp_path)
