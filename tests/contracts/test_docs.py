@@ -94,15 +94,6 @@ def test_the_page_on_real_data_begins_with_a_profile_that_is_valid():
     assert all(dataset.source.name == "official" for dataset in experiment.datasets.values())
 
 
-@pytest.mark.parametrize(
-    "kind", ["methods/objectives", "methods/constraints", "methods/optimizers", "methods/conditionings"]
-)
-def test_the_page_on_methods_names_every_component(kind):
-    page = (TOP / "docs/methods.md").read_text()
-    for file in (TOP / "src/ganflow" / kind).glob("[a-z]*.py"):
-        assert f"| `{file.stem}` |" in page, file
-
-
 def test_the_citation_file_is_whole():
     cited = YAML(typ="safe").load((TOP / "CITATION.cff").read_text())
     assert {"cff-version", "message", "title", "authors", "license"} <= cited.keys()
