@@ -17,9 +17,9 @@ from ganflow.data.interfaces import Format
 from ganflow.methods.interfaces import Data
 from ganflow.methods.tasks import method_of, task_of
 from ganflow.networks.families.dcgan import DCGAN
-from ganflow.reporting.dataset_entry import dataset_input, fingerprint
+from ganflow.reporting.literature_scores import literature_for
+from ganflow.reporting.mlflow_dataset import dataset_input, fingerprint
 from ganflow.reporting.page import write_report
-from ganflow.reporting.published_numbers import published_for
 from ganflow.reporting.runs import load_runs
 from ganflow.stages import plan
 from ganflow.stages.cost_model import CostModel
@@ -128,7 +128,7 @@ def test_every_dataset_is_in_the_report(experiment, tmp_path):
     page = (tmp_path / "report/index.html").read_text()
     for name, dataset in few.datasets.items():
         assert f'id="{name}"' in page
-        assert all(one.source in page for one in published_for(dataset))
+        assert all(one.source in page for one in literature_for(dataset))
     shown = json.loads((tmp_path / "report/metrics.json").read_text())
     told = {(dataset, variant) for dataset, found in shown.items() for variant in found}
     assert told == {(run.dataset, run.variant) for run in few.runs} and told >= set(firsts.items())
