@@ -35,7 +35,7 @@ from ganflow.evaluation.extraction import extract
 from ganflow.evaluation.extractors.efficientnet_lite0 import EfficientNetLite0
 from ganflow.evaluation.interfaces import Samples
 from ganflow.evaluation.metrics.frechet_distance import FrechetDistance
-from ganflow.evaluation.sets import real_labels, real_samples
+from ganflow.evaluation.sample_sets import real_labels, real_samples
 from ganflow.randomness import generator
 
 RESOLUTIONS = (64, 96, 128)  # of EfficientNet-Lite0

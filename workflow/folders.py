@@ -1,8 +1,10 @@
-"""The folders of the stage graph as Snakemake's inputs and outputs: patterns with wildcards, or all there are."""
+"""The folders of the stage graph for Snakemake: patterns with wildcards, or all of an experiment."""
 
 from typing import Any
 
 from ganflow.stages.graph import STAGES, Stage
+
+ORIGIN = "src/ganflow"  # what stages without inputs read: a folder, for Snakemake compares small files by content
 
 
 def pattern(stage: Stage, config: dict[str, Any]) -> str:
@@ -18,9 +20,9 @@ def all_of(stage: Stage, config: dict[str, Any]) -> list[str]:
 
 
 def inputs(stage: Stage, config: dict[str, Any]) -> list[str]:
-    """What a stage reads: for the same axes, or all of a stage that has more; params.yaml where there is nothing."""
+    """What a stage reads: for the same axes, or all of a stage that has more."""
     found: list[str] = []
     for before in (STAGES[name] for name in stage.inputs):
         same = set(before.axes) <= set(stage.axes)
         found += [pattern(before, config)] if same else all_of(before, config)
-    return found or ["params.yaml"]
+    return found or [ORIGIN]

@@ -13,6 +13,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from ganflow.config import load
 from ganflow.errors import UserError
 from ganflow.stages import runs
+from workflow.folders import ORIGIN
 
 BASE = 10**9  # seconds since the epoch, before any real file; Snakemake ignores dates near zero
 
@@ -35,7 +36,7 @@ def align() -> None:
     """Dates the outputs of stages that DVC finds changed before their inputs, and all others after theirs."""
     with Repo() as repo:
         stale, graph = set(repo.status()), repo.index.graph  # edges point from a stage to those it depends on
-        _date(Path("params.yaml"), BASE)
+        _date(Path(ORIGIN), BASE)
         for rank, stage in enumerate(reversed(list(nx.topological_sort(graph))), start=1):
             for out in stage.outs:
                 _date(Path(str(out)), BASE - 1 if stage.addressing in stale else BASE + rank)

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ganflow import config
 
 PAGES = sorted([*TOP.glob("[A-Z]*.md"), TOP / "tests/README.md", *(TOP / "docs").glob("*.md")])
+NEW = ("hinge", "value_penalty", "one_layer", "colour", "mnist", "nearest_code")  # what the page on extending adds
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -55,15 +56,23 @@ def test_whoever_follows_the_page_on_extending_gets_what_it_promises(clone):
         else:
             for command in text.splitlines():
                 said = clone.run(command).stdout
-    assert len(written) == 4
+    assert len(written) == 6
     assert "nothing to do; `python -m ganflow verify` checks every byte" in said
     metrics = json.loads((clone.folder / "results/tiny/report/metrics.json").read_text())["rendered_digits"]
-    assert metrics.keys() == {"wgan_tight", "hinge", "one_layer"}
+    assert metrics.keys() == {"wgan_tight", "hinge", "wgan_values", "one_layer", "nearest"}
     assert all({"sliced_wasserstein", "colour"} <= scores.keys() for scores in metrics.values())
     schema = (clone.folder / "params.schema.json").read_text()
-    assert all(f'"{name}"' in schema for name in ("hinge", "one_layer", "colour", "mnist"))
+    assert all(f'"{name}"' in schema for name in NEW)
+    page = (clone.folder / "docs/methods.md").read_text()
+    assert all(f"| `{name}` |" in page for name in ("hinge", "value_penalty", "one_layer", "nearest_code"))
     checked = " ".join(written)
     clone.run(f"ruff check {checked} && ruff format --check {checked} && lint-imports")
+    contracts = " ".join(str(path.relative_to(TOP)) for path in (TOP / "tests/contracts").glob("test_every_*.py"))
+    chosen = " or ".join(NEW)
+    said = clone.run(
+        f"python -m pytest {contracts} -q -p no:cacheprovider -k '{chosen} or every_kind or made_from'"
+    ).stdout
+    assert int(re.search(r"(\d+) passed", said)[1]) > 60
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

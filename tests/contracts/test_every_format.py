@@ -9,8 +9,9 @@ from PIL import Image
 
 from ganflow import artifacts
 from ganflow.components import component_class, names
+from ganflow.data import SPLITS
 from ganflow.data.formats.cifar10 import Cifar10
-from ganflow.data.interfaces import SPLITS, Format, Sample
+from ganflow.data.interfaces import Format, Sample
 from ganflow.data.sources.rendered import Rendered
 from ganflow.data.sources.sampled import Sampled
 from ganflow.errors import UserError

@@ -66,7 +66,7 @@ def test_every_metric_keeps_the_contract(name, request):
     known = replace(real, values=None)  # what is left of the real samples when one scores
     kept = load(save(prepared))
     scores = metric.score(kept, known, fresh)
-    assert {score for score in scores if not score.endswith("_spread")} == set(metric.better)
+    assert {score for score in scores if not score.endswith("_std")} == set(metric.better)
     assert all(type(score) is float and math.isfinite(score) for score in scores.values())
     assert metric.score(metric.prepare(real), known, fresh) == scores
     assert all(torch.equal(kept[key], prepared[key]) for key in prepared), "scoring changed what was prepared"

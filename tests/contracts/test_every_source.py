@@ -8,7 +8,8 @@ import pytest
 
 from ganflow import artifacts
 from ganflow.components import component_class, names
-from ganflow.data.interfaces import SPLITS, Format, Source
+from ganflow.data import SPLITS
+from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
 
 SHAPES = {False: (32, 32, 3), True: (2,)}  # of samples, by whether they are points

@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge
 
 from ganflow.components import component_class, names
-from ganflow.reporting.findings import study_figure
+from ganflow.reporting.study_figures import study_figure
 from ganflow.studies.interfaces import Study
 
 

@@ -1,30 +1,29 @@
-"""Tables in docs that are generated from the code are up to date, and none is without its generator."""
+"""Tables in docs that are generated from the code are up to date, and none is without its page."""
 
 import re
 
 import pytest
 from repository import TOP
 
-from ganflow.stages import docs
+from ganflow.stages import component_tables, docs, invalidation
 
-PAGES = sorted(path for path in (TOP / docs.DOCS).glob("*.md") if "<!-- generated: " in path.read_text())
+PAGES = sorted(path for path in (TOP / docs.DOCS).glob("*.md") if docs.MARKED.search(path.read_text()))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_generated_tables_are_up_to_date(page, monkeypatch):
     monkeypatch.chdir(TOP)
-    assert docs.generated(page.read_text()) == page.read_text(), "run `python -m ganflow docs`"
+    assert docs.with_tables(page.read_text()) == page.read_text(), "run `python -m ganflow schema`"
 
 
 def test_every_table_stands_in_one_page():
-    assert sorted(re.findall(r"<!-- generated: (\w+) -->", "".join(page.read_text() for page in PAGES))) == sorted(
-        docs.TABLES
-    )
+    named = re.findall(r"<!-- ganflow schema: ([a-z.]+) -->", "".join(page.read_text() for page in PAGES))
+    assert sorted(named) == sorted([*docs.TABLES, *component_tables.TABLES])
 
 
 def test_every_module_is_in_the_table_of_invalidation(monkeypatch):
     monkeypatch.chdir(TOP)
-    named = {line.split("`")[1].replace("/", ".") for line in docs.invalidation().splitlines()[2:]}
+    named = {line.split("`")[1].replace("/", ".") for line in invalidation.table().splitlines()[2:]}
     files = [path.relative_to(TOP / "src/ganflow") for path in (TOP / "src/ganflow").rglob("*.py")]
     modules = [".".join(path.with_suffix("").parts) for path in files if path.name != "__init__.py"]
     covered = {module for module in modules if module in named or f"{module.rpartition('.')[0]}.*" in named}

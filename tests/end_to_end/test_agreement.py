@@ -14,7 +14,7 @@ from ganflow.artifacts import read_json
 from ganflow.data.reader import Shards
 from ganflow.evaluation import checks
 from ganflow.evaluation.extractors import inception
-from ganflow.evaluation.sets import chosen_samples
+from ganflow.evaluation.sample_sets import subset_indices
 from ganflow.stages.cli import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agreement")]  # one run for both tests
@@ -31,9 +31,9 @@ FEW = 1e-3  # theirs errs with fewer images than features: rounding in the null 
 KEYS = {
     "frechet_distance_inception": "frechet_inception_distance",
     "kernel_distance_inception": "kernel_inception_distance_mean",
-    "kernel_distance_inception_spread": "kernel_inception_distance_std",
+    "kernel_distance_inception_std": "kernel_inception_distance_std",
     "classifier_score_inception": "inception_score_mean",
-    "classifier_score_inception_spread": "inception_score_std",
+    "classifier_score_inception_std": "inception_score_std",
     "precision_inception": "precision",
     "recall_inception": "recall",
 }
@@ -64,7 +64,7 @@ def test_score_json_holds_what_torch_fidelity_computes_of_the_same_images(scored
     for split, most in (("train", 32), ("validation", 20)):
         shards = Shards(Path("data/shards/rendered_objects", split))
         Path(split).mkdir()
-        for place, pixels in enumerate(shards.samples(chosen_samples(shards.count, most))):
+        for place, pixels in enumerate(shards.samples(subset_indices(shards.count, most))):
             Image.fromarray(pixels).save(f"{split}/{place:06d}.png")
     how = {"input2": "train", "feature_extractor": "inception-v3-compat", "batch_size": 12, "cuda": False}
     how |= {"feature_extractor_weights_path": "local/weights.pth", "cache": False, "verbose": False}
@@ -93,7 +93,7 @@ def test_the_names_of_the_literature_need_its_weights(scored, monkeypatch, tmp_p
         assert main(stage) == 0
     rescored = read_json(Path("results/tiny/scores", *RUN, "score.json"))
     renamed = rescored["scores"]
-    assert {"fid", "kid", "kid_spread", "inception_score", "inception_score_spread"} <= renamed.keys()
+    assert {"fid", "kid", "kid_std", "inception_score", "inception_score_std"} <= renamed.keys()
     assert renamed["fid"] == found["scores"]["frechet_distance_inception"]
     assert np.isfinite(list(renamed.values())).all()
     known = rescored["literature"]["inception_score"]

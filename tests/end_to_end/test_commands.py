@@ -96,13 +96,13 @@ def test_cost_of_the_official_archives_is_said_before_anything_is_fetched(tmp_pa
 
 
 def test_samples_are_those_that_were_scored(finished, capfd):
-    from ganflow.evaluation.images import generated_images
+    from ganflow.evaluation.generated_samples import generate_samples
 
     out = finished / "made/samples.png"
     assert main(["sample", "rendered_objects/dcgan/1", "--seed", "1", "--images", "32", "--out", str(out)]) == 0
     assert "32 images of results/tiny/runs/rendered_objects/dcgan/1/generator_ema.safetensors" in capfd.readouterr().out
     module, about = load_generator(RUN.parent / "1/generator_ema.safetensors")
-    scored = generated_images(module, 32, about["latent"], 16, 1, "cpu").permute(0, 2, 3, 1).numpy()
+    scored = generate_samples(module, 32, about["latent"], 16, 1, "cpu").permute(0, 2, 3, 1).numpy()
     with Image.open(out) as picture:
         shown = np.asarray(picture)
     cells = shown.reshape(6, 16, 6, 16, 3).swapaxes(1, 2).reshape(36, 16, 16, 3)

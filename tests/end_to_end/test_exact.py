@@ -151,6 +151,13 @@ def test_a_failing_variant_leaves_itself_its_scores_and_the_report_undone(reprod
     )
     line = "  broken: {network: {dcgan: {width: 4}}, objective: broken, optimizer: adam}\n"
     clone.edit("params.yaml", "variants:\n", f"variants:\n{line}")
+    if command != SNAKEMAKE:  # it reads the list of runs when it starts, and stops where that has changed
+        refused = clone.run(command, check=False)
+        assert refused.returncode != 0 and ran(refused.stdout) == {"plan"}
+        sentence = (
+            "workflow/runs.yaml: the list of runs changed with params.yaml and is now written; run `dvc repro` again"
+        )
+        assert sentence in refused.stdout + refused.stderr
     assert clone.run(command, check=False).returncode != 0
     undone = {f"{stage}@{dataset}-broken-0" for stage in OF_A_RUN for dataset in DATASETS} | {"report"}
     stale = set(re.findall(r"^(\S+):$", clone.run("dvc status").stdout, re.MULTILINE))

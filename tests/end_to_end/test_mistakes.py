@@ -66,7 +66,7 @@ PARAMETERS = [
     ("adam: {lr: 2.0e-4}", "adam: {lr: 0.0}", r"optimizer\.adam\.lr = 0\.0: .*greater than 0"),
     ("adam: {lr: 2.0e-4}", "adam: {lr: 1e-4x}", r"optimizer\.adam\.lr = '1e-4x': .*valid number"),
     ("betas: [0.0, 0.9]", "betas: [0.0, 1.5]", r"adam\.betas\.1 = 1\.5: .*less than 1"),
-    ("metrics: [{sliced", "metrics: [sliced_wasserstein, {sliced", r"evaluation\.metrics\.1 = .*stands there twice"),
+    ("metrics: [{sliced", "metrics: [sliced_wasserstein, {sliced", r"evaluation\.metrics\.1 = .*is listed twice"),
     ("metrics: [{sliced_wasserstein", "metrics: [{fid", r"metrics\.0 = 'fid': there is no such component"),
     ("images: 32", "images: 1", r"evaluation\.images = 1: .*greater than or equal to 2"),
     (
@@ -124,7 +124,7 @@ DAMAGE = [
         "data/extractor/weights.pth",
         0.5,
         ["extract", OBJECTS],
-        r"weights\.pth: holds no weights that can be read safely",
+        r"weights\.pth: is not a state dict of tensors",
     ),
     (f"data/features/{OBJECTS}/train.safetensors", 0.5, ["reference", OBJECTS], r"train\.safetensors: damaged"),
     (f"data/features/{OBJECTS}/noisy.safetensors", None, ["reference", OBJECTS], r"noisy\.safetensors: not there"),

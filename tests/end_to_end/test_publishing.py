@@ -23,10 +23,10 @@ from tracking_checks import check_shown
 
 from ganflow.artifacts import write_json, write_manifest
 from ganflow.errors import UserError
-from ganflow.reporting.dataset_entry import FINGERPRINT, commit_tag
-from ganflow.reporting.models import NEEDS
+from ganflow.reporting.mlflow_dataset import FINGERPRINT, commit_tag
+from ganflow.reporting.mlflow_model import NEEDS
+from ganflow.reporting.mlflow_run import PARENT
 from ganflow.reporting.publishing import publish
-from ganflow.reporting.run_entry import PARENT
 from ganflow.reporting.runs import RunRecord, load_runs
 from ganflow.reporting.tracking_store import TrackingStore
 from ganflow.stages import publish as stage

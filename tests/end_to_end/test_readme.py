@@ -33,7 +33,7 @@ def test_every_command_of_the_readme(reproduced, tmp_path):
                 clone.run("cp params.yaml kept.yaml")
             clone.run(command.replace("--cores 8", "--cores 2").replace("results/quickstart", "results/tiny"))
             if command == "ganflow plan":
-                clone.run("cp kept.yaml params.yaml && dvc repro --quiet")
+                clone.run("cp kept.yaml params.yaml && ganflow runs && dvc repro --quiet")
     assert (clone.folder / "results/tiny/runs/rendered_objects/wgan_loose/0/manifest.json").exists()
 
 

@@ -15,14 +15,14 @@ from torch import nn
 from ganflow import config
 from ganflow.artifacts import digest_file, read_json
 from ganflow.config import Evaluation
-from ganflow.evaluation.checks import compared, flags, known_of
+from ganflow.evaluation.checks import compare_with_literature, flags, literature_scores
 from ganflow.evaluation.curve import best_of, snapshots
 from ganflow.evaluation.degradations import blurred, degraded, fewer_classes, noisy
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.extractors import inception
-from ganflow.evaluation.images import generated_images, scored_images
+from ganflow.evaluation.generated_samples import evaluation_samples, generate_samples
 from ganflow.evaluation.interfaces import Identity, Metric, Samples, score_names
-from ganflow.evaluation.nearest_neighbours import neighbours, picture, real_distance
+from ganflow.evaluation.nearest_neighbours import nearest_neighbours, neighbour_grid, real_distance
 from ganflow.params_file import checked
 from ganflow.stages.cli import main
 from ganflow.training.weights import load_generator
@@ -72,7 +72,7 @@ def test_a_frechet_distance_is_that_of_the_images_it_names(finished):
     """From images and weights alone, by SciPy's matrix square root."""
     evaluation = config.load().evaluation
     extraction = extraction_of(evaluation, Path("data/extractor"), "cpu")
-    images = scored_images(evaluation, *load_generator(TRAINED / "generator.safetensors"), "cpu")
+    images = evaluation_samples(evaluation, *load_generator(TRAINED / "generator.safetensors"), "cpu")
     features = extraction.of(images).features
     assert torch.equal(features, load_file(GENERATED / "final.safetensors")["features"])
     real = load_file("data/features/rendered_objects/train.safetensors")["features"]
@@ -146,10 +146,10 @@ def test_batch_statistics_are_another_protocol_and_are_not_learned(finished):
 
     module = nn.Sequential(nn.Linear(3, 12), nn.Unflatten(1, (3, 2, 2)), nn.BatchNorm2d(3), nn.Tanh())
     kept = {name: value.clone() for name, value in module.state_dict().items()}
-    running, batch = (generated_images(module, 8, 3, 8, 0, "cpu", batch_norm=how) for how in ("running", "batch"))
+    running, batch = (generate_samples(module, 8, 3, 8, 0, "cpu", batch_norm=how) for how in ("running", "batch"))
     assert not torch.equal(running, batch)
     assert all(torch.equal(value, kept[name]) for name, value in module.state_dict().items())
-    assert torch.equal(running, generated_images(module, 8, 3, 8, 0, "cpu"))
+    assert torch.equal(running, generate_samples(module, 8, 3, 8, 0, "cpu"))
     pixels = batch.double() / 127.5 - 1
     assert pixels.atanh().mean((0, 2, 3)) == pytest.approx([0, 0, 0], abs=0.05)  # normalised by its own batch
 
@@ -186,10 +186,10 @@ def test_flags_name_the_score_that_does_not_see_a_degradation():
 
 @pytest.mark.parametrize(("value", "agrees"), [(11.24, True), (11.2, True), (9.67, False), (12.0, False)])
 def test_the_training_set_of_cifar10_has_the_inception_score_of_the_literature(value, agrees):
-    known = known_of("cifar10", 50_000)
+    known = literature_scores("cifar10", 50_000)
     assert known.keys() == {"inception_score"}
-    assert compared(known["inception_score"], value)["agrees"] == agrees
-    assert known_of("cifar10", 10_000) == known_of("lsun_bedroom", 50_000) == {}
+    assert compare_with_literature(known["inception_score"], value)["agrees"] == agrees
+    assert literature_scores("cifar10", 10_000) == literature_scores("lsun_bedroom", 50_000) == {}
 
 
 def test_degradations_are_what_they_say():
@@ -218,7 +218,7 @@ def test_copies_have_their_originals_as_neighbours():
     real = torch.randn(1500, 8, generator=draw)
     made = torch.randn(40, 8, generator=draw)
     made[[3, 17, 30]] = real[[700, 5, 1499]]
-    found = neighbours(made, real, real_distance(real))
+    found = nearest_neighbours(made, real, real_distance(real))
     assert found.samples[:6].tolist() == [0, 1, 2, 3, 4, 5] and {17, 30} <= set(found.samples[6:8].tolist())
     for sample, original in ((3, 700), (17, 5), (30, 1499)):
         place = found.samples.tolist().index(sample)
@@ -226,7 +226,7 @@ def test_copies_have_their_originals_as_neighbours():
     naive = (real[:, None] - real[None]).square().sum(-1).fill_diagonal_(torch.inf).min(1).values.sqrt().median()
     assert found.real_distance == pytest.approx(float(naive), rel=1e-4)
     pixels = torch.arange(12 * 4, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 2, 2)
-    shown = np.asarray(picture(pixels[:12], pixels.reshape(12, 4, 3, 2, 2)[:, 1:]))
+    shown = np.asarray(neighbour_grid(pixels[:12], pixels.reshape(12, 4, 3, 2, 2)[:, 1:]))
     assert shown.shape == (8, 24, 3) and shown[0, 22, 0] == 11 and shown[2, 22, 0] == 4 * 11 + 1
 
 

@@ -13,10 +13,10 @@ from tracking import free_port
 
 from ganflow.config import load
 from ganflow.reporting import watch
-from ganflow.reporting.run_entry import PARENT, Unfinished
+from ganflow.reporting.mlflow_run import PARENT, UnfinishedRun
 from ganflow.reporting.runs import load_runs
 from ganflow.reporting.tracking_store import TrackingStore
-from ganflow.reporting.watch import checkpointed
+from ganflow.reporting.watch import read_checkpoint
 
 PARAMS = """
 experiment: live
@@ -110,7 +110,7 @@ def test_a_training_is_shown_while_it_goes_on_and_is_the_same_run_in_the_end(tmp
 
 def test_a_server_that_is_down_ends_no_follower(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(watch, "SECONDS", 0.1)
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.1)
     Path("params.yaml").write_text(PARAMS)
     looks = iter(range(5))
 
@@ -130,7 +130,7 @@ def test_an_interrupted_first_look_leaves_nothing_running(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS)
     about = {"fingerprint": "f", "parameters": {}, "versions": {}, "inputs": {"data/shards/rendered_objects": "1" * 64}}
-    run = Unfinished("rendered_objects", "dcgan", 0, about, {}, [(0, tmp_path / "grid.png")])
+    run = UnfinishedRun("rendered_objects", "dcgan", 0, about, {}, [(0, tmp_path / "grid.png")])
 
     Image.new("RGB", (8, 8)).save("grid.png")
 
@@ -148,7 +148,7 @@ def test_a_grid_that_was_cut_off_is_written_again_under_its_own_name(tmp_path, m
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS)
     about = {"fingerprint": "f", "parameters": {}, "versions": {}, "inputs": {"data/shards/rendered_objects": "1" * 64}}
-    run = Unfinished("rendered_objects", "dcgan", 0, about, {}, [(0, Path("grid.png")), (400, Path("grid.png"))])
+    run = UnfinishedRun("rendered_objects", "dcgan", 0, about, {}, [(0, Path("grid.png")), (400, Path("grid.png"))])
     Image.new("RGB", (8, 8), "red").save("grid.png")
     store = TrackingStore(Path("mlflow.db"))
     looks = iter(range(2))
@@ -168,7 +168,7 @@ def test_a_grid_that_was_cut_off_is_written_again_under_its_own_name(tmp_path, m
             watch.watch(load(), look, store)
         return images()
 
-    monkeypatch.setattr(watch, "SECONDS", 0.0)
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.0)
     before = followed()
     copy, picture = sorted(map(Path, before), key=lambda path: path.suffix, reverse=True)
     copy.unlink()
@@ -183,4 +183,4 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path):
         (tmp_path / f"{number:09d}-abc.safetensors").write_bytes(content)
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples/000000000.png").touch()
-    assert checkpointed(tmp_path) == ({}, [(0, tmp_path / "samples/000000000.png")])
+    assert read_checkpoint(tmp_path) == ({}, [(0, tmp_path / "samples/000000000.png")])

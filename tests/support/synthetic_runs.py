@@ -126,7 +126,7 @@ def charts_of(variant: str, columns: list[str]) -> list[dict]:
 
 def score_of(random: np.random.Generator, dataset: str, variant: str, seed: int) -> dict:
     def drawn() -> dict[str, float]:
-        return {name: float(random.random()) for name in BETTER} | {f"{FRECHET}_spread": 0.25}
+        return {name: float(random.random()) for name in BETTER} | {f"{FRECHET}_std": 0.25}
 
     degraded = {name: value / 2 if BETTER[name] == "higher" else 9 * value for name, value in REAL.items()}
     return {

@@ -27,7 +27,7 @@ def make_trained(results: Path, seeds: tuple[int, ...] = (1,)) -> tuple[Experime
         trained = digest_file(run.folder / MANIFEST)
         folder = f"{results.name}/synthetic/runs/{run.dataset}/{run.variant}/{run.seed}"
         scores = results.joinpath("synthetic", "scores", run.dataset, run.variant, str(run.seed))
-        write_manifest(scores, {"stage": "evaluate", "fingerprint": run.scored, "inputs": {folder: trained}})
+        write_manifest(scores, {"stage": "evaluate", "fingerprint": run.score_fingerprint, "inputs": {folder: trained}})
     write_json(Path("params.yaml"), experiment.model_dump(mode="json"))
     return experiment, runs
 

@@ -2,8 +2,8 @@
 
 from synthetic_runs import BETTER, DATASETS, EXTRACTOR, FLAG, FRECHET, VARIANTS
 
-from ganflow.reporting.dataset_entry import FINGERPRINT
-from ganflow.reporting.run_entry import PARENT, PUBLISHED
+from ganflow.reporting.mlflow_dataset import FINGERPRINT
+from ganflow.reporting.mlflow_run import PARENT, PUBLISHED
 from ganflow.reporting.runs import RunRecord
 
 
@@ -33,7 +33,7 @@ def check_run(client, there, run: RunRecord) -> None:
     identity, tags = there.info.run_id, there.data.tags
     assert (there.info.status, there.info.run_name) == ("FINISHED", f"{run.variant} {run.seed} {run.dataset}")
     assert there.info.end_time >= there.info.start_time
-    assert tags[PUBLISHED] == run.scored and tags["version.torch"] == "2.14.1"
+    assert tags[PUBLISHED] == run.score_fingerprint and tags["version.torch"] == "2.14.1"
     assert (tags["dataset"], tags["variant"], tags["seed"]) == (run.dataset, run.variant, str(run.seed))
     assert tags["digest.data/shards"] == "1" * 64
     assert there.data.params["training.iterations"] == "6"
@@ -41,7 +41,7 @@ def check_run(client, there, run: RunRecord) -> None:
     assert there.data.params["method.settings.critic_steps.steps"] == "2"
     assert there.data.params["objective.name"] == "wasserstein"
     best = run.score["best"]
-    for score in [*BETTER, f"{FRECHET}_spread"]:
+    for score in [*BETTER, f"{FRECHET}_std"]:
         assert there.data.metrics[score] == run.score["scores"][score]
         assert there.data.metrics[f"best/{score}"] == best["scores"][score]
     assert there.data.metrics["best/iteration"] == best["iteration"]

@@ -23,7 +23,7 @@ def test_transport_against_brute_force_and_closed_form():
     assert found.sum() == pytest.approx(1) and found.sum(0) == pytest.approx(1 / 60)
     line, longer = draw.normal(size=(50, 1)), draw.normal(2, 1, (80, 1))
     assert transport_plan(line, longer)[1] == pytest.approx(wasserstein_distance(line[:, 0], longer[:, 0]), rel=1e-9)
-    metric = ExactEM(most=50)
+    metric = ExactEM(max_points=50)
     left, right = (Samples(torch.from_numpy(points)) for points in (one, other))
     score = metric.score(metric.prepare(left), left, right)["exact_em"]
     assert score == pytest.approx(ot.emd2([], [], cdist(one[:50], other[:50])), rel=1e-9)

@@ -16,7 +16,7 @@ def outputs(stage):
 
 
 for stage in STAGES.values():
-    axes = [f"{{wildcards.{axis}}}" for axis in stage.axes]
+    axes = [f"{{{axis}}}" for axis in stage.axes]
 
     rule:
         name:
@@ -26,11 +26,13 @@ for stage in STAGES.values():
         output:
             outputs(stage),
         log:
-            f"logs/{stage.name}/{stage.key(*(f'{{{axis}}}' for axis in stage.axes))}.log",
+            f"logs/{stage.name}/{stage.key(*axes)}.log",
         conda:
             "../../envs/ganflow.yaml"
+        params:
+            stage=stage.address(*axes),
         threads: THREADS if stage.threads else 1
         resources:
             gpu=GPUS if stage.gpu else 0,
         shell:
-            f"dvc --wait-for-lock repro --quiet --single-item {stage.address(*axes)}"
+            "dvc --wait-for-lock repro --quiet --single-item {params.stage}"

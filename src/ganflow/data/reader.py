@@ -51,7 +51,14 @@ class RawShard:
 class WebpShard:
     """A shard of WebP images, decoded on each access by `parallel_map`, a map over one or several threads."""
 
-    def __init__(self, path: Path, mapped: mmap.mmap, layout: Layout, starts: np.ndarray, parallel_map: Callable):
+    def __init__(
+        self,
+        path: Path,
+        mapped: mmap.mmap,
+        layout: Layout,
+        starts: np.ndarray,
+        parallel_map: Callable[..., Iterator[np.ndarray]],
+    ):
         self.path, self.mapped, self.layout, self.parallel_map = path, mapped, layout, parallel_map
         self.starts, self.ends = starts, np.append(starts[1:], len(mapped))
         self.samples(np.zeros(1, np.int64))  # fails early if the shard does not match index.json

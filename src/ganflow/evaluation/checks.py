@@ -1,5 +1,7 @@
-"""Scores that check themselves: of real held-out samples, of known degradations of them, and of sets whose score the
-literature knows. What a check found wrong is a flag, one sentence, and goes wherever the scores go."""
+"""Checks of metrics: on real held-out samples, on degradations of them, and on real sets with a published score.
+
+A failed check is a flag, one sentence, which is stored and shown with the scores.
+"""
 
 from dataclasses import dataclass
 
@@ -9,44 +11,48 @@ HELD_OUT = "held_out"
 
 
 @dataclass(frozen=True)
-class Known:
-    """A score that the literature gives of a whole set of real images."""
+class LiteratureScore:
+    """A published score of a whole set of real images."""
 
     dataset: str  # format
     images: int
     score: str
     value: float
-    within: float
+    tolerance: float
     source: str
 
 
-KNOWN = (Known("cifar10", 50_000, "inception_score", 11.24, 0.1, "11.24 +- 0.12, Salimans et al., arXiv 1606.03498"),)
+LITERATURE = (
+    LiteratureScore(
+        "cifar10", 50_000, "inception_score", 11.24, 0.1, "11.24 +- 0.12, Salimans et al., arXiv 1606.03498"
+    ),
+)
 
 
 def flags(metric: Metric, names: dict[str, str], checks: dict[str, dict[str, float]]) -> list[str]:
-    """What a metric's scores, by the names they carry, do not see of the degradations that they should see.
+    """Sentences for the degradations that should worsen a metric's scores and don't.
 
-    `checks` is {held_out or a degradation: {score: value}}.
+    `names`: {metric's name of a score: full name}; `checks`: {held_out or degradation: {full name: value}}.
     """
     found = []
-    for score, sense in metric.better.items():
+    for score, direction in metric.better.items():
         name, real = names[score], checks[HELD_OUT][names[score]]
         for degradation in metric.sensitive_to.get(score, ("blurred", "noisy")):
             if degradation not in checks:
                 continue
             value = checks[degradation][name]
-            if value <= real if sense == "lower" else value >= real:
-                said = degradation.replace("_", " ")
-                found.append(f"{name}: {said} held-out samples score {value:.4g}, no worse than real ones, {real:.4g}")
+            if value <= real if direction == "lower" else value >= real:
+                words = degradation.replace("_", " ")
+                found.append(f"{name}: {words} held-out samples score {value:.4g}, no worse than real ones, {real:.4g}")
     return found
 
 
-def known_of(dataset: str, images: int) -> dict[str, Known]:
-    """{score: what the literature has of so many training images of a format}."""
-    return {known.score: known for known in KNOWN if (known.dataset, known.images) == (dataset, images)}
+def literature_scores(dataset: str, images: int) -> dict[str, LiteratureScore]:
+    """{score: published value} for this number of training images of a format."""
+    return {known.score: known for known in LITERATURE if (known.dataset, known.images) == (dataset, images)}
 
 
-def compared(known: Known, found: float) -> dict[str, float | str | bool]:
-    """A score beside the one of the literature."""
-    agrees = abs(found - known.value) <= known.within
+def compare_with_literature(known: LiteratureScore, found: float) -> dict[str, float | str | bool]:
+    """Our score with the published one, and whether they agree."""
+    agrees = abs(found - known.value) <= known.tolerance
     return {"found": found, "expected": known.value, "source": known.source, "agrees": agrees}

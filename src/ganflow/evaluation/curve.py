@@ -1,5 +1,5 @@
-"""A cheap score of every snapshot of a training: where it was at its best. Its latent vectors are a stream of their
-own, so that asking for it changes no other number."""
+"""Scores over training: a cheap score of every snapshot, which selects the best one. It has a random stream of its own,
+so that enabling it changes no other number."""
 
 import csv
 import io
@@ -9,15 +9,15 @@ from ganflow.artifacts import write_file
 from ganflow.config import Curve, Evaluation
 from ganflow.errors import UserError
 from ganflow.evaluation.extraction import Extraction
-from ganflow.evaluation.images import scored_images
+from ganflow.evaluation.generated_samples import evaluation_samples
 from ganflow.evaluation.interfaces import Direction, Samples, curve_metric, score_names
 from ganflow.training.weights import load_generator
 
-Row = tuple[int, dict[str, float]]  # iteration, scores
+ScoreRow = tuple[int, dict[str, float]]  # iteration, scores
 
 
 class SnapshotScorer:
-    """The scores of generators against one set of real samples."""
+    """Scores generators by the curve's metric against one set of real samples."""
 
     def __init__(self, evaluation: Evaluation, curve: Curve, real: Samples, extraction: Extraction | None, device: str):
         self.evaluation, self.curve, self.real, self.device = evaluation, curve, real, device
@@ -26,33 +26,33 @@ class SnapshotScorer:
         self.names = score_names(self.metric, extraction.identity if extraction else None)
         self.prepared = self.metric.prepare(real)
 
-    def row(self, file: Path) -> Row:
-        """What the images of the generator in a weights file score."""
+    def score(self, file: Path) -> ScoreRow:
+        """Iteration and scores of the generator in a weights file."""
         module, about = load_generator(file, self.device)
-        values = scored_images(self.evaluation, module, about, self.device, self.curve)
+        values = evaluation_samples(self.evaluation, module, about, self.device, self.curve)
         samples = self.extraction.of(values) if self.extraction else Samples(values)
         found = self.metric.score(self.prepared, self.real, samples)
         return about["iteration"], {name: found[score] for score, name in self.names.items()}
 
 
-def best_of(curve: Curve, rows: list[Row]) -> int:
-    """The iteration with the best first score; of equal ones the earliest."""
-    sign = 1 if chooses(curve) == "lower" else -1
+def best_of(curve: Curve, rows: list[ScoreRow]) -> int:
+    """The iteration with the best first score, the earliest of equal ones."""
+    sign = 1 if curve_direction(curve) == "lower" else -1
     return min(rows, key=lambda row: sign * next(iter(row[1].values())))[0]
 
 
-def chooses(curve: Curve) -> Direction:
-    """Whether the best iteration is one with a lower or a higher score."""
+def curve_direction(curve: Curve) -> Direction:
+    """Whether a lower or a higher first score is better."""
     return next(iter(curve_metric(curve).better.values()))
 
 
 def needs_values(curve: Curve) -> bool:
-    """Whether the curve's metric looks at images or points themselves."""
+    """Whether the curve's metric compares images or points instead of features."""
     return curve_metric(curve).compares != "features"
 
 
-def write_curve(path: Path, rows: list[Row]) -> None:
-    """Writes one line a row below the names of the scores."""
+def write_curve(path: Path, rows: list[ScoreRow]) -> None:
+    """Writes a CSV file with the columns `iteration` and one per score."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["iteration", *rows[0][1]])
@@ -60,8 +60,8 @@ def write_curve(path: Path, rows: list[Row]) -> None:
     write_file(path, text.getvalue())
 
 
-def read_curve(path: Path) -> list[Row]:
-    """What `write_curve` wrote; raises UserError if it is absent or damaged."""
+def read_curve(path: Path) -> list[ScoreRow]:
+    """Reads what `write_curve` wrote; raises UserError if it is missing or damaged."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
@@ -76,13 +76,12 @@ def read_curve(path: Path) -> list[Row]:
 
 
 def scored_weights(evaluation: Evaluation, run: Path) -> Path:
-    """The file in the folder of a run that holds the weights to score: averaged ones if they are asked for and there
-    are any."""
+    """The weights file of a run to score: the averaged weights if params.yaml selects them and there are any."""
     averaged = run / "generator_ema.safetensors"
     return averaged if evaluation.weights == "ema" and averaged.exists() else run / "generator.safetensors"
 
 
 def snapshots(run: Path, weights: str) -> dict[int, Path]:
-    """{iteration: file} of the snapshots in the folder of a run, finished or not, of `generator` or `generator_ema`."""
+    """{iteration: file} of the snapshots of `generator` or `generator_ema` in the folder of a run, finished or not."""
     files = sorted((run / "snapshots").glob(f"*-{weights}.safetensors"))
     return {int(file.name.partition("-")[0]): file for file in files}

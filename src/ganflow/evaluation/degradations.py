@@ -1,4 +1,4 @@
-"""Known degradations of real held-out samples: what a score makes of them is its scale, beside its floor."""
+"""Degradations of real held-out samples: their scores give the scale on which to read a metric."""
 
 import numpy as np
 import torch
@@ -7,18 +7,18 @@ from torch import Tensor
 from ganflow.evaluation.interfaces import Samples
 from ganflow.randomness import generator
 
-BLUR = 1 / 32  # of the side: the standard deviation of the Gaussian
-NOISE = 16.0  # levels of 0..255: the standard deviation
-POINT_NOISE = 0.25  # of each coordinate's own deviation
+BLUR = 1 / 32  # standard deviation of the Gaussian filter, as a share of the side
+NOISE = 16.0  # standard deviation, in levels of 0..255
+POINT_NOISE = 0.25  # standard deviation, as a share of each coordinate's own
 
 
 def degraded(values: Tensor) -> dict[str, Tensor]:
-    """{degradation: images, uint8 (n, 3, H, W)}: `blurred` and `noisy`; of points, float32 (n, d), `noisy` alone."""
+    """{degradation: images, uint8 (n, 3, H, W)}: `blurred` and `noisy`; for points, float32 (n, d), only `noisy`."""
     return {"blurred": blurred(values), "noisy": noisy(values)} if values.dim() == 4 else {"noisy": noisy(values)}
 
 
 def blurred(images: Tensor) -> Tensor:
-    """Images, uint8 (n, 3, H, W), after a Gaussian filter of a deviation of BLUR of their side, mirrored at edges."""
+    """Images, uint8 (n, 3, H, W), after a Gaussian filter with reflected edges."""
     from scipy.ndimage import gaussian_filter
 
     sigma = BLUR * images.shape[-1]
@@ -27,7 +27,7 @@ def blurred(images: Tensor) -> Tensor:
 
 
 def noisy(values: Tensor) -> Tensor:
-    """Images with Gaussian noise of NOISE levels; points with noise of POINT_NOISE of their deviation."""
+    """Images or points with Gaussian noise."""
     noise = torch.from_numpy(generator(0, "degradation/noise").standard_normal(values.shape, dtype=np.float32))
     if values.dim() == 4:
         return (values + NOISE * noise).round().clamp(0, 255).byte()
@@ -35,7 +35,7 @@ def noisy(values: Tensor) -> Tensor:
 
 
 def fewer_classes(samples: Samples) -> Samples | None:
-    """The samples of the first half of the classes; None if they have no labels, or one class alone."""
+    """The samples of the first half of the classes; None without labels or with one class."""
     if "labels" not in samples.known:
         return None
     classes = samples.labels.unique()

@@ -1,5 +1,5 @@
-"""Features of images by a fixed network, in batches of one size, so that no number depends on how many images there
-are or where an image stands among them; and what makes such a network fast without another result."""
+"""Feature extraction by a fixed network, in batches of one size, so that an image's features depend on no other image;
+with what extractors need to load weights and run fast."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -31,13 +31,13 @@ class Extraction:
     network: nn.Module
 
     def of(self, images: Tensor, what: str | None = None) -> Samples:
-        """Features and logits of images, uint8 (n, 3, H, W); shows its progress if told `what` they are."""
+        """Features and logits of images, uint8 (n, 3, H, W); shows progress if `what` names them."""
         features, logits = extract(self.network, images, what)
         return Samples(features=features, logits=logits)
 
 
 def extraction_of(evaluation: Evaluation, folder: Path, device: str) -> Extraction | None:
-    """The extractor that params.yaml names, with the weights in `folder`; None if it names none."""
+    """The extractor of params.yaml with the weights in `folder`; None if there is none."""
     if evaluation.extractor is None:
         return None
     identity = _identity(evaluation.extractor, folder)
@@ -45,9 +45,9 @@ def extraction_of(evaluation: Evaluation, folder: Path, device: str) -> Extracti
 
 
 def identity_of(evaluation: Evaluation, folder: Path) -> Identity | None:
-    """Which extractor it is that params.yaml names, with the weights in `folder`; None if it names none.
+    """The identity of the extractor of params.yaml with the weights in `folder`; None if there is none.
 
-    Raises UserError if the weights are not there.
+    Raises UserError if the weights are missing.
     """
     return None if evaluation.extractor is None else _identity(evaluation.extractor, folder)
 
@@ -79,36 +79,37 @@ def extract(network: nn.Module, images: Tensor, what: str | None = None) -> tupl
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file of weights in PyTorch's format, read without unpickling anything else; raises UserError
-    if it holds anything else."""
+    """Loads a PyTorch file that holds only tensors, without executing pickled code; raises UserError otherwise."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # zip, pickle and runtime errors of many kinds
         state = None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"{path}: holds no weights that can be read safely; take the file that the extractor names")
+        raise UserError(f"{path}: is not a state dict of tensors; use the file that the extractor names")
     return state
 
 
-def built(build: Callable[[dict[str, Tensor]], nn.Module], weights: Path) -> nn.Module:
-    """The network that `build` makes of the tensors in a file; raises UserError if they are another network's."""
+def load_network(build: Callable[[dict[str, Tensor]], nn.Module], weights: Path) -> nn.Module:
+    """The network that `build` makes from a state dict; raises UserError if the keys or shapes don't match."""
     state = read_weights(weights)
     try:
         return build(state).eval().requires_grad_(False)
     except RuntimeError:  # from load_state_dict
-        raise UserError(f"{weights}: holds another network's weights; take the file that the extractor names") from None
+        raise UserError(
+            f"{weights}: holds the weights of another network; use the file that the extractor names"
+        ) from None
 
 
-def frozen(network: N) -> N:
-    """The network for evaluation alone: each batch norm folded, in float64, into the convolution that it follows.
+def fuse_batch_norms(network: N) -> N:
+    """The network for inference, with each batch norm folded, in float64, into the convolution before it.
 
-    That is the one registered right before it in the same module; a test must compare, for no module says it.
+    That is the one registered directly before it in the same module; modules don't declare this, so tests must compare.
     """
     network.eval().requires_grad_(False).double()
     for module in list(network.modules()):
         children = list(module.named_children())
-        for (name, layer), (following, norm) in zip(children, children[1:], strict=False):
+        for (name, layer), (norm_name, norm) in zip(children, children[1:], strict=False):
             if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, name, fuse_conv_bn_eval(layer, norm))
-                setattr(module, following, nn.Identity())
+                setattr(module, norm_name, nn.Identity())
     return network.float().to(memory_format=torch.channels_last)

@@ -1,5 +1,5 @@
-"""What a metric and an extractor are: scores of one set of samples against a real one, and a fixed network from images
-to the features that some of them compare."""
+"""Interfaces of evaluation: metrics, which score a set of samples against a real set, and extractors, fixed networks
+that compute the features which some metrics compare."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ Worse = Literal["noise", "outliers", "uniform", "fewer_classes", "blend", "repea
 
 
 class Samples:
-    """A set of n samples, real or generated, with what is known of each: `known` has it by name.
+    """A set of n real or generated samples; `known` holds the available fields.
 
-    `values` are images, uint8 (n, 3, H, W), or points, float32 (n, d); `labels` int64 (n,); `features` (n, f) and
-    `logits` (n, k) are an extractor's, float32. To read what is not known raises LookupError.
+    `values`: images, uint8 (n, 3, H, W), or points, float32 (n, d); `labels`: int64 (n,); `features` (n, f) and
+    `logits` (n, k): an extractor's, float32. Reading a field that is not available raises LookupError.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Samples:
         return len(next(iter(self.known.values())))
 
     def __or__(self, other: "Samples") -> "Samples":
-        """The same samples with what `other` knows of them too."""
+        """The same samples with the fields of `other` in addition."""
         return Samples(**(self.known | other.known))
 
     @property
@@ -57,7 +57,7 @@ class Samples:
         return self._part("logits")
 
     def take(self, which: Tensor | slice) -> "Samples":
-        """Some of the samples, by their indices or a mask."""
+        """A subset, by indices or a mask."""
         return Samples(**{name: part[which] for name, part in self.known.items()})
 
     def _part(self, name: str) -> Tensor:
@@ -70,7 +70,7 @@ class Samples:
 
 
 class Metric(Component):
-    """One or several scores of a set of samples, each against the same real ones."""
+    """Computes one or several scores of a set of samples against a real set."""
 
     folder: ClassVar = "evaluation.metrics"
     compares: ClassVar[Literal["images", "points", "features"]]  # features come with logits
@@ -81,56 +81,53 @@ class Metric(Component):
     worsened_by: ClassVar[dict[str, tuple[Worse, ...]]]  # {score: what its contract's test makes samples worse by}
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
-        """What the score needs of the real samples besides their features, logits and labels; computed once and kept.
-
-        Images and points are given here alone.
-        """
+        """Statistics of the real samples, computed once and stored; only here `real` holds images or points."""
         return {}
 
     @abstractmethod
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
-        """The scores, under the names of `better`; `<score>_spread` is the deviation of one over parts of the set."""
+        """{score: value} for the names of `better`; `<score>_std`: standard deviation over parts of the set."""
 
 
 class Extractor(Component):
-    """A network with fixed weights, which come as a file of a known sha256."""
+    """A network with fixed weights, from a file with a known sha256."""
 
     folder: ClassVar = "evaluation.extractors"
-    literature: ClassVar[str | None] = None  # sha256 of the weights with which scores have the literature's names
-    fetched: ClassVar[bool]  # whether the weights come over the network
+    literature: ClassVar[str | None] = None  # sha256 of the weights that FID, KID and IS are defined by
+    fetched: ClassVar[bool]  # whether the weights are downloaded
     bytes: ClassVar[int]  # of the weights
 
     @property
     @abstractmethod
     def resize(self) -> str:
-        """How images come to the size that the network takes, in words, for protocols."""
+        """How images are resized for the network, in words, for the protocol."""
 
     @abstractmethod
     def provide(self, target: Path) -> None:
-        """Puts the weights at `target` as they were published; raises UserError if they can't be had unaltered."""
+        """Puts the published weights at `target`, verified; raises UserError if they are not available."""
 
     @abstractmethod
     def network(self, weights: Path) -> nn.Module:
-        """A module in evaluation mode from images, uint8 (n, 3, H, W), to features, (n, f), and logits, (n, k)."""
+        """A module in evaluation mode that maps images, uint8 (n, 3, H, W), to features (n, f) and logits (n, k)."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose features are compared: the extractor, its weights' sha256 and its resize in words, for protocols."""
+    """An extractor for the protocol: its name, its weights' sha256 and its resize in words."""
 
     name: str
     sha256: str
     resize: str
-    literature: bool  # whether scores by it have the names of the literature
+    literature: bool  # whether its scores are FID, KID and IS
 
 
 def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:
-    """{name: metric} as params.yaml asks for them; raises UserError for an unknown or repeated one."""
+    """{name: metric} of params.yaml; raises UserError for an unknown or repeated one."""
     found: dict[str, Metric] = {}
     for index, choice in enumerate(evaluation.metrics):
         where = f"evaluation.metrics.{index}"
         if choice.name in found:
-            raise UserError(f"params.yaml: {where} = {choice.name!r}: stands there twice; keep one")
+            raise UserError(f"params.yaml: {where} = {choice.name!r}: is listed twice; remove one")
         found[choice.name] = component(Metric, choice, where)
     return found
 
@@ -141,21 +138,21 @@ def curve_metric(curve: Curve) -> Metric:
 
 
 def extractor_of(choice: Choice) -> Extractor:
-    """The extractor that params.yaml names."""
+    """The extractor of params.yaml."""
     return component(Extractor, choice, "evaluation.extractor")
 
 
 def score_names(metric: Metric, identity: Identity | None) -> dict[str, str]:
-    """{a metric's name of a score: the name that the score carries}; by features, it says whose they are.
+    """{a metric's name of a score: its full name}, which for features ends with the extractor's name.
 
-    The names FID, KID and Inception Score belong to one set of weights alone. Raises UserError if there is no extractor
-    and the metric needs one.
+    Only the literature's Inception weights give FID, KID and Inception Score. Raises UserError if the metric needs an
+    extractor and there is none.
     """
     if metric.compares != "features":
         return {score: score for score in metric.better}
     if identity is None:
         raise UserError(
-            f"params.yaml: evaluation.extractor: is absent, and {', '.join(metric.better)} needs one; name it"
+            f"params.yaml: evaluation.extractor: is missing, and {', '.join(metric.better)} needs one; set it"
         )
     known = metric.literature_name if identity.literature else {}
     return {score: known.get(score, f"{score}_{identity.name}") for score in metric.better}

@@ -3,9 +3,10 @@
 import difflib
 
 from ganflow.components import named_class
-from ganflow.config import Experiment, checked
+from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.methods.interfaces import SAMPLES, Method, Task
+from ganflow.params_file import checked
 
 ROLES = (SAMPLES,)  # that datasets have
 

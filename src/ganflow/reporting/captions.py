@@ -1,4 +1,4 @@
-"""What every figure of the report shows, in words: the page, Snakemake's report and `dvc plots` say the same."""
+"""Captions of the report's figures, shared by the page, Snakemake's report and `dvc plots`."""
 
 CAPTIONS = {
     "surfaces": (

@@ -30,7 +30,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Plot:
-    """One pair of axes; `level` is a height with a meaning, drawn as a thin line."""
+    """One pair of axes; `level` is a reference value, shown as a thin line."""
 
     title: str
     label: str
@@ -39,14 +39,14 @@ class Plot:
 
 
 def charts(runs: list[RunRecord]) -> dict[str, list[Plot]]:
-    """{figure: plots} of one dataset: scores over training, and what the methods' journals hold; empty ones left
-    out."""
+    """{figure: plots} of one dataset: scores over training and the charts of the methods' journals; without empty
+    ones."""
     figures = {"scores": _score_plots(runs), "estimates": _plots(runs, "estimates"), "losses": _plots(runs, "losses")}
     return {figure: plots for figure, plots in figures.items() if plots}
 
 
 def _score_plots(runs: list[RunRecord]) -> list[Plot]:
-    """One plot for each score that all runs have a curve of."""
+    """One plot for each score that is in the curves of all runs."""
     curves = [run.curve or {} for run in runs]
     plots: list[Plot] = []
     for name in [name for name in curves[0] if name != "iteration" and all(name in curve for curve in curves)]:
@@ -92,7 +92,7 @@ def by_variant(runs: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
 
 
 def _series(seeds: list[dict[str, np.ndarray]], column: str, label: str, colour: int, dotted: bool = False) -> Series:
-    """A column of journals or curves, one a seed, which have their iterations in common."""
+    """Mean and deviation of a column over seeds with equal iterations."""
     values = np.stack([table[column] for table in seeds])
     deviation = values.std(axis=0, ddof=1) if len(seeds) > 1 else None
     return Series(label, colour, dotted, seeds[0]["iteration"], values.mean(axis=0), deviation)

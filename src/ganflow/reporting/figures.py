@@ -1,4 +1,4 @@
-"""Curves and sample strips as PNG bytes, equal for equal runs: no clock, no machine, no matplotlibrc."""
+"""Figures as PNG bytes, equal for equal runs: no clock, no machine, no matplotlibrc."""
 
 import io
 
@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ganflow.reporting.charts import Plot, Series, by_variant
 from ganflow.reporting.runs import RunRecord
-from ganflow.reporting.sample_grids import PROGRESSION, pictures
+from ganflow.reporting.sample_grids import PROGRESSION, frames
 
 COLOURS = (
     "#0072b2",
@@ -69,14 +69,14 @@ def plot_figure(plots: list[Plot]) -> bytes:
 
 @matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
 def progression_figure(runs: list[RunRecord]) -> bytes:
-    """One dataset's samples over training, one row a variant (its first seed), titled with the iteration; PNG."""
-    rows = [(variant, pictures(seeds[0], PROGRESSION)) for variant, seeds in by_variant(runs).items()]
-    columns = max(len(frames) for _, frames in rows)
+    """Samples of one dataset over training, one row per variant (first seed), titled with the iteration; PNG."""
+    rows = [(variant, frames(seeds[0], PROGRESSION)) for variant, seeds in by_variant(runs).items()]
+    columns = max(len(shown) for _, shown in rows)
     side = WIDTH / max(columns, 4)
     spacing = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03)
     figure = Figure(figsize=(side * columns, (side + 0.22) * len(rows)), layout=spacing)
-    for row, (variant, frames) in enumerate(rows):
-        for column, (iteration, pixels) in enumerate(frames):
+    for row, (variant, shown) in enumerate(rows):
+        for column, (iteration, pixels) in enumerate(shown):
             axes = figure.add_subplot(len(rows), columns, row * columns + column + 1)
             axes.imshow(pixels, interpolation="antialiased")
             axes.set_axis_off()

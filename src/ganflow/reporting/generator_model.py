@@ -1,5 +1,5 @@
-"""A generator as MLflow loads it back, from safetensors and without a pickle; copied with what it imports into each
-model, so that a model needs no clone."""
+"""MLflow's loader of a generator, from safetensors without pickle; copied with its imports into each model, so that a
+model works without the repository."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from ganflow.training.weights import load_generator
 
 
 class GeneratorModel:
-    """Images, or points, from latent vectors."""
+    """Maps latent vectors to images or points."""
 
     def __init__(self, path: str):
         self.module, self.about = load_generator(path)

@@ -1,7 +1,7 @@
-"""Figures of runs on points, PNG: what the critic makes of the plane or the line, and what its constraint makes of it.
+"""Figures of runs on points, PNG: level sets or values of the critic, and gradients and weights of its layers.
 
-Plotted from what a run leaves beside its sample figures (training/sample_figures.py); a row or column for each variant,
-of its first seed.
+Plotted from the tensors that a run stores with its sample figures (training/sample_figures.py); one row or column per
+variant, with its first seed.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from ganflow.errors import UserError
 from ganflow.reporting.charts import by_variant
 from ganflow.reporting.figures import COLOURS, INK, QUIET, STYLE, WIDTH, as_png
-from ganflow.reporting.runs import RunRecord, spoken
+from ganflow.reporting.runs import RunRecord, in_words
 
 REAL, FAKE = "#8a8a8a", "#d55e00"
 SNAPSHOTS = 5
@@ -26,7 +26,7 @@ SNAPSHOTS = 5
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a run on points was at an iteration."""
+    """The stored tensors of a run on points at an iteration."""
 
     iteration: int
     tensors: dict[str, np.ndarray]
@@ -54,7 +54,7 @@ def _tensors(path: Path) -> dict[str, np.ndarray]:
     try:
         return load_file(path)
     except (OSError, SafetensorError):
-        raise UserError(f"{path}: not there, or damaged; delete its run's folder and run `dvc repro`") from None
+        raise UserError(f"{path}: missing or damaged; delete the run's folder and run `dvc repro`") from None
 
 
 @matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
@@ -80,13 +80,13 @@ def _surfaces(runs: dict[str, RunRecord]) -> bytes:
 
 
 def _scored(run: RunRecord) -> str:
-    """What a run's scores say, in a line."""
+    """The scores of a run in one line."""
     scores = run.score["scores"]
     words = [f"EM {scores['exact_em']:.3f}"] if "exact_em" in scores else []
     if "missed_modes" in scores:
         words.append(f"missed {scores['missed_modes']:.0f}")
     if "high_quality_samples" in scores:
-        words.append(f"near {scores['high_quality_samples']:.0%}")
+        words.append(f"HQ {scores['high_quality_samples']:.0%}")
     return ", ".join(words)
 
 
@@ -142,7 +142,7 @@ def _layers(runs: dict[str, RunRecord]) -> bytes:
         weights = np.concatenate([v.ravel() for k, v in tensors.items() if k.endswith("weight")])
         box = right.add_subplot(rows, columns, place + 1)
         box.hist(weights, 60, color=COLOURS[place % len(COLOURS)])
-        box.set_title(f"weights: {spoken(variant)}", fontsize=9)
+        box.set_title(f"weights: {in_words(variant)}", fontsize=9)
         box.set_yticks([])
         box.tick_params(colors=INK, labelsize=8)
     return as_png(figure)

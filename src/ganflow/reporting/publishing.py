@@ -1,8 +1,8 @@
-"""Runs in MLflow: a view of the files, made again at will. Publishing twice changes nothing.
+"""Publishes runs to MLflow, as a view of the files. Publishing twice changes nothing.
 
-A run is known by its fingerprint tag. The tag `ganflow.published`, the fingerprint of its scores, is set last: a run
-without it is gone on with, one with another was scored anew and is replaced, so that none is left running or stands
-there twice. A lock lets one process of this folder write at a time.
+A run is identified by its fingerprint tag. The tag `ganflow.published`, the fingerprint of its scores, is set last: a
+run without it is completed, one with another value is replaced, so that no run stays running or appears twice. A lock
+allows one writer per folder.
 """
 
 import platform
@@ -16,8 +16,8 @@ from ganflow.artifacts import digest_value, read_json, write_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.progress import Progress
-from ganflow.reporting.dataset_entry import FINGERPRINT, fingerprint, open_dataset, summarise
-from ganflow.reporting.run_entry import PARENT, PUBLISHED, Unfinished, advance, delete_run, finish, open_run
+from ganflow.reporting.mlflow_dataset import FINGERPRINT, fingerprint, open_dataset, summarise
+from ganflow.reporting.mlflow_run import PARENT, PUBLISHED, UnfinishedRun, advance, delete_run, finish, open_run
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.tables import score_tables
 from ganflow.reporting.tracking_store import TrackingStore
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 WATCHER = "ganflow.watcher"
 
 
-class Published(NamedTuple):
-    """How many runs were new, how many there already, and the page that compares them (the address after the host)."""
+class PublishResult(NamedTuple):
+    """Numbers of new and already published runs, and the path of the page that compares them."""
 
     new: int
     known: int
@@ -38,20 +38,20 @@ class Published(NamedTuple):
 
 
 def publish(
-    experiment: Experiment, runs: list[RunRecord], store: TrackingStore, followed: frozenset[str] = frozenset()
-) -> Published:
-    """Brings MLflow up to date with some finished runs.
+    experiment: Experiment, runs: list[RunRecord], store: TrackingStore, watched: frozenset[str] = frozenset()
+) -> PublishResult:
+    """Publishes finished runs.
 
-    What stands there as running is marked as killed, but for those `followed`, by their fingerprints. Raises UserError
-    if MLflow can't be written, and says how far it came.
+    Runs that MLflow shows as running are marked as killed, except those with fingerprints in `watched`. Raises
+    UserError with the number of published runs if MLflow can't be written.
     """
     stamp = Path("build") / f"published-{store.database.name}.json"
-    wanted = {run.manifest["fingerprint"]: run.scored for run in runs}
+    wanted = {run.manifest["fingerprint"]: run.score_fingerprint for run in runs}
     Path("build").mkdir(exist_ok=True)
     with FileLock(store.lock):
         seen = {} if store.server else _stamped(stamp, store.database)
         if seen and wanted.items() <= seen["published"].items():
-            return Published(0, len(wanted), seen["page"])
+            return PublishResult(0, len(wanted), seen["page"])
         done = 0
         try:
             with store.client() as client:
@@ -65,20 +65,20 @@ def publish(
                         done += 1
                         progress.advance()
                 view.summarise(runs)
-                view.end_abandoned(followed)
+                view.end_abandoned(watched)
                 page = view.page(runs)
         except UserError as error:
             raise UserError(
-                f"{error}; {done} of {len(runs)} runs are published; run `python -m ganflow publish` again, it goes on"
+                f"{error}; {done} of {len(runs)} runs are published; run `python -m ganflow publish` again to continue"
             ) from None
         if not store.server:
             seen = {"database": _identity(store.database), "published": view.complete | wanted, "page": page}
             write_json(stamp, seen)
-    return Published(len(new), known, page)
+    return PublishResult(len(new), known, page)
 
 
 def _stamped(stamp: Path, database: Path) -> dict[str, Any]:
-    """What the last call saw in this very database file, so that a call with nothing to do need not import MLflow."""
+    """State after the last call with this database file, so that a call without news doesn't import MLflow."""
     if not stamp.exists() or not database.exists():
         return {}
     seen = read_json(stamp)
@@ -91,7 +91,7 @@ def _identity(database: Path) -> list[int]:
 
 
 class ExperimentView:
-    """One experiment in MLflow, as it was when it was read, and what is written there."""
+    """An experiment in MLflow: its runs as last read, and operations on them."""
 
     def __init__(self, client: "MlflowClient", store: TrackingStore, experiment: Experiment):
         self.client, self.store, self.experiment = client, store, experiment
@@ -101,7 +101,7 @@ class ExperimentView:
         self.complete: dict[str, str] = {}  # {fingerprint: fingerprint of its scores}
 
     def read(self, wanted: dict[str, str]) -> None:
-        """Reads all runs; deletes those whose scores are not the wanted ones, and all but one of equal fingerprint."""
+        """Reads all runs; deletes those with outdated scores, and duplicates."""
         self.there.clear()
         self.complete.clear()
         for run in sorted(self._runs(), key=lambda run: (PUBLISHED not in run.data.tags, run.info.run_id)):
@@ -126,24 +126,24 @@ class ExperimentView:
                 return found
 
     def page(self, runs: list[RunRecord]) -> str:
-        """The page that compares trainings: without the datasets' runs, the best by the first score on top."""
-        asked = {
+        """Path of the page that compares trainings, without dataset runs, sorted by the first score."""
+        parameters = {
             "workflowType": "machine_learning",
             "searchFilter": 'tags.variant != ""',
             "compareRunsMode": "CHART",
         }
         if runs:
             score = score_tables(runs)[0].scores[0]
-            asked |= {"orderByKey": f"metrics.`{score.name}`", "orderByAsc": str(score.better == "lower").lower()}
-        query = "&".join(f"{key}={quote(value, safe='')}" for key, value in asked.items())
+            parameters |= {"orderByKey": f"metrics.`{score.name}`", "orderByAsc": str(score.better == "lower").lower()}
+        query = "&".join(f"{key}={quote(value, safe='')}" for key, value in parameters.items())
         return f"/#/experiments/{self.home}/runs?{query}"
 
     def finish(self, run: RunRecord) -> None:
-        """Shows a finished run with all that it has."""
+        """Publishes a finished run."""
         finish(self.client, self.home, self._opened(run), run, self.experiment.datasets[run.dataset])
 
-    def advance(self, run: Unfinished, status: str, after: float) -> None:
-        """Shows what a training has so far, its journal `after` an iteration."""
+    def advance(self, run: UnfinishedRun, status: str, after: float) -> None:
+        """Publishes the state of a training, with journal rows `after` an iteration."""
         there = self._opened(run)
         advance(self.client, there, run, self.experiment.datasets[run.dataset], after)
         if there.info.status != status:
@@ -151,7 +151,7 @@ class ExperimentView:
         self.client.set_tag(there.info.run_id, WATCHER, self.watcher)
 
     def summarise(self, runs: list[RunRecord]) -> None:
-        """Brings the datasets' runs up to date, and puts every run below its dataset's."""
+        """Updates the datasets' runs and makes them the parents of their trainings."""
         for name in dict.fromkeys(run.dataset for run in runs):
             mine = [run for run in runs if run.dataset == name]
             parent = self._parent(mine[0])
@@ -161,22 +161,22 @@ class ExperimentView:
                     self.client.set_tag(child.info.run_id, PARENT, parent.info.run_id)
             summarise(self.client, parent, mine)
 
-    def end_abandoned(self, followed: frozenset[str]) -> None:
-        """Marks as killed what a watcher of this folder showed as running and no longer follows."""
+    def end_abandoned(self, watched: frozenset[str]) -> None:
+        """Marks runs as killed that a watcher of this folder published and that are no longer watched."""
         for known, run in self.there.items():
             mine = not self.store.server or run.data.tags.get(WATCHER) == self.watcher
             if (
                 run.info.status in ("RUNNING", "SCHEDULED")
                 and PARENT in run.data.tags
                 and mine
-                and known not in followed
+                and known not in watched
             ):
                 now = self.client.get_run(run.info.run_id)
                 if PUBLISHED not in now.data.tags:
                     self.client.set_terminated(run.info.run_id, status="KILLED")
 
-    def _opened(self, run: RunRecord | Unfinished) -> "Run":
-        """The run in MLflow, begun if it is not there, with all that it holds so far."""
+    def _opened(self, run: RunRecord | UnfinishedRun) -> "Run":
+        """The run in MLflow, created if necessary, with its current data."""
         known = run.manifest["fingerprint"]
         if known not in self.there:
             parent = self._parent(run).info.run_id
@@ -185,12 +185,12 @@ class ExperimentView:
         return self.there[known]
 
     def _colour(self, variant: str) -> str:
-        """The colour of a variant in all its runs: that of the report, where all variants are in it."""
+        """The colour of a variant, as in the report."""
         from ganflow.reporting.figures import COLOURS
 
         return COLOURS[list(self.experiment.variants).index(variant) % len(COLOURS)]
 
-    def _parent(self, run: RunRecord | Unfinished) -> "Run":
+    def _parent(self, run: RunRecord | UnfinishedRun) -> "Run":
         dataset, inputs = self.experiment.datasets[run.dataset], run.manifest["inputs"]
         known = fingerprint(run.dataset, dataset, inputs)
         there = self.there.get(known)

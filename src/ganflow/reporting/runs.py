@@ -1,4 +1,4 @@
-"""The finished runs that params.yaml names, read from files: journal, curve, sample grids, scores and manifests."""
+"""Loads the finished runs of params.yaml from files: journal, curve, sample grids, scores and manifests."""
 
 import csv
 from dataclasses import dataclass
@@ -19,25 +19,25 @@ WORDS = {
     "fid": "FID",
     "kid": "KID",
 }
-CHOSEN = ("network", "method", "optimizer", "optimizers")  # parameters that name components
+COMPONENTS = ("network", "method", "optimizer", "optimizers")  # parameters that name components
 SCORED = ("scores", "best", "better", "order", "checks", "flags", "literature", "protocol")  # keys of score.json
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Samples beside their nearest training images: a picture, and the distances of their features."""
+    """Samples with their nearest training images: the image file, and feature distances."""
 
     picture: Path
     samples: list[int]
     nearest: list[list[int]]
     distances: list[list[float]]
-    real_distance: float  # the median one of a training image to the nearest other
-    first: int  # samples as they come; after them, those nearest to any training image
+    real_distance: float  # median distance of training images to the nearest other one
+    first: int  # number of first samples; the others are those nearest to any training image
 
     @property
     def ratios(self) -> list[float]:
         """The distance of each sample to the nearest training image, in units of `real_distance`."""
-        unit = self.real_distance or 1.0  # of images that are mostly alike, as they are
+        unit = self.real_distance or 1.0  # if most training images are equal, no scale
         return [distances[0] / unit for distances in self.distances]
 
 
@@ -53,25 +53,25 @@ class RunRecord:
     samples: list[tuple[int, Path]]
     manifest: dict[str, Any]
     score: dict[str, Any]
-    scored: str  # fingerprint of the scores
+    score_fingerprint: str
     score_digest: str  # sha256 of score.json
-    curve: dict[str, np.ndarray] | None  # cheap scores of the snapshots by `iteration`, where they were asked for
-    neighbours: Neighbours | None  # where there are features
+    curve: dict[str, np.ndarray] | None  # scores of the snapshots over `iteration`, if computed
+    neighbours: Neighbours | None  # if features were extracted
 
     @property
     def name(self) -> str:
-        """What the run is called in tables."""
+        """The run's name in tables."""
         return f"{self.dataset} {self.variant} {self.seed}"
 
     @property
     def points(self) -> bool:
-        """Whether its samples are points: then a file beside each picture holds them."""
+        """Whether its samples are points, which are stored next to each figure."""
         return self.samples[-1][1].with_suffix(".safetensors").exists()
 
     @property
     def method(self) -> str:
-        """The method and the optimiser in a few words."""
-        return ", ".join(map(spoken, [*self.manifest["summary"], self.manifest["parameters"]["optimizer"]["name"]]))
+        """Method and optimiser, in words."""
+        return ", ".join(map(in_words, [*self.manifest["summary"], self.manifest["parameters"]["optimizer"]["name"]]))
 
     def component(self, key: str) -> str | None:
         """The name of a component by its key in the variant (objective, conditioning); None if the method has none."""
@@ -80,7 +80,7 @@ class RunRecord:
     @property
     def parameters(self) -> dict[str, Any]:
         """{dotted key: value} of the resolved parameters, components with the settings that they took by default."""
-        rest = {key: value for key, value in self.manifest["parameters"].items() if key not in CHOSEN}
+        rest = {key: value for key, value in self.manifest["parameters"].items() if key not in COMPONENTS}
         return flat(rest | self.manifest["settings"])
 
 
@@ -102,7 +102,7 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
     asked = score["best"] is not None or curve.exists()
     samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob("*.png"))]
     if not samples:
-        raise UserError(f"{folder}/samples: holds no sample grid; delete {folder} and run `dvc repro`")
+        raise UserError(f"{folder}/samples: has no sample grid; delete {folder} and run `dvc repro`")
     return RunRecord(
         dataset,
         variant,
@@ -122,12 +122,12 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
 def _score(path: Path) -> dict[str, Any]:
     score = read_json(path)
     if absent := [key for key in SCORED if key not in score]:
-        raise UserError(f"{path}: has no `{absent[0]}`, so it is of another version; run `dvc repro` to make it anew")
+        raise UserError(f"{path}: has no `{absent[0]}`, so it is from another version; run `dvc repro` to recompute it")
     return score
 
 
 def _columns(path: Path) -> dict[str, np.ndarray]:
-    """{column: numbers} of a table whose first line names its columns."""
+    """{column: numbers} of a CSV file with a header."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -157,8 +157,8 @@ def _neighbours(picture: Path) -> Neighbours | None:
         ) from None
 
 
-def spoken(name: str) -> str:
-    """A name of params.yaml as words."""
+def in_words(name: str) -> str:
+    """A name of params.yaml in words."""
     return " ".join(WORDS.get(word, word) for word in name.split("_"))
 
 

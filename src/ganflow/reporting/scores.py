@@ -1,11 +1,11 @@
-"""Scores by their names: which way is better, in what order they stand, and what they are called in sentences."""
+"""Scores by name: direction, order and display names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ganflow.reporting.runs import RunRecord, spoken
+from ganflow.reporting.runs import RunRecord, in_words
 
-SPREAD = "_spread"  # ends the name of a deviation over parts of one set
+STD = "_std"  # suffix of a standard deviation over parts of one set
 
 
 @dataclass(frozen=True)
@@ -13,39 +13,39 @@ class Score:
     """One score of one dataset."""
 
     name: str
-    better: str | None  # "lower" or "higher"; None of a score that is of a curve alone
-    extractor: str | None  # whose features it looks at, where its name says so
+    better: str | None  # "lower" or "higher"; None for a score of the curve only
+    extractor: str | None  # of the features, if part of the name
 
     @property
     def words(self) -> str:
-        """Its name in words, without the extractor."""
-        return spoken(self.name.removesuffix(f"_{self.extractor}"))
+        """The name in words, without the extractor."""
+        return in_words(self.name.removesuffix(f"_{self.extractor}"))
 
     @property
     def title(self) -> str:
-        """The same as a heading."""
+        """The name as a heading."""
         return self.words[0].upper() + self.words[1:]
 
     @property
     def by(self) -> str:
-        """Whose features it looks at, and which way is better, in words."""
+        """Extractor and direction, in words."""
         whose = f"by {self.extractor}" if self.extractor else ""
-        sense = f"{self.better} is better" if self.better else ""
-        return ", ".join(filter(None, [whose, sense]))
+        direction = f"{self.better} is better" if self.better else ""
+        return ", ".join(filter(None, [whose, direction]))
 
     def best(self, means: Mapping[str, float]) -> str:
-        """The key of the best of some values."""
+        """The key of the best value."""
         return (min if self.better == "lower" else max)(means, key=means.__getitem__)
 
 
 def scores_of(runs: Sequence[RunRecord]) -> list[Score]:
-    """The scores that all of some runs have, by the order of params.yaml's metrics; a metric may give several."""
+    """The scores that all runs have, in the order of the metrics of params.yaml."""
     shared = set.intersection(*(set(run.score["better"]) for run in runs))
     return [score_named(name, runs[0]) for name in runs[0].score["order"] if name in shared]
 
 
 def score_named(name: str, run: RunRecord) -> Score:
-    """A score by the name that it carries in a run's files."""
+    """A score by its name in a run's files."""
     extractor = (run.score["protocol"]["extractor"] or {}).get("name")
     named = extractor if extractor and name.endswith(f"_{extractor}") else None
     return Score(name, run.score["better"].get(name), named)

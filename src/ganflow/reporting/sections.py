@@ -1,4 +1,4 @@
-"""What the page shows of one dataset, with its figures and curves as files beside the page."""
+"""The page's section on one dataset, with its figures and curves as separate files."""
 
 import base64
 import csv
@@ -16,20 +16,20 @@ from ganflow.config import Dataset
 from ganflow.reporting.captions import CAPTIONS
 from ganflow.reporting.charts import TITLES, Plot, by_variant, charts
 from ganflow.reporting.figures import COLOURS, image_figure, plot_figure, progression_figure
+from ganflow.reporting.literature import compared
+from ganflow.reporting.literature_scores import literature_for
 from ganflow.reporting.nearest_neighbours import distances, neighbour_figure, with_neighbours
 from ganflow.reporting.points import point_figures
-from ganflow.reporting.published import compared
-from ganflow.reporting.published_numbers import published_for
 from ganflow.reporting.runs import RunRecord
-from ganflow.reporting.sample_grids import frames_per_run, images_a_side, open_picture, pictures
+from ganflow.reporting.sample_grids import frames, frames_per_run, images_a_side, read_image
 from ganflow.reporting.tables import Table
 
 STILLS = {
-    "surfaces": "What the critic makes of the plane",
+    "surfaces": "Level sets of the critic",
     "evolution": "Generator and critic over training",
     "layers": "Gradients and weights of the critic",
 }
-POINTS = 600  # of a curve in the page; curves/*.csv hold them all
+POINTS = 600  # maximum per curve in the page; curves/*.csv are complete
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Frame:
     data: str
 
 
-def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord], films_of: int) -> dict[str, Any]:
-    """Writes curves/<dataset>.csv and figures/<dataset>_*.png, and gives what the template needs.
+def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord], total_runs: int) -> dict[str, Any]:
+    """Writes curves/<dataset>.csv and figures/<dataset>_*.png; returns the variables of the template.
 
-    `runs` are those of the dataset; the page holds films of so many runs in all.
+    `runs`: those of the dataset; `total_runs`: runs in the whole page.
     """
     name = table.dataset
     write_file(folder / "curves" / f"{name}.csv", _curves(runs))
@@ -55,9 +55,9 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
     return {
         "dataset": name,
         "table": table,
-        "published": compared(published_for(dataset), table.rows),
+        "published": compared(literature_for(dataset), table.rows),
         "drawn": dataset.source.name == "rendered",
-        "films": {v: [(run, _film(run, films_of)) for run in seeds] for v, seeds in by_variant(runs).items()},
+        "films": {v: [(run, _film(run, total_runs)) for run in seeds] for v, seeds in by_variant(runs).items()},
         "points": runs[0].points,
         "things": "points" if runs[0].points else "images",
         "side": images_a_side(runs[0]),
@@ -67,7 +67,7 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
                 "variant": variant,
                 "seed": run.seed,
                 "distances": distances(found),
-                "data": _webp(Image.fromarray(open_picture(found.picture))),
+                "data": _webp(Image.fromarray(read_image(found.picture))),
             }
             for variant, (run, found) in neighbours.items()
         ],
@@ -84,15 +84,15 @@ def _grids(runs: list[RunRecord]) -> Iterator[tuple[str, str, str, bytes]]:
     declared = {grid["name"]: grid for run in firsts.values() for grid in run.manifest["grids"]}
     for name, grid in declared.items():
         files = {variant: run.folder / "grids" / f"{name}.png" for variant, run in firsts.items()}
-        shown = {f"{v}, seed {firsts[v].seed}": open_picture(file) for v, file in files.items() if file.exists()}
+        shown = {f"{v}, seed {firsts[v].seed}": read_image(file) for v, file in files.items() if file.exists()}
         yield name, grid["title"], grid["caption"], image_figure(shown)
 
 
-def still(folder: Path, name: str, figure: str, title: str, caption: str, picture: bytes) -> dict[str, str]:
-    """Writes figures/<name>_<figure>.png, and gives what the page shows of it."""
-    write_file(folder / "figures" / f"{name}_{figure}.png", picture)
+def still(folder: Path, name: str, figure: str, title: str, caption: str, png: bytes) -> dict[str, str]:
+    """Writes figures/<name>_<figure>.png; returns the variables that show it in the page."""
+    write_file(folder / "figures" / f"{name}_{figure}.png", png)
     about = {"name": name, "figure": figure, "title": title, "caption": caption}
-    return about | {"data": _webp(Image.open(io.BytesIO(picture)))}
+    return about | {"data": _webp(Image.open(io.BytesIO(png)))}
 
 
 def _chart(folder: Path, name: str, figure: str, plots: list[Plot]) -> dict[str, Any]:
@@ -101,19 +101,19 @@ def _chart(folder: Path, name: str, figure: str, plots: list[Plot]) -> dict[str,
 
 
 def _film(run: RunRecord, runs: int) -> list[Frame]:
-    frames = pictures(run, frames_per_run(runs))
-    return [Frame(iteration, _webp(Image.fromarray(pixels))) for iteration, pixels in frames]
+    shown = frames(run, frames_per_run(runs))
+    return [Frame(iteration, _webp(Image.fromarray(pixels))) for iteration, pixels in shown]
 
 
 def _webp(picture: Image.Image) -> str:
-    """A picture as base64 of WebP, a fifth of a PNG's size where it shows samples; PNGs lie beside the page."""
+    """An image as base64 of WebP, about a fifth of the size of a PNG."""
     small = io.BytesIO()
     picture.convert("RGB").save(small, "WEBP", quality=78, method=4)
     return base64.b64encode(small.getvalue()).decode()
 
 
 def _data(plot: Plot) -> dict[str, Any]:
-    """A plot as JSON for the page's charts: at most POINTS rows, every k-th; a number that is not finite is a gap."""
+    """A plot as JSON for the page's charts: every k-th row, at most POINTS; non-finite values are gaps."""
     series = []
     for line in plot.series:
         rows = slice(None, None, -(-len(line.iterations) // POINTS))
@@ -129,9 +129,9 @@ def _data(plot: Plot) -> dict[str, Any]:
 
 
 def _curves(runs: list[RunRecord]) -> str:
-    """The journals of one dataset in long form: run, iteration, and every column that a journal has."""
+    """The journals of one dataset as CSV in long form: run, iteration and all journal columns."""
     columns = sorted({column for run in runs for column in run.journal} - {"iteration"})
-    own = {run.name: run.manifest["held_out_loss"] for run in runs}  # `held_out_loss` is each method's own
+    own = {run.name: run.manifest["held_out_loss"] for run in runs}  # `held_out_loss` is specific to each method
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", "iteration", "held_out_loss", *columns])

@@ -1,5 +1,4 @@
-"""Scores as tables: mean and deviation over seeds, beside what real images and known degradations of them get, never
-without their protocol."""
+"""Score tables: mean and deviation over seeds, with the scores of held-out real images and of their degradations."""
 
 import csv
 import io
@@ -16,7 +15,7 @@ HELD_OUT = "held_out"
 
 @dataclass(frozen=True)
 class Cell:
-    """A score over seeds: its mean, its sample deviation (None with one seed) and how many seeds."""
+    """A score over seeds: mean, sample deviation (None for one seed) and number of seeds."""
 
     mean: float
     deviation: float | None
@@ -24,7 +23,7 @@ class Cell:
 
     @classmethod
     def of(cls, values: list[float]) -> "Cell":
-        """The cell of a score's values, one a seed."""
+        """The cell of a score's values, one per seed."""
         return cls(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
     def __str__(self) -> str:
@@ -32,39 +31,39 @@ class Cell:
 
 
 def rounded(value: float, figures: int = 4) -> str:
-    """A number to so many significant figures, zeros at its end included; all those before the point."""
+    """A number with `figures` significant digits, trailing zeros included; never fewer than its integer digits."""
     return f"{value:,.0f}" if abs(value) >= 10**figures else f"{value:#.{figures}g}".removesuffix(".")
 
 
 @dataclass(frozen=True)
 class Row:
-    """The scores of one variant on one dataset, of its last weights and of its best."""
+    """The scores of one variant on one dataset, for its final and best weights."""
 
     dataset: str
     variant: str
     cells: dict[str, Cell]
-    best: dict[str, Cell]  # of the best snapshots; empty where none were looked for
-    best_iterations: list[int]  # all that there are over the seeds, ascending
+    best: dict[str, Cell]  # of the best snapshots; empty without a curve
+    best_iterations: list[int]  # over the seeds, ascending, distinct
     weights: str  # scored: "raw" or "ema"
     iteration: int
-    runs: list[RunRecord]  # one a seed
+    runs: list[RunRecord]  # one per seed
 
     @property
     def best_at(self) -> str:
-        """The iteration of the best snapshots, or over which they lie."""
+        """The iteration of the best snapshots, or their range."""
         ends = dict.fromkeys([self.best_iterations[0], self.best_iterations[-1]])
         return " to ".join(f"{iteration:,}" for iteration in ends)
 
 
 @dataclass(frozen=True)
 class Table:
-    """The scores of one dataset, a row a variant, and the scale on which to read them."""
+    """The scores of one dataset, one row per variant, and those of real samples for scale."""
 
     dataset: str
     scores: list[Score]
     rows: list[Row]
     checks: dict[str, dict[str, Any]]  # {held_out or a degradation of it: {samples, scores}}
-    flags: list[str]  # self-checks that failed, a sentence each
+    flags: list[str]  # failed checks of metrics, one sentence each
     literature: dict[str, dict[str, Any]]  # {score: found, expected, agrees, source} of a whole set of real images
     split: str  # of the checks
 
@@ -116,7 +115,7 @@ def _row(dataset: str, variant: str, group: list[RunRecord]) -> Row:
 
 
 def score_tables(runs: list[RunRecord]) -> list[Table]:
-    """One for each dataset; a critic's loss is its own and compares no variants, so it has no column."""
+    """One table per dataset; without losses, which are not comparable between variants."""
     tables = []
     for dataset in dict.fromkeys(run.dataset for run in runs):
         mine = [run for run in runs if run.dataset == dataset]
@@ -136,23 +135,23 @@ def score_tables(runs: list[RunRecord]) -> list[Table]:
 
 
 def scale(checks: dict[str, Any]) -> dict[str, Any]:
-    """The checks, held-out images first."""
+    """The checks, held-out samples first."""
     return {HELD_OUT: checks[HELD_OUT]} | checks
 
 
 def as_csv(tables: Iterable[Table]) -> str:
-    """The tables in long form, one line for each score of each variant."""
+    """The tables as CSV in long form, one line per score of each variant."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     about = ["dataset", "variant", "score", "better", "mean", "deviation", "seeds", "held_out", "best_mean"]
     writer.writerow([*about, "best_iteration", "weights", "iteration"])
     for table in tables:
-        senses = {score.name: score.better for score in table.scores}
+        directions = {score.name: score.better for score in table.scores}
         real = table.checks[HELD_OUT]["scores"]
         for row in table.rows:
-            for name in [*senses, "held_out_loss"]:
+            for name in [*directions, "held_out_loss"]:
                 cell, best = row.cells[name], row.best.get(name)
-                line: list[Any] = [row.dataset, row.variant, name, senses.get(name, ""), cell.mean]
+                line: list[Any] = [row.dataset, row.variant, name, directions.get(name, ""), cell.mean]
                 line += ["" if cell.deviation is None else cell.deviation, cell.seeds, real.get(name, "")]
                 line += ["" if best is None else best.mean]
                 line += row.best_iterations if best and len(row.best_iterations) == 1 else [""]

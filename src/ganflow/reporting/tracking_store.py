@@ -1,7 +1,7 @@
-"""Where MLflow keeps what is shown: an SQLite database in this folder, or the tracking server of MLFLOW_TRACKING_URI.
+"""MLflow's tracking store: an SQLite database in this folder, or the server of MLFLOW_TRACKING_URI.
 
-The database is made whole or not at all, and refers to artifacts by `mlflow-artifacts:/`, so that both can be moved
-with the folder. A server that is down, slow or failing ends the work within seconds, with one sentence.
+The database is created atomically and refers to artifacts by `mlflow-artifacts:/`, so that both can be moved with the
+folder. A server that is down, slow or failing raises UserError within seconds.
 """
 
 import os
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 DATABASE, ARTIFACTS = Path("mlflow.db"), Path("mlartifacts")
 SCHEME = "mlflow-artifacts"
-SETTINGS = {  # unless the user says otherwise
+SETTINGS = {  # defaults of environment variables
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # for a run that is begun twice stands there twice
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a retried create_run would create a second run
 }
 
 
 @dataclass(frozen=True)
 class TrackingStore:
-    """A database here, or a server by its address."""
+    """A local database, or a server by its address."""
 
     database: Path = DATABASE
     server: str | None = None
 
     @classmethod
-    def chosen(cls) -> "TrackingStore":
-        """The server that MLFLOW_TRACKING_URI names, else the database; raises UserError for another kind of place."""
+    def from_environment(cls) -> "TrackingStore":
+        """The server of MLFLOW_TRACKING_URI, else the database; raises UserError for another kind of URI."""
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         if uri and not uri.startswith(("http://", "https://")):
             raise UserError(
@@ -50,12 +50,12 @@ class TrackingStore:
 
     @property
     def lock(self) -> Path:
-        """Held by the one process of this folder that writes there."""
+        """Lock file of this folder's single writer."""
         return Path("build/mlflow-server.lock") if self.server else Path(f"{self.database}.lock")
 
     @contextmanager
     def client(self) -> Iterator["MlflowClient"]:
-        """A client, and one sentence (UserError) for whatever MLflow or the network fails in while it is used."""
+        """A client; errors of MLflow or the network inside the block become UserErrors."""
         for key, value in SETTINGS.items():
             os.environ.setdefault(key, value)
         from mlflow.exceptions import MlflowException
@@ -76,7 +76,7 @@ class TrackingStore:
         _artifact_repository_registry.register(SCHEME, _artifacts)
         if self.server:
             return MlflowClient(self.server)
-        if not self.database.exists():  # MLflow can't mend a database whose making was cut off
+        if not self.database.exists():  # MLflow can't repair a partially created database
             partial = self.database.with_name(f".{self.database.name}.partial")
             partial.unlink(missing_ok=True)
             MlflowClient(f"sqlite:///{partial.absolute()}").search_experiments()
@@ -84,7 +84,7 @@ class TrackingStore:
         return MlflowClient(f"sqlite:///{self.database.absolute()}")
 
     def experiment_id(self, client: "MlflowClient", name: str) -> str:
-        """The experiment of this name, made or restored if need be."""
+        """The id of the experiment, which is created or restored if necessary."""
         found = client.get_experiment_by_name(name)
         if found is None:
             return client.create_experiment(name, artifact_location=None if self.server else f"{SCHEME}:/{name}")
@@ -94,7 +94,7 @@ class TrackingStore:
 
 
 def _artifacts(uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> Any:
-    """Where `mlflow-artifacts:/...` is: behind the server, or for a database the folder that `make ui` serves."""
+    """Resolves `mlflow-artifacts:/...`: on the server, or in the folder that `make ui` serves."""
     from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
     from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 

@@ -12,7 +12,7 @@ from typing import Any
 from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, read_json, write_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.reporting.models import header
+from ganflow.reporting.mlflow_model import header
 from ganflow.stages.execution import device_of, fingerprint
 from ganflow.stages.recompute import recomputed
 from ganflow.stages.status import changes

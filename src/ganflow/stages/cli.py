@@ -31,7 +31,6 @@ COMMANDS = {  # what people run besides
     "interpolate": "walks between the latent vectors of a trained generator",
     "verify": "check every artifact against its manifest and dvc.lock, or compute it again; exit code 1: it differs",
     "accept": "keep outputs whose code changed, if a sample computed again is equal; exit code 1: it is not",
-    "docs": "write the tables in docs that are generated from the code",
     "schema": "write params.schema.json, by which editors check params.yaml",
 }
 A_RUN = "a run as dataset/variant/seed (no seed: the first of params.yaml), its folder, or a file of weights"
@@ -74,7 +73,7 @@ def _mistake(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError) and error.errno in DISK:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror.lower()}; {DISK[error.errno]} and run it again"
+        return f"{place}{str(error.strerror).lower()}; {DISK[error.errno]} and run it again"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "params.yaml: out of memory; lower training.batch_size, the network's width or evaluation.batch_size"
     return None

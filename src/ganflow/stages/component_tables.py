@@ -1,12 +1,8 @@
 """The tables of components in docs/methods.md, generated from what stands on the components."""
 
-import re
-from pathlib import Path
-
 from ganflow.components import component_names, named_class
 
 BAR = r"\|"  # within a cell
-PAGE = Path("docs/methods.md")
 TABLES = {  # folder: heads of the columns, and the facts on the components that fill them
     "methods.recipes": (("method", "what it is"), ("about",)),
     "methods.objectives": (("objective", "critic and generator minimise", "from"), ("formula", "source")),
@@ -15,12 +11,6 @@ TABLES = {  # folder: heads of the columns, and the facts on the components that
     "methods.conditionings": (("conditioning", "classes enter"), ("effect",)),
     "networks.families": (("network", "what it is"), ("about",)),
 }
-MARKED = re.compile(r"(<!-- ganflow schema: ([a-z.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def with_tables(page: str) -> str:
-    """A page with each of its tables, between `<!-- ganflow schema: FOLDER -->` and `<!-- end -->`, made anew."""
-    return MARKED.sub(lambda found: found[1] + table(found[2]) + found[3], page)
 
 
 def table(folder: str) -> str:

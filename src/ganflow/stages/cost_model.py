@@ -20,9 +20,9 @@ from ganflow.data.sources.sampled import Sampled
 from ganflow.data.writing import write_shards
 from ganflow.evaluation.degradations import degraded
 from ganflow.evaluation.extraction import WEIGHTS, Extraction, extraction_of
-from ganflow.evaluation.images import generated_images
+from ganflow.evaluation.generated_samples import generate_samples
 from ganflow.evaluation.interfaces import Metric, Samples, curve_metric, extractor_of, metrics_of
-from ganflow.evaluation.sets import chosen_samples, real_labels, real_samples
+from ganflow.evaluation.sample_sets import real_labels, real_samples, subset_indices
 from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of
 from ganflow.networks.building import parameter_count
@@ -115,7 +115,7 @@ class CostModel:
         dataset = self.experiment.datasets[unit.axes[0]]
         train, held_out = self._real(dataset)
         shards, _ = self._sharded(dataset)
-        count = train + (1 + len(degraded(real_samples(shards, chosen_samples(shards.count, 2))))) * held_out
+        count = train + (1 + len(degraded(real_samples(shards, subset_indices(shards.count, 2))))) * held_out
         took, size = self._extraction(dataset)
         return Cost(1, count, self.start + count * took, count * size)
 
@@ -165,7 +165,7 @@ class CostModel:
         _, trainer = self._step_times(unit.axes[1], self.experiment.datasets[unit.axes[0]])
         latent, classes = trainer.training.latent, trainer.model.classes
         make = (trainer.scored, SCORED, latent, evaluation.batch_size, 0, self.device, classes)
-        return _timed(lambda: generated_images(*make))[0] / SCORED
+        return _timed(lambda: generate_samples(*make))[0] / SCORED
 
     def _real(self, dataset: Dataset) -> tuple[int, int]:
         """How many real samples of each split are looked at."""
@@ -225,7 +225,7 @@ class CostModel:
     def _tried(self, dataset: Dataset) -> Samples:
         """A few samples of a dataset, labelled if it is."""
         shards, _ = self._sharded(dataset)
-        chosen = chosen_samples(shards.count, SCORED)
+        chosen = subset_indices(shards.count, SCORED)
         return Samples(real_samples(shards, chosen), real_labels(shards, chosen))
 
     def _drawn(self, dataset: Dataset) -> tuple[float, float, Path]:

@@ -1,82 +1,28 @@
-"""docs: writes the tables in docs that are generated from the code, between `<!-- generated: NAME -->` and
-`<!-- end -->`."""
+"""Tables in docs that are generated from the code: each between `<!-- ganflow schema: NAME -->` and `<!-- end -->`."""
 
 import re
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
-from ganflow import config
 from ganflow.artifacts import write_file
-from ganflow.components import component_names
-from ganflow.config import Experiment
-from ganflow.stages.digests import INFRASTRUCTURE, closure, imports
-from ganflow.stages.graph import STAGES
-from ganflow.stages.units import units
+from ganflow.stages import component_tables, invalidation
 
-DOCS, PROFILES = Path("docs"), Path("profiles")
-SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+DOCS = Path("docs")
+MARKED = re.compile(r"(<!-- ganflow schema: ([a-z.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+TABLES = {"invalidation": invalidation.table}  # and those of components, by their folders
 
 
-def run(experiment: Experiment) -> None:
-    """Brings every generated table up to date."""
-    for path in sorted(DOCS.glob("*.md")):
-        before = path.read_text(encoding="utf-8")
-        if (after := generated(before)) != before:
-            write_file(path, after)
+def write_tables() -> None:
+    """Brings the tables of every page up to date."""
+    for page in sorted(DOCS.glob("*.md")):
+        before = page.read_text(encoding="utf-8")
+        if (after := with_tables(before)) != before:
+            write_file(page, after)
 
 
-def generated(text: str) -> str:
-    """A page with its generated tables as they should be."""
-    return SECTION.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", text)
+def with_tables(page: str) -> str:
+    """A page with each of its tables made anew."""
+    return MARKED.sub(lambda found: found[1] + _table(found[2]) + found[3], page)
 
 
-def invalidation() -> str:
-    """For each module what an edit of it makes run again; a folder whose modules all do the same is one line."""
-    lines = ["| an edit of | runs again |", "| --- | --- |"]
-    return "\n".join([*lines, *_rows("ganflow")]) + "\n"
-
-
-def _rows(package: str) -> list[str]:
-    """The lines of a package's modules and packages, or one for all."""
-    inside = [module for module in imports().modules if module.startswith(f"{package}.")]
-    effects = {_effect(module) for module in inside if not imports().find_children(module)}
-    if package != "ganflow" and len(effects) == 1:
-        return [_row(f"{package}.*", effects.pop())]
-    rows = []
-    for child in sorted(imports().find_children(package)):
-        rows += _rows(child) if imports().find_children(child) else [_row(child, _effect(child))]
-    return rows
-
-
-def _row(name: str, effect: str) -> str:
-    return f"| `{name.removeprefix('ganflow.').replace('.', '/')}` | {effect} |"
-
-
-def _effect(module: str) -> str:
-    if module in INFRASTRUCTURE:
-        return f"nothing: infrastructure, {INFRASTRUCTURE[module]}"
-    always, named = _reach()
-    stages = [name if module in always[name] else f"{name}*" for name in STAGES if module in always[name] | named[name]]
-    return ", ".join(stages) or "nothing"
-
-
-@cache
-def _reach() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """{stage: modules} of what every unit of a stage runs, and of what those run whose parameters name it."""
-    chosen: dict[str, set[str]] = {name: set() for name in STAGES}
-    always = {name: closure([f"ganflow.stages.{name}"]) for name in STAGES}
-    for profile in sorted(PROFILES.glob("*.yaml")):
-        for unit in units(config.load(profile), "cpu"):
-            chosen[unit.stage] |= {module.rpartition(".")[0] for module in unit.recipe.components}
-            if not unit.recipe.by_code:
-                always[unit.stage] = set()
-    named = {}
-    for name, packages in chosen.items():
-        folders = [package.removeprefix("ganflow.") for package in packages]
-        components = [f"ganflow.{folder}.{file}" for folder in folders for file in component_names(folder)]
-        named[name] = closure([f"ganflow.stages.{name}", *components])
-    return always, named
-
-
-TABLES: dict[str, Callable[[], str]] = {"invalidation": invalidation}
+def _table(name: str) -> str:
+    return TABLES[name]() if name in TABLES else component_tables.table(name)

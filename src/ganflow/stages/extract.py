@@ -1,4 +1,4 @@
-"""extract: features of the real images that scores compare with, and of known degradations of them; once a dataset."""
+"""extract: features of a dataset's real images and of their degradations, for the metrics that compare features."""
 
 from ganflow.artifacts import MANIFEST, discard_scratch, read_json
 from ganflow.config import Experiment
@@ -6,7 +6,7 @@ from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.degradations import degraded
 from ganflow.evaluation.extraction import extraction_of
-from ganflow.evaluation.sets import chosen_samples, real_samples, save_features
+from ganflow.evaluation.sample_sets import real_samples, save_features, subset_indices
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.sections import evaluation_for
@@ -22,14 +22,14 @@ def run(experiment: Experiment, dataset: str) -> None:
     weights, shards = unit.inputs
     evaluation = evaluation_for(experiment, dataset)
     extraction = extraction_of(evaluation, weights, device)
-    for file in read_json(weights / MANIFEST)["outputs"].values():  # the engine has recorded them
+    for file in read_json(weights / MANIFEST)["outputs"].values():  # DVC has recorded the weights
         discard_scratch("download", file["sha256"])
     with outputs(unit) as folder:
         if extraction is None:
             return
         train, validation = (Shards(shards / split, experiment.compute.threads) for split in SPLITS)
-        held_out = real_samples(validation, chosen_samples(validation.count, evaluation.max_real_images))
-        chosen = chosen_samples(train.count, evaluation.max_real_images)
+        held_out = real_samples(validation, subset_indices(validation.count, evaluation.max_real_images))
+        chosen = subset_indices(train.count, evaluation.max_real_images)
         sets = dict(zip(SPLITS, (real_samples(train, chosen), held_out), strict=True)) | degraded(held_out)
         for name, images in sets.items():
             save_features(folder, name, extraction.of(images, f"{unit}, {name}"), extraction)

@@ -6,8 +6,8 @@ from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.curve import SnapshotScorer, best_of, needs_values, scored_weights, snapshots, write_curve
 from ganflow.evaluation.extraction import extraction_of
-from ganflow.evaluation.images import scored_images
-from ganflow.evaluation.sets import real_set, save_features
+from ganflow.evaluation.generated_samples import evaluation_samples
+from ganflow.evaluation.sample_sets import real_set, save_features
 from ganflow.progress import Progress
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
@@ -36,15 +36,15 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             kept, values = features if extraction else None, needs_values(curve)
             real = real_set(train, kept, evaluation.max_real_images, values)
             scorer = SnapshotScorer(evaluation, curve, real, extraction, device)
-            passed, rows = snapshots(trained, file.stem), []
-            with Progress(f"{unit}, curve", len(passed) + 1, "snapshots") as progress:
-                for path in [*passed.values(), file]:
-                    rows.append(scorer.row(path))
+            saved, rows = snapshots(trained, file.stem), []
+            with Progress(f"{unit}, curve", len(saved) + 1, "snapshots") as progress:
+                for path in [*saved.values(), file]:
+                    rows.append(scorer.score(path))
                     progress.advance()
             write_curve(folder / "curve.csv", rows)
             best = best_of(curve, rows)
-            wanted |= {"best": passed[best]} if best in passed else {}
+            wanted |= {"best": saved[best]} if best in saved else {}
         if extraction:
             for name, path in wanted.items():
-                images = scored_images(evaluation, *load_generator(path, device), device)
+                images = evaluation_samples(evaluation, *load_generator(path, device), device)
                 save_features(folder, name, extraction.of(images, f"{unit}, {name}"), extraction)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from ganflow.artifacts import MANIFEST, SCRATCH, content_digest, read_json
 from ganflow.config import Experiment
 from ganflow.reporting import watch
+from ganflow.reporting.mlflow_run import UnfinishedRun
 from ganflow.reporting.publishing import publish
-from ganflow.reporting.run_entry import Unfinished
 from ganflow.reporting.runs import RunRecord, load_run
 from ganflow.reporting.tracking_store import TrackingStore
 from ganflow.stages.execution import device_of, fingerprint
@@ -21,14 +21,14 @@ LOCAL = "http://127.0.0.1:5000"  # where `make ui` serves
 
 def run(experiment: Experiment, follow: bool = False) -> None:
     """Brings MLflow up to date with results/<experiment>; publishing twice changes nothing."""
-    store = TrackingStore.chosen()
+    store = TrackingStore.from_environment()
     if follow:
         from ganflow.stages.snapshot_scores import SnapshotScores  # it takes torch to score, and publishing does not
 
         curves = SnapshotScores(experiment)
         trainings = [unit for unit in units(experiment, device_of(experiment)) if unit.stage == "train"]
 
-        def look() -> tuple[list[RunRecord], list[Unfinished]]:
+        def look() -> tuple[list[RunRecord], list[UnfinishedRun]]:
             runs = finished(experiment)
             return runs, unfinished(trainings, runs, curves)
 
@@ -56,7 +56,7 @@ def finished(experiment: Experiment) -> list[RunRecord]:
     return found
 
 
-def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "SnapshotScores") -> list[Unfinished]:
+def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "SnapshotScores") -> list[UnfinishedRun]:
     """The trainings that have begun and are not yet trained and scored, as their newest checkpoints have them, with
     the scores of their snapshots."""
     done = {(run.dataset, run.variant, str(run.seed)) for run in finished}
@@ -65,11 +65,11 @@ def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "Snapsh
         if unit.axes in done or not all((folder / MANIFEST).is_file() for folder in unit.inputs):
             continue
         known = fingerprint(unit)
-        journal, samples, said = watch.checkpointed(SCRATCH / "train" / known[:32])
+        journal, samples, said = watch.read_checkpoint(SCRATCH / "train" / known[:32])
         if samples:
             dataset, variant, seed = unit.axes
             about = {"fingerprint": known, "parameters": unit.parameters, "versions": unit.versions} | said
             about["inputs"] = unit.input_digests()
             curve = curves.of(dataset, variant, known)
-            found.append(Unfinished(dataset, variant, int(seed), about, journal, samples, curve))
+            found.append(UnfinishedRun(dataset, variant, int(seed), about, journal, samples, curve))
     return found

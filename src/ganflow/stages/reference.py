@@ -1,16 +1,15 @@
-"""reference: what every metric needs to know of the real samples, once a dataset, and what it says of real held-out
-samples and of known degradations of them: the floor of a score, which no generator can be expected to beat, and its
-scale."""
+"""reference: the metrics' statistics of a dataset's real samples, and the scores of held-out samples and of their
+degradations: the best score to expect of a generator, and the scale on which to read it."""
 
 from ganflow.artifacts import write_json
 from ganflow.config import Experiment
 from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.checks import HELD_OUT, compared, flags, known_of
+from ganflow.evaluation.checks import HELD_OUT, compare_with_literature, flags, literature_scores
 from ganflow.evaluation.degradations import degraded, fewer_classes
 from ganflow.evaluation.interfaces import Samples
 from ganflow.evaluation.nearest_neighbours import real_distance
-from ganflow.evaluation.sets import load_features, real_set
+from ganflow.evaluation.sample_sets import load_features, real_set
 from ganflow.evaluation.suite import MetricSuite
 from ganflow.progress import log
 from ganflow.stages.execution import device_of, outputs
@@ -36,18 +35,18 @@ def run(experiment: Experiment, dataset: str) -> None:
         if fewer := fewer_classes(held_out):
             checked["fewer_classes"] = fewer
         scores = {name: suite.scores(train, samples) for name, samples in checked.items()}
-        raised = [flag for metric, names in suite.each() for flag in flags(metric, names, scores)]
-        known = known_of(experiment.datasets[dataset].format, len(train))
-        of_itself = suite.scores(train, train, known) if known else {}
-        literature = {score: compared(known[score], of_itself[score]) for score in known if score in of_itself}
-        raised += [
-            f"{score}: {len(train):,} training images score {about['found']:.4g}; the literature has {about['source']}"
+        failed = [flag for metric, names in suite.each() for flag in flags(metric, names, scores)]
+        known = literature_scores(experiment.datasets[dataset].format, len(train))
+        own = suite.scores(train, train, known) if known else {}
+        literature = {score: compare_with_literature(known[score], own[score]) for score in known if score in own}
+        failed += [
+            f"{score}: {len(train):,} training images score {about['found']:.4g}; published: {about['source']}"
             for score, about in literature.items()
             if not about["agrees"]
         ]
-        for flag in raised:
+        for flag in failed:
             log(f"{unit}: {flag}")
         checks = {name: {"samples": len(checked[name]), "scores": found} for name, found in scores.items()}
-        about = {"checks": checks, "flags": raised, "literature": literature, "real_images": len(train)}
+        about = {"checks": checks, "flags": failed, "literature": literature, "real_images": len(train)}
         about |= {"real_distance": real_distance(train.features)} if kept else {}
         write_json(folder / "checks.json", about)

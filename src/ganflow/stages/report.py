@@ -2,9 +2,9 @@
 
 from ganflow.artifacts import discard_scratch
 from ganflow.config import Experiment
-from ganflow.reporting.findings import load_findings
 from ganflow.reporting.page import write_report
 from ganflow.reporting.runs import load_runs
+from ganflow.reporting.study_figures import load_findings
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.graph import RESULTS
 from ganflow.stages.units import unit_of

@@ -9,7 +9,7 @@ from PIL import Image
 from ganflow.artifacts import write_file
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.evaluation.images import generated_images
+from ganflow.evaluation.generated_samples import generate_samples
 from ganflow.stages.selection import weights_named
 from ganflow.training.image_files import as_grid, encoded
 from ganflow.training.sample_figures import scatter
@@ -24,7 +24,7 @@ def run(experiment: Experiment, which: str, images: int, seed: int, weights: str
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module, about = load_generator(path, device)
     batch_size = experiment.evaluation.batch_size
-    made = generated_images(module, images, about["latent"], batch_size, seed, device, about["classes"])
+    made = generate_samples(module, images, about["latent"], batch_size, seed, device, about["classes"])
     if made.dim() == 2:
         write_file(out, encoded([scatter(made.numpy())], out.suffix))
         print(f"{out}: {images} points of {path} at iteration {about['iteration']:,}, seed {seed}")

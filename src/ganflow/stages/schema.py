@@ -6,20 +6,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ganflow.artifacts import write_file, write_json
+from ganflow.artifacts import write_json
 from ganflow.components import component_names, named_class
 from ganflow.config import Choice, Curve, Dataset, Evaluation, Experiment, In, Training, Variant
-from ganflow.stages.component_tables import PAGE, with_tables
+from ganflow.stages.docs import write_tables
 
 SCHEMA = Path("params.schema.json")
 ANY_CHOICE = {"$ref": f"#/$defs/{Choice.__name__}"}
 
 
 def run(experiment: Experiment) -> None:
-    """Writes params.schema.json, and in a clone the tables of docs/methods.md."""
+    """Writes params.schema.json, and in a clone the tables of docs."""
     write_json(SCHEMA, schema())
-    if PAGE.exists():
-        write_file(PAGE, with_tables(PAGE.read_text(encoding="utf-8")))
+    write_tables()
 
 
 def schema() -> dict[str, Any]:

@@ -6,9 +6,9 @@ from ganflow.artifacts import MANIFEST, SCRATCH, read_json
 from ganflow.config import Curve, Evaluation, Experiment
 from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
-from ganflow.evaluation.curve import Row, SnapshotScorer, needs_values, snapshots
+from ganflow.evaluation.curve import ScoreRow, SnapshotScorer, needs_values, snapshots
 from ganflow.evaluation.extraction import extraction_of
-from ganflow.evaluation.sets import real_set
+from ganflow.evaluation.sample_sets import real_set
 from ganflow.stages.execution import device_of
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.status import changes
@@ -21,7 +21,7 @@ class SnapshotScores:
     def __init__(self, experiment: Experiment):
         self.experiment, self.device = experiment, device_of(experiment)
         self.scorers: dict[str, SnapshotScorer] = {}  # by dataset
-        self.rows: dict[str, dict[int, Row]] = {}  # by fingerprint of the training
+        self.rows: dict[str, dict[int, ScoreRow]] = {}  # by fingerprint of the training
 
     def of(self, dataset: str, variant: str, fingerprint: str) -> dict[str, np.ndarray] | None:
         """Columns as in curve.csv; None if no curve is asked for, or there is nothing yet to score or to score by."""
@@ -32,7 +32,7 @@ class SnapshotScores:
         passed = snapshots(SCRATCH / "train" / fingerprint[:32], "generator_ema" if averaged else "generator")
         known = self.rows.setdefault(fingerprint, {})
         for iteration in sorted(passed.keys() - known.keys()):
-            known[iteration] = scorer.row(passed[iteration])
+            known[iteration] = scorer.score(passed[iteration])
         if not known:
             return None
         scores = {name: np.array([row[name] for _, row in known.values()]) for name in next(iter(known.values()))[1]}

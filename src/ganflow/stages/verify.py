@@ -148,7 +148,7 @@ def _how_far(name: str, one: Path, other: Path) -> str:
     if not (one.is_file() and other.is_file()):
         return f"{name} (in one of the two only)"
     first, second = _numbers(one), _numbers(other)
-    if first is None or not first.size or first.shape != second.shape:
+    if first is None or second is None or not first.size or first.shape != second.shape:
         return name
     apart = float(np.abs(first - second).max() / max(np.abs(first).max(), np.finfo(float).tiny))
     return f"{name} (by {apart:.1e} of its largest number: {'close' if apart <= CLOSE else 'not close'})"

@@ -91,7 +91,7 @@ class Prefetched(Batches):
     def __init__(self, shards: Shards, seed: int, size: int, transfer: Transfer):
         super().__init__(shards, seed, size)
         self.transfer, self.thread = transfer, ThreadPoolExecutor(1)
-        self.ahead: tuple[int, Future] | None = None
+        self.ahead: tuple[int, Future[Any]] | None = None
 
     def at(self, position: int) -> Tensor:
         if self.ahead is None or self.ahead[0] != position:
@@ -100,7 +100,7 @@ class Prefetched(Batches):
         self.ahead = self._begin(position + 1)
         return self.transfer.finish(started)
 
-    def _begin(self, position: int) -> tuple[int, Future]:
+    def _begin(self, position: int) -> tuple[int, Future[Any]]:
         return position, self.thread.submit(self._start, position)
 
     def _start(self, position: int) -> Any:

@@ -137,7 +137,7 @@ class Trainer:
         player.after()
         return values
 
-    def autocast(self) -> AbstractContextManager:
+    def autocast(self) -> AbstractContextManager[object]:
         """The context in which the networks run at the precision of params.yaml."""
         if self.training.precision == "float32":
             return nullcontext()

@@ -8,7 +8,7 @@ from torch import nn
 
 from ganflow.config import Choice, Evaluation
 from ganflow.errors import UserError
-from ganflow.evaluation.images import generated_images
+from ganflow.evaluation.generated_samples import generate_samples
 from ganflow.evaluation.interfaces import metrics_of
 from ganflow.evaluation.metrics.sliced_wasserstein import _wasserstein_1d
 
@@ -24,14 +24,14 @@ def test_distance_on_the_line_against_scipy(counts):
 
 def test_generated_images_depend_on_the_seed_alone():
     module = nn.Sequential(nn.Unflatten(1, (3, 2, 2)), nn.Tanh())
-    images = generated_images(module, 10, 12, 4, seed=0, device="cpu")
+    images = generate_samples(module, 10, 12, 4, seed=0, device="cpu")
     assert images.shape == (10, 3, 2, 2) and images.dtype == torch.uint8
-    assert torch.equal(images, generated_images(module, 10, 12, 4, seed=0, device="cpu"))
-    assert not torch.equal(images, generated_images(module, 10, 12, 4, seed=1, device="cpu"))
+    assert torch.equal(images, generate_samples(module, 10, 12, 4, seed=0, device="cpu"))
+    assert not torch.equal(images, generate_samples(module, 10, 12, 4, seed=1, device="cpu"))
 
 
 def test_unknown_and_repeated_metrics_are_refused():
     with pytest.raises(UserError, match="did you mean `sliced_wasserstein`"):
         metrics_of(Evaluation(metrics=(Choice(name="sliced_waserstein"),)))
-    with pytest.raises(UserError, match="stands there twice"):
+    with pytest.raises(UserError, match="is listed twice"):
         metrics_of(Evaluation(metrics=(Choice(name="sliced_wasserstein"),) * 2))

@@ -13,7 +13,7 @@ from torch import nn
 
 from ganflow.components import component_class, names
 from ganflow.errors import UserError
-from ganflow.evaluation.extraction import BATCH, extract, frozen, read_weights
+from ganflow.evaluation.extraction import BATCH, extract, fuse_batch_norms, read_weights
 from ganflow.evaluation.extractors import efficientnet_lite0, inception
 from ganflow.evaluation.extractors.efficientnet_lite0 import EfficientNetLite0
 from ganflow.evaluation.extractors.inception import Inception
@@ -226,6 +226,6 @@ def test_only_a_batch_norm_right_after_a_convolution_is_folded():
     network(torch.randn(8, 3, 6, 6))  # statistics
     images = torch.randn(2, 3, 6, 6)
     expected = network.eval().double()(images.double())
-    found = frozen(network)
+    found = fuse_batch_norms(network)
     assert [type(layer) for layer in found[1:4]] == [nn.Identity, nn.ReLU, nn.BatchNorm2d]
     torch.testing.assert_close(found(images), expected.float())

@@ -15,7 +15,7 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from ganflow.errors import UserError
-from ganflow.evaluation.distances import BLOCK, distance_blocks, nearest_distances
+from ganflow.evaluation.distances import BLOCK, distance_blocks, nearest
 from ganflow.evaluation.interfaces import Metric, Samples
 from ganflow.evaluation.metrics import frechet_distance as frechet
 from ganflow.evaluation.metrics.classes import Classes
@@ -178,7 +178,7 @@ def test_kernel_distance_against_its_formula():
     within = sum((k(a, a).sum() - np.trace(k(a, a))) / (40 * 39) for a in (x, y))
     found = scores(KernelDistance(subsets=1), real.float(), generated.float())
     assert found["kernel_distance"] == pytest.approx(within - 2 * k(x, y).mean(), rel=1e-4)
-    assert found["kernel_distance_spread"] == 0
+    assert found["kernel_distance_std"] == 0
 
 
 def test_classifier_score_is_torch_fidelitys_and_its_formulas():
@@ -205,16 +205,15 @@ def test_distances_in_blocks_against_differences():
     torch.testing.assert_close(found, expected, rtol=1e-11, atol=0)
     assert found[BLOCK + 3, 7] == 0
     among = (one.double()[:, None] - one.double()).square().sum(2).fill_diagonal_(torch.inf).sqrt()
-    nearest = nearest_distances(one, k=3)
-    torch.testing.assert_close(nearest, among.sort(1).values[:, :3], rtol=1e-9, atol=0)
-    assert torch.equal(nearest_distances(one, other), found.min(1, keepdim=True).values.sqrt())
+    torch.testing.assert_close(nearest(one, k=3)[0], among.sort(1).values[:, :3], rtol=1e-9, atol=0)
+    assert torch.equal(nearest(one, other)[0], found.min(1, keepdim=True).values.sqrt())
 
 
 def test_equal_features_have_no_distance():
     """Not a rounding's worth either, or a copy would lie outside a ball of radius nothing."""
     rows = 3 * normal(300, 1000, dtype=torch.float32)
-    assert nearest_distances(rows, rows.clone()).max() == 0
-    assert nearest_distances(torch.cat([rows, rows])).max() == 0 < nearest_distances(rows).min()
+    assert nearest(rows, rows.clone())[0].max() == 0
+    assert nearest(torch.cat([rows, rows]))[0].max() == 0 < nearest(rows)[0].min()
 
 
 def manifold(real: Tensor, generated: Tensor) -> dict[str, float]:

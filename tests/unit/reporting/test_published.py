@@ -10,9 +10,9 @@ from synthetic_runs import DATASETS, EXTRACTOR, FRECHET, experiment_of, make_run
 from ganflow.artifacts import write_json
 from ganflow.config import Dataset, Experiment
 from ganflow.params_file import checked
+from ganflow.reporting.literature import KINDS, differences
+from ganflow.reporting.literature_scores import PUBLISHED, literature_for
 from ganflow.reporting.page import write_report
-from ganflow.reporting.published import KINDS, differences
-from ganflow.reporting.published_numbers import PUBLISHED, published_for
 from ganflow.reporting.runs import load_runs
 
 OURS = {
@@ -64,12 +64,12 @@ def test_an_inception_score_has_splits_and_no_real_images():
 
 
 def test_numbers_are_those_of_the_format_and_the_resolution_and_of_nothing_drawn():
-    assert {one.dataset for one in published_for(dataset("cifar10", "official", 32))} == {"cifar10"}
-    wide, small = (published_for(dataset("lsun_bedroom", "official", side)) for side in (128, 64))
+    assert {one.dataset for one in literature_for(dataset("cifar10", "official", 32))} == {"cifar10"}
+    wide, small = (literature_for(dataset("lsun_bedroom", "official", side)) for side in (128, 64))
     assert {one.method for one in wide} == {"SNGAN", "SSGAN", "InfoMax-GAN", "LSGAN"}
     assert {one.method for one in small} == {"LSGAN", "GGAN, hinge loss"}
-    assert published_for(dataset("lsun_bedroom", "official", 32)) == []
-    assert published_for(dataset("cifar10", "rendered", 32)) == []
+    assert literature_for(dataset("lsun_bedroom", "official", 32)) == []
+    assert literature_for(dataset("cifar10", "rendered", 32)) == []
     assert all(one.source and one.score in ("fid", "kid", "inception_score") for one in PUBLISHED)
     assert {one.kind for one in PUBLISHED} <= KINDS.keys() | {""}
 

@@ -37,7 +37,7 @@ def test_scores_stand_beside_what_real_samples_get_and_what_the_best_snapshot_go
             shown = [float(word) for word in line.split()]
             assert shown == pytest.approx([key(one)[score], key(other)[score]], rel=5e-4)
         assert [float(word) for word in real.split()] == [REAL[score]] * 2
-    assert re.search(r"best iteration +3 +3", said) and "_spread" not in said
+    assert re.search(r"best iteration +3 +3", said) and "_std" not in said
     assert "can't be compared" not in said  # two seeds have one protocol
 
 

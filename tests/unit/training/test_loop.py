@@ -17,7 +17,7 @@ from ganflow.data.interfaces import Sample
 from ganflow.data.reader import Shards
 from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
-from ganflow.evaluation.images import generated_images
+from ganflow.evaluation.generated_samples import generate_samples
 from ganflow.methods.interfaces import SAMPLES, Draws, Export, Model, Player, Values
 from ganflow.methods.optimizers.adam import Adam
 from ganflow.methods.recipes.adversarial import CriticSteps
@@ -105,7 +105,7 @@ def test_a_conditional_generator_is_saved_and_loaded_and_its_grid_has_a_class_a_
         pixels = to_pixels(module(codes(latent, rows, known["classes"])))
     shown = np.asarray(Image.open(tmp_path / "samples" / "000000008.png"))
     assert np.array_equal(shown, pixels.reshape(4, 4, 16, 16, 3).transpose(0, 2, 1, 3, 4).reshape(64, 64, 3))
-    images = generated_images(module, 6, 5, 4, 0, "cpu", known["classes"])
+    images = generate_samples(module, 6, 5, 4, 0, "cpu", known["classes"])
     assert images.shape == (6, 3, 16, 16)
 
 

@@ -1,1 +1,1 @@
-"""Extractors; one file each."""
+"""Feature extractors; one file each."""

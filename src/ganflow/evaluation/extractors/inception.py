@@ -1,5 +1,5 @@
 """The Inception network of the literature's FID and Inception Score: the graph of 2015-12-05, ported to PyTorch with
-TensorFlow 1's resize (torch-fidelity, whose module this is). Its weights are fetched, or a file that you have."""
+TensorFlow 1's resize (torch-fidelity, whose module this is). The weights are downloaded or taken from a given file."""
 
 import io
 from pathlib import Path
@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganflow.data.fetching import fetch
-from ganflow.evaluation.extraction import built
+from ganflow.evaluation.extraction import load_network
 from ganflow.evaluation.interfaces import Extractor
 
 ADDRESSES = (
@@ -32,7 +32,7 @@ class Inception(Extractor):
 
     @property
     def resize(self) -> str:
-        return "bilinear to 299 x 299 as TensorFlow 1 does it"
+        return "bilinear to 299 x 299 as in TensorFlow 1"
 
     def provide(self, target: Path) -> None:
         if self.weights is None:
@@ -41,7 +41,7 @@ class Inception(Extractor):
             fetch([self.weights], target, self.sha256)
 
     def network(self, weights: Path) -> nn.Module:
-        return built(InceptionFeatures, weights)
+        return load_network(InceptionFeatures, weights)
 
 
 class InceptionFeatures(nn.Module):
@@ -51,7 +51,7 @@ class InceptionFeatures(nn.Module):
         super().__init__()
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-        content = io.BytesIO()  # it unpickles what it is given: what was read as tensors alone, and written here
+        content = io.BytesIO()  # the module unpickles this file, so it gets one written here from tensors
         torch.save(state, content)
         content.seek(0)
         self.inner = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], content)

@@ -1,6 +1,6 @@
-"""Which classes of a labelled set the samples fall into, by linear discriminant analysis of features: classes missed
-and the divergence of their shares, as counted with a classifier by Metz et al. (arXiv 1611.02163, section 3.3) and Lin
-et al. (PacGAN, arXiv 1712.04086, section 4), and the share of samples as close to a class as real ones."""
+"""Coverage of the classes of a labelled set, by linear discriminant analysis of features: number of missed classes and
+divergence of class shares, as with a classifier in Metz et al. (arXiv 1611.02163, section 3.3) and Lin et al. (PacGAN,
+arXiv 1712.04086, section 4), and the share of samples as close to a class centre as real ones."""
 
 from typing import ClassVar
 
@@ -12,16 +12,16 @@ from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import Metric, Samples
 from ganflow.evaluation.metrics.frechet_distance import moments
 
-BLOCK = 1024  # rows that are projected at once
-PER_COMPONENT = 10  # degrees of freedom of the shared covariance that a component needs
-HIGH = 0.95  # quantile of the real samples' own distances up to which a sample is of high quality
+BLOCK = 1024  # rows projected at once
+PER_COMPONENT = 10  # degrees of freedom of the shared covariance per principal component
+HIGH = 0.95  # quantile of the real samples' distances that bounds high quality
 
 
 class Classes(Metric):
-    """Classes are normal distributions with one covariance, fitted in the real features' leading principal components.
+    """Classes are normal distributions with one covariance, fitted in leading principal components of real features.
 
-    There are no more components than a tenth of the covariance's degrees of freedom, samples less classes. The real
-    shares are those that the same classifier finds.
+    The number of components is at most a tenth of the covariance's degrees of freedom (samples minus classes). Real
+    class shares are those that the same classifier finds.
     """
 
     compares: ClassVar = "features"
@@ -36,15 +36,15 @@ class Classes(Metric):
     components: int = Field(64, ge=1, le=4096, description="principal components at most")
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
-        """`mean` (f,), `whitening` (f, c) to a space where a class's covariance is one, there `centres` (k, c) of the
-        classes, `log_prior` (k,), `radius` () of high quality, and `shares` (k,) of the classes found; float64."""
+        """`mean` (f,), `whitening` (f, c) to a space with unit class covariance, class `centres` (k, c) there,
+        `log_prior` (k,), `radius` () of high quality, and `shares` (k,) of the predicted classes; float64."""
         names, labels = real.labels.unique(return_inverse=True)
         freedom = len(labels) - len(names)
         count = min(self.components, freedom // PER_COMPONENT, real.features.shape[1])
         if count < 1:
             raise UserError(
-                f"params.yaml: evaluation: classes needs {PER_COMPONENT} samples beyond one a class, and there are "
-                f"{len(labels)} of {len(names)} classes; set images"
+                f"params.yaml: evaluation: classes needs {PER_COMPONENT} samples more than classes, and there are "
+                f"{len(labels)} of {len(names)} classes; raise images"
             )
         mean, covariance = moments([real.features])
         axes = torch.linalg.eigh(covariance).eigenvectors[:, -count:]
@@ -64,7 +64,7 @@ class Classes(Metric):
         return fitted | {"radius": distance.quantile(HIGH), "shares": shares / shares.sum()}
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
-        """A count of classes without a sample of high quality; a share in 0..1; KL(generated || real), in nats."""
+        """Number of classes without a high-quality sample; share in 0..1; KL(generated || real), in nats."""
         found, distance = self.classified(prepared, samples.features)
         high = distance <= prepared["radius"]
         shares = found.bincount(minlength=len(prepared["centres"])).double() / len(samples)

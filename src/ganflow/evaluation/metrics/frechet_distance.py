@@ -1,5 +1,5 @@
 """The Frechet distance between normal distributions fitted to features (Heusel et al., arXiv 1706.08500, equation 6):
-by the Inception network's features it is the FID."""
+with the Inception network's features, the FID."""
 
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
@@ -10,14 +10,14 @@ from torch import Tensor
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import Metric, Samples
 
-BLOCK = 2048  # rows of a sum
+BLOCK = 2048  # rows summed at once
 
 
 class FrechetDistance(Metric):
     """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)); covariances over n - 1.
 
-    With S1 = F F^T the trace of the square root is that of (F^T S2 F)^(1/2), which is symmetric; for few samples, whose
-    centred features are a factor of S2 themselves, it is the nuclear norm of the factors' product.
+    With S1 = F F^T the trace of the square root is that of (F^T S2 F)^(1/2), which is symmetric; with fewer samples
+    than features, the centred features are a factor of S2, and it is the nuclear norm of the factors' product.
     """
 
     compares: ClassVar = "features"
@@ -37,7 +37,7 @@ class FrechetDistance(Metric):
         return {"mean": mean, "factor": factor.contiguous()}
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
-        """In the square of the features' unit."""
+        """In squared units of the features."""
         if _few(samples.features):
             mean, factor = _factored(samples.features)
             shared = prepared["factor"].T @ factor  # (r, n)
@@ -54,10 +54,10 @@ class FrechetDistance(Metric):
 
 
 def moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """The mean (f,) and the covariance (f, f), over n - 1, of rows that come in batches (b, f), in float64.
+    """Mean (f,) and covariance (f, f), over n - 1, of rows in batches (b, f), in float64.
 
-    Rows are summed in blocks of a fixed size, so that every bit is the same however they were cut into batches; blocks
-    are merged about their means (Chan, Golub and LeVeque, 1983). Raises UserError for fewer than two rows.
+    Rows are summed in blocks of a fixed size, so that the result does not depend on the batches, and blocks are merged
+    about their means (Chan, Golub and LeVeque, 1983). Raises UserError for fewer than two rows.
     """
     count, mean, scatter = 0, torch.zeros(()), torch.zeros(())
     for block in _blocks(batches):
@@ -65,7 +65,7 @@ def moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
         center = block.mean(0)
         block -= center
         away, total = center - mean, count + len(block)
-        rows = block.numpy()  # for numpy sees that the product is symmetric, and does half of it
+        rows = block.numpy()  # numpy computes only half of the symmetric product
         product = torch.from_numpy(rows.T @ rows)
         scatter = product.addr_(away, away, alpha=count * len(block) / total).add_(scatter)
         mean, count = mean + away * (len(block) / total), total
@@ -74,7 +74,7 @@ def moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def _blocks(batches: Iterable[Tensor]) -> Iterator[Tensor]:
-    """The rows of all batches in order, as copies of BLOCK rows and of the rest."""
+    """The rows of all batches in order, in copies of BLOCK rows; the last may be shorter."""
     held: list[Tensor] = []
     missing = BLOCK
     for batch in batches:
@@ -89,12 +89,12 @@ def _blocks(batches: Iterable[Tensor]) -> Iterator[Tensor]:
 
 
 def _few(features: Tensor) -> bool:
-    """Whether there are no more samples than features, so that they are the smaller factor of their covariance."""
+    """Whether there are at most as many samples as features, so that they are a smaller factor of their covariance."""
     return len(features) <= features.shape[1]
 
 
 def _factored(features: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean (f,) and a factor (f, n) of the covariance of features (n, f), in float64."""
+    """Mean (f,) and a factor (f, n) of the covariance of features (n, f); float64."""
     _enough(len(features))
     mean = features.double().mean(0)
     return mean, (features.double() - mean).T / (len(features) - 1) ** 0.5
@@ -102,4 +102,4 @@ def _factored(features: Tensor) -> tuple[Tensor, Tensor]:
 
 def _enough(count: int) -> None:
     if count < 2:
-        raise UserError(f"params.yaml: evaluation: a covariance needs two samples or more, and there are {count}")
+        raise UserError(f"params.yaml: evaluation: a covariance needs at least two samples, and there are {count}")

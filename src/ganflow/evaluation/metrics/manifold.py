@@ -1,5 +1,5 @@
 """Precision and recall (Kynkaanniemi et al., arXiv 1904.06991, equations 1 and 2), density and coverage (Naeem et al.,
-arXiv 2002.09797, section 3): a set's manifold is the union of balls that reach to a sample's k-th neighbour."""
+arXiv 2002.09797, section 3): a manifold is estimated by balls around samples up to their k-th neighbour."""
 
 from typing import ClassVar
 
@@ -8,16 +8,16 @@ from pydantic import Field
 from torch import Tensor
 
 from ganflow.errors import UserError
-from ganflow.evaluation.distances import distance_blocks, nearest_distances
+from ganflow.evaluation.distances import distance_blocks, nearest
 from ganflow.evaluation.interfaces import Metric, Samples
 
-ROUNDING = 1 + 1e-12  # of squared radii: so that the neighbour that sets a radius lies in the ball
+ROUNDING = 1 + 1e-12  # factor on squared radii, so that the k-th neighbour itself is inside the ball
 
 
 class Manifold(Metric):
-    """All four in one pass over the distances between the sets, whose counts may differ; balls are closed.
+    """All four in one pass over the distances between both sets, whose sizes may differ; balls are closed.
 
-    All depend on both counts, so only scores by equal counts compare.
+    All depend on both sizes: compare only scores of equal sizes.
     """
 
     compares: ClassVar = "features"
@@ -29,8 +29,8 @@ class Manifold(Metric):
         "density": ("noise",),
         "coverage": ("noise", "fewer_classes"),
     }
-    k: int = Field(3, ge=1, le=100, description="neighbour that a ball of precision and recall reaches to")
-    k_density: int = Field(5, ge=1, le=100, description="neighbour that a ball of density and coverage reaches to")
+    k: int = Field(3, ge=1, le=100, description="neighbour that sets a radius of precision and recall")
+    k_density: int = Field(5, ge=1, le=100, description="neighbour that sets a radius of density and coverage")
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
         """Radii of the balls around the real samples, `radii` and `radii_density`, (n,) float64."""
@@ -41,7 +41,7 @@ class Manifold(Metric):
         }
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
-        """Shares in 0..1, of generated samples and of real ones in turn; the density is about 1 for real samples."""
+        """Precision, recall and coverage in 0..1; the density of real samples is about 1."""
         radii = self._nearest(samples.features, self.k)[:, -1].square() * ROUNDING  # (m,)
         real_radii, density_radii = (prepared[name].square() * ROUNDING for name in ("radii", "radii_density"))  # (n,)
         precise, balls = torch.zeros(len(samples), dtype=torch.bool), 0
@@ -62,7 +62,7 @@ class Manifold(Metric):
     def _nearest(self, features: Tensor, k: int) -> Tensor:
         if len(features) <= k:
             raise UserError(
-                f"params.yaml: evaluation: manifold asks {len(features)} samples for {k} neighbours of each; "
-                "set images or k"
+                f"params.yaml: evaluation: manifold needs more than k = {k} samples, and there are {len(features)}; "
+                "raise images or lower k"
             )
-        return nearest_distances(features, k=k)
+        return nearest(features, k=k)[0]

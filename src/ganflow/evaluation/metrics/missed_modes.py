@@ -1,5 +1,5 @@
-"""Modes without a sample of high quality, one within three standard deviations of it (VEEGAN, Srivastava et al., arXiv
-1705.07761, section 4.1; PacGAN, Lin et al., arXiv 1712.04086, section 4.1): 0 of 8, or of 25, is full coverage."""
+"""Number of modes without a high-quality sample, i.e. one within three standard deviations (VEEGAN, Srivastava et al.,
+arXiv 1705.07761, section 4.1; PacGAN, Lin et al., arXiv 1712.04086, section 4.1); 0 is full coverage."""
 
 from typing import ClassVar
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ganflow.evaluation.interfaces import Metric, Samples
 
-NEAR = 3.0  # standard deviations
+RADIUS = 3.0  # standard deviations
 
 
 class MissedModes(Metric):
-    """Centres and deviation of the modes are those of the labelled real points, one deviation for all modes."""
+    """Mode centres and one common deviation are estimated from the labelled real points."""
 
     compares: ClassVar = "points"
     better: ClassVar = {"missed_modes": "lower"}
@@ -20,17 +20,17 @@ class MissedModes(Metric):
     worsened_by: ClassVar = {"missed_modes": ("fewer_classes", "outliers")}
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
-        """`centres` (k, d) and `deviation` (), of a coordinate, in float64, of the k modes that labels (n,) name."""
+        """`centres` (k, d) of the k labelled modes and the `deviation` () of a coordinate; float64."""
         points, (names, modes) = real.values.double(), real.labels.unique(return_inverse=True)
         centres = torch.stack([points[modes == mode].mean(0) for mode in range(len(names))])
         return {"centres": centres, "deviation": (points - centres[modes]).square().mean().sqrt()}
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
-        """How many modes were missed."""
+        """Number of missed modes."""
         nearest, near = self.nearest(prepared, samples.values)
         return {"missed_modes": float(len(prepared["centres"]) - len(nearest[near].unique()))}
 
     def nearest(self, prepared: dict[str, Tensor], points: Tensor) -> tuple[Tensor, Tensor]:
-        """Each point's nearest mode, (n,) int64, and whether the point is of high quality, (n,) bool."""
+        """Nearest mode of each point, int64 (n,), and whether the point is of high quality, bool (n,)."""
         distance, mode = torch.cdist(points.double(), prepared["centres"]).min(1)
-        return mode, distance <= NEAR * prepared["deviation"]
+        return mode, distance <= RADIUS * prepared["deviation"]

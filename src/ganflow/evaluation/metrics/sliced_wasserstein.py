@@ -1,5 +1,5 @@
 """Sliced Wasserstein distance between local patches of Laplacian pyramids (Rabin et al., 2011; Karras et al.,
-arXiv 1710.10196, section 5): offline, no network. The mean over pyramid levels, times 1000; lower is better.
+arXiv 1710.10196, section 5): needs no network. Mean over pyramid levels, times 1000.
 """
 
 from typing import ClassVar
@@ -13,26 +13,26 @@ from torch.nn.functional import avg_pool2d, interpolate
 from ganflow.evaluation.interfaces import Metric, Samples
 from ganflow.randomness import generator
 
-SMALLEST = 16  # pixels a side of the coarsest level
+COARSEST = 16  # side of the coarsest level, in pixels
 
 
 class SlicedWasserstein(Metric):
-    """Patches of 7x7 pixels, normalised by channel; positions and directions are fixed draws."""
+    """Patches are normalised by channel; positions and directions are fixed random numbers."""
 
     compares: ClassVar = "images"
     better: ClassVar = {"sliced_wasserstein": "lower"}
     worsened_by: ClassVar = {"sliced_wasserstein": ("noise", "uniform")}
-    patches: int = Field(16, ge=1, le=1024, description="patches of each image and level")
+    patches: int = Field(16, ge=1, le=1024, description="patches per image and level")
     directions: int = Field(128, ge=1, le=4096, description="random directions")
-    patch: int = Field(7, ge=1, le=15, description="pixels a side of a patch")
+    patch: int = Field(7, ge=1, le=15, description="side of a patch, in pixels")
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
-        """For each level, the sorted projections of all patches, (n * patches, directions) float32."""
+        """Sorted projections of all patches, float32 (n * patches, directions), for each level."""
         levels = _laplacian_pyramid(real.values.float() / 127.5 - 1)
         return {f"level_{level.shape[-1]}": self._projections(level) for level in levels}
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
-        """1000 times the mean over levels and directions of the Wasserstein-1 distance on the line."""
+        """1000 times the mean one-dimensional Wasserstein-1 distance over levels and directions."""
         other = self.prepare(samples)
         distances = [_wasserstein_1d(prepared[level], other[level]) for level in sorted(prepared)]
         return {"sliced_wasserstein": 1000 * float(np.mean(distances))}
@@ -53,9 +53,9 @@ class SlicedWasserstein(Metric):
 
 
 def _laplacian_pyramid(images: Tensor) -> list[Tensor]:
-    """Details of each resolution down to 16 pixels, and the coarsest level itself."""
+    """Laplacian levels down to COARSEST pixels, and the coarsest low-pass level."""
     levels = []
-    while images.shape[-1] >= 2 * SMALLEST:
+    while images.shape[-1] >= 2 * COARSEST:
         coarse = avg_pool2d(images, 2)
         levels.append(images - interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False))
         images = coarse
@@ -63,7 +63,7 @@ def _laplacian_pyramid(images: Tensor) -> list[Tensor]:
 
 
 def _wasserstein_1d(one: Tensor, other: Tensor) -> float:
-    """Mean over columns of the distance between sorted samples; unequal counts are compared at the larger one's
+    """Mean over columns of the distance between sorted samples; the smaller set is interpolated to the larger one's
     quantiles."""
     if len(one) < len(other):
         one, other = other, one

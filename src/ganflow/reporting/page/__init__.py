@@ -16,10 +16,10 @@ from ganflow.config import Experiment
 from ganflow.reporting.captions import CAPTIONS
 from ganflow.reporting.charts import by_variant
 from ganflow.reporting.figures import COLOURS
-from ganflow.reporting.findings import Findings, study_figure
-from ganflow.reporting.runs import RunRecord, flat, spoken
-from ganflow.reporting.scores import SPREAD
+from ganflow.reporting.runs import RunRecord, flat, in_words
+from ganflow.reporting.scores import STD
 from ganflow.reporting.sections import section, still
+from ganflow.reporting.study_figures import Findings, study_figure
 from ganflow.reporting.tables import Cell, Row, Table, as_csv, as_metrics, rounded, score_tables
 
 NO_STUDIES: Mapping[str, Findings] = {}
@@ -37,7 +37,7 @@ def write_report(
         chosen = [run for run in runs if run.dataset == table.dataset]
         sections.append(section(folder, experiment.datasets[table.dataset], table, chosen, len(runs)))
     findings = [
-        still(folder, name, "study", spoken(name), found["caption"], study_figure(found))
+        still(folder, name, "study", in_words(name), found["caption"], study_figure(found))
         for name, found in studies.items()
     ]
     environment = Environment(
@@ -54,9 +54,9 @@ def write_report(
         sections=sections,
         studies=findings,
         neighbours_caption=CAPTIONS["neighbours"],
-        columns_of=_films_a_row,
+        columns_of=_columns,
         rounded=rounded,
-        spoken=spoken,
+        in_words=in_words,
         colours=len(COLOURS),
         protocol=_protocol(runs),
         runs=[(run, _scored(run), flat(run.manifest["parameters"])) for run in runs],
@@ -98,12 +98,12 @@ def _scored(run: RunRecord) -> dict[str, str]:
     best = run.score["best"]
     sets = {"": run.score["scores"]} | ({f", best at {best['iteration']}": best["scores"]} if best else {})
     return {
-        f"{name}{of}": f"{scores[name]}" + (f" ± {scores[name + SPREAD]}" if name + SPREAD in scores else "")
+        f"{name}{of}": f"{scores[name]}" + (f" ± {scores[name + STD]}" if name + STD in scores else "")
         for of, scores in sets.items()
         for name in run.score["better"]
     }
 
 
-def _films_a_row(variants: int) -> int:
-    """How many variants stand side by side on a wide screen: all of up to six, else rows of equal length."""
+def _columns(variants: int) -> int:
+    """Variants per row on a wide screen: all of up to six, else balanced rows."""
     return -(-variants // -(-variants // 6))

@@ -1,10 +1,11 @@
-"""What MLflow shows of a training: parameters, tags, metrics by iteration, grids by step, dataset and model.
+"""A training in MLflow: parameters, tags, metrics by iteration, sample grids by step, dataset and model.
 
-All of it may be written again: what a kill or a failing server cut off is gone on with, in the same run.
+All writes are idempotent: after a kill or a server failure, the next call completes the same run.
 """
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,9 @@ from PIL import Image
 
 from ganflow.artifacts import MANIFEST, read_json
 from ganflow.config import Dataset
-from ganflow.reporting.dataset_entry import FINGERPRINT, commit_tag, dataset_digest, dataset_input, digest_tags
-from ganflow.reporting.models import log_generator
+from ganflow.reporting.mlflow_dataset import FINGERPRINT, commit_tag, dataset_digest, dataset_input, digest_tags
+from ganflow.reporting.mlflow_model import log_generator
 from ganflow.reporting.runs import RunRecord, flat
-from ganflow.reporting.score_entry import best_scores, curve_scores, finished_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,16 +26,17 @@ if TYPE_CHECKING:
 LOGS = Path("logs")
 BATCH = 1000  # metrics in one call, MLflow's limit
 PARAMETERS = 100  # in one call
-LONGEST = 6000  # characters of a parameter's value, MLflow's limit
+MAX_VALUE = 6000  # characters of a parameter's value, MLflow's limit
+MAX_TAG = 5000  # characters of a tag's value
 RECORDING = re.compile(
     r"compute\..*|training\.(.*_every|grid|validation_images)"
-)  # parameters that no comparison needs
+)  # parameters that are tags, because they don't affect results
 PUBLISHED, PARENT, GRIDS = "ganflow.published", "mlflow.parentRunId", "samples"
 
 
 @dataclass(frozen=True)
-class Unfinished:
-    """A training without scores: what its manifest would say, and the journal, grids and curve that there are."""
+class UnfinishedRun:
+    """A training in progress: its manifest so far, journal, sample grids and curve."""
 
     dataset: str
     variant: str
@@ -47,12 +48,12 @@ class Unfinished:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Those of the run when it is finished, but for the components' settings, which are complete only then."""
+        """The parameters of the finished run, without component settings, which are resolved only then."""
         return {key: value for key, value in flat(self.manifest["parameters"]).items() if ".settings" not in key}
 
 
-def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | Unfinished, colour: str) -> "Run":
-    """The run of a training, new and still empty, drawn in a colour (#rrggbb)."""
+def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | UnfinishedRun, colour: str) -> "Run":
+    """Creates an empty run for a training, with the colour #rrggbb."""
     about = run.manifest
     start = _clock(run)[0] if isinstance(run, RunRecord) else int(1000 * time.time())
     tags = {
@@ -73,16 +74,15 @@ def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | Un
 
 
 def advance(
-    client: "MlflowClient", there: "Run", run: RunRecord | Unfinished, dataset: Dataset, after: float = -1
+    client: "MlflowClient", there: "Run", run: RunRecord | UnfinishedRun, dataset: Dataset, after: float = -1
 ) -> None:
-    """Writes what a training has so far: parameters, dataset, rows of the journal `after` an iteration, its curve, new
-    grids."""
+    """Writes the state of a training: parameters, dataset, journal rows `after` an iteration, curve, new grids."""
     from mlflow.entities import Metric, Param
 
     identity, start = there.info.run_id, there.info.start_time
     wanted = {"dataset": run.dataset, "variant": run.variant} | run.parameters
     parameters = [
-        Param(key, str(value)[:LONGEST])
+        Param(key, str(value)[:MAX_VALUE])
         for key, value in wanted.items()
         if value is not None and key not in there.data.params and not RECORDING.fullmatch(key)
     ]
@@ -98,21 +98,21 @@ def advance(
         for index, (step, value) in enumerate(zip(run.journal["iteration"], values, strict=True))
         if step > after
     ]
-    metrics += [Metric(name, value, start + step, step) for name, step, value in curve_scores(run.curve)]
+    metrics += [Metric(name, value, start + step, step) for name, step, value in _curve_scores(run.curve)]
     for first in range(0, len(metrics), BATCH):
         client.log_batch(identity, metrics=metrics[first : first + BATCH])
-    _show_grids(client, identity, run.samples, start)
+    _log_grids(client, identity, run.samples, start)
 
 
 def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, dataset: Dataset) -> None:
-    """Writes all that a finished run has; the tag that says so, PUBLISHED, comes last."""
+    """Writes everything of a finished run; the tag PUBLISHED is set last."""
     from mlflow.entities import LoggedModelOutput, Metric, RunTag
 
     advance(client, there, run, dataset)
     identity, log, (_, end) = there.info.run_id, _log(run), _clock(run)
     end, last = max(there.info.start_time, end), int(run.journal["iteration"][-1])
     if not _models(there):
-        delete_models(client, home, identity)  # cut off before it was the run's output
+        delete_models(client, home, identity)  # of an interrupted call
         averaged = run.score["protocol"]["weights"] == "ema"
         weights = run.folder / f"{run.manifest['scored']}{'_ema' if averaged else ''}.safetensors"
         made = log_generator(client, home, identity, weights)
@@ -123,9 +123,9 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
         "dataset_name": run.dataset,
         "dataset_digest": dataset_digest(run.manifest["inputs"]),
     }
-    # at step 0, for MLflow compares metrics that have no other as bars
+    # step 0: MLflow shows metrics with a single step as bar charts
     metrics = [Metric(name, float(value), end, 0, **about) for name, value in run.score["scores"].items()]
-    metrics += [Metric(name, value, end, 0) for name, value in best_scores(run).items()]
+    metrics += [Metric(name, value, end, 0) for name, value in _best_scores(run).items()]
     if "images_per_second" in log:
         metrics.append(Metric("images_per_second", float(log["images_per_second"]), end, 0))
     for first in range(0, len(metrics), BATCH):
@@ -135,9 +135,9 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
     client.log_dict(identity, run.score, "score.json")
     if run.neighbours:
         client.log_artifact(identity, str(run.neighbours.picture))
-    client.log_batch(identity, tags=[RunTag(key, value) for key, value in finished_tags(run).items()])
+    client.log_batch(identity, tags=[RunTag(key, value) for key, value in _finished_tags(run).items()])
     client.set_terminated(identity, status="FINISHED", end_time=end)
-    client.set_tag(identity, PUBLISHED, run.scored)
+    client.set_tag(identity, PUBLISHED, run.score_fingerprint)
 
 
 def delete_run(client: "MlflowClient", home: str, there: "Run") -> None:
@@ -153,12 +153,12 @@ def delete_models(client: "MlflowClient", home: str, run: str) -> None:
 
 
 def _models(there: "Run") -> "list[LoggedModelOutput]":
-    """The models that a run in MLflow has as outputs."""
+    """The output models of a run in MLflow."""
     return there.outputs.model_outputs if there.outputs else []
 
 
 def _clock(run: RunRecord) -> tuple[int, int]:
-    """When a run began and ended, in milliseconds, by the training's log; by its files where there is none."""
+    """Start and end of a run in milliseconds, from the training's log, else from file times."""
     log = _log(run)
     end = int(1000 * log.get("finished", run.samples[-1][1].stat().st_mtime))
     return end - int(1000 * log.get("seconds", 0)), end
@@ -169,21 +169,52 @@ def _log(run: RunRecord) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-def _show_grids(client: "MlflowClient", run: str, samples: list[tuple[int, Path]], start: int) -> None:
-    """Brings MLflow the grids that it has not whole; one that was cut off is written again under its own name.
+def _log_grids(client: "MlflowClient", run: str, samples: list[tuple[int, Path]], start: int) -> None:
+    """Logs the sample grids that MLflow lacks; an incomplete one is overwritten.
 
-    It writes a picture and then a small copy, both named by a random number.
+    `log_image` writes an image and then a compressed copy, both with a random number in the name.
     """
     found = [Path(file.path) for file in client.list_artifacts(run, "images")]
-    begun = {int(path.stem.split("+")[2]): path for path in found if path.suffix == ".png"}
-    whole = {int(path.stem.split("+")[2]) for path in found if path.stem.endswith("+compressed")}
+    started = {int(path.stem.split("+")[2]): path for path in found if path.suffix == ".png"}
+    complete = {int(path.stem.split("+")[2]) for path in found if path.stem.endswith("+compressed")}
     for iteration, path in samples:
-        if iteration in whole:
+        if iteration in complete:
             continue
-        with Image.open(path) as picture:
-            grid = picture.convert("RGB")
-        if iteration in begun:
-            for name in (begun[iteration], begun[iteration].with_name(f"{begun[iteration].stem}+compressed.webp")):
+        with Image.open(path) as image:
+            grid = image.convert("RGB")
+        if iteration in started:
+            for name in (
+                started[iteration],
+                started[iteration].with_name(f"{started[iteration].stem}+compressed.webp"),
+            ):
                 client.log_image(run, grid, artifact_file=name.as_posix())
         else:
             client.log_image(run, grid, key=GRIDS, step=iteration, timestamp=start)
+
+
+def _best_scores(run: RunRecord) -> dict[str, float]:
+    """{best/<score>: value} of the best snapshot and its iteration; empty without a curve."""
+    best = run.score["best"]
+    if best is None:
+        return {}
+    scores = {f"best/{name}": float(value) for name, value in best["scores"].items()}
+    return scores | {"best/iteration": float(best["iteration"])}
+
+
+def _curve_scores(curve: dict[str, np.ndarray] | None) -> Iterator[tuple[str, int, float]]:
+    """Yields (curve/<score>, iteration, value) for the curve, if there is one."""
+    if curve is None:
+        return
+    for column in curve.keys() - {"iteration"}:
+        for iteration, value in zip(curve["iteration"], curve[column], strict=True):
+            yield f"curve/{column}", int(iteration), float(value)
+
+
+def _finished_tags(run: RunRecord) -> dict[str, str]:
+    """Tags of a finished run: method, extractor, failed metric checks."""
+    tags, extractor = {"method": run.method}, run.score["protocol"]["extractor"]
+    if extractor is not None:
+        tags |= {"extractor": extractor["name"], "extractor.sha256": extractor["sha256"]}
+    if run.score["flags"]:
+        tags["flags"] = "; ".join(run.score["flags"])[:MAX_TAG]
+    return tags

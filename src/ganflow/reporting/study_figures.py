@@ -1,4 +1,4 @@
-"""Studies as figures: what the studies stage left as JSON, drawn in the report's style."""
+"""Figures of studies, from the JSON of the studies stage, in the report's style."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ Findings = dict[str, Any]  # studies.interfaces.Findings as JSON
 
 
 def load_findings(experiment: Experiment, results: Path) -> dict[str, Findings]:
-    """{study: findings} of the studies that params.yaml names; raises UserError for one that is missing."""
+    """{study: findings} of the studies of params.yaml; raises UserError for a missing one."""
     folder = results / experiment.experiment / "studies"
     return {study.name: read_json(folder / f"{study.name}.json") for study in experiment.studies}
 
@@ -27,8 +27,8 @@ def study_figure(findings: Findings) -> bytes:
     """The panels of a study side by side, PNG."""
     panels = findings["panels"]
     figure = Figure(figsize=(WIDTH, 3.7), layout=ConstrainedLayoutEngine(w_pad=0.1))
-    for place, panel in enumerate(panels):
-        axes = figure.add_subplot(1, len(panels), place + 1)
+    for index, panel in enumerate(panels):
+        axes = figure.add_subplot(1, len(panels), index + 1)
         for line in panel["lines"]:
             _draw(axes, line)
         axes.set_title(panel["title"])

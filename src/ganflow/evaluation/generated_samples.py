@@ -1,4 +1,4 @@
-"""The generated samples that scores compare, from the weights of a training."""
+"""Generated samples for evaluation, from the weights of a training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganflow.config import Curve, Evaluation
-from ganflow.evaluation.sets import as_compared
+from ganflow.evaluation.sample_sets import channels_first
 from ganflow.networks.building import evaluating
 from ganflow.networks.codes import codes
 from ganflow.training.draws import StepDraws
@@ -17,7 +17,7 @@ from ganflow.training.pixels import as_stored
 
 
 @torch.no_grad()
-def generated_images(
+def generate_samples(
     module: nn.Module,
     count: int,
     latent: int,
@@ -28,26 +28,26 @@ def generated_images(
     purpose: str = "evaluation",
     batch_norm: str = "running",
 ) -> Tensor:
-    """Samples from latent vectors and uniform classes of the streams of a `purpose`, images rounded to 8 bits.
+    """Samples for latent vectors and uniform classes from the random streams of a `purpose`; images rounded to 8 bits.
 
-    Batch normalisation uses its running statistics or, as `batch_norm`, those of each batch.
+    `batch_norm`: use the `running` statistics, or those of each `batch`.
     """
     parts = []
-    with evaluating(module), _statistics_of(module, batch_norm):
+    with evaluating(module), _batch_norm_statistics(module, batch_norm):
         for part, start in enumerate(range(0, count, batch_size)):
             size = min(batch_size, count - start)
             draws = StepDraws(seed, device, purpose, (part,), size)
             vectors, labels = draws.normal("latent", (size, latent)), draws.integers("classes", (size,), classes)
             parts.append(as_stored(module(codes(vectors, labels, classes)).float()))
-    return as_compared(np.concatenate(parts))
+    return channels_first(np.concatenate(parts))
 
 
-def scored_images(
+def evaluation_samples(
     evaluation: Evaluation, module: nn.Module, about: dict[str, Any], device: str, curve: Curve | None = None
 ) -> Tensor:
-    """The samples of a generator that params.yaml has scored, or the samples for a `curve`, by other draws; `about` is
-    what its weights file says of it."""
-    return generated_images(
+    """The samples of a generator that are scored by the settings of params.yaml or, with a `curve`, for the scores over
+    training; `about` is the metadata of its weights file."""
+    return generate_samples(
         module,
         (curve or evaluation).images,
         about["latent"],
@@ -61,8 +61,8 @@ def scored_images(
 
 
 @contextmanager
-def _statistics_of(module: nn.Module, batch_norm: str) -> Iterator[None]:
-    """Layers of batch normalisation that use, and do not learn, the statistics asked for."""
+def _batch_norm_statistics(module: nn.Module, batch_norm: str) -> Iterator[None]:
+    """Makes batch-norm layers in evaluation mode use batch statistics, if `batch_norm` is "batch"."""
     layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
     kept = [(layer, layer.running_mean, layer.running_var) for layer in layers if batch_norm == "batch"]
     for layer, _, _ in kept:

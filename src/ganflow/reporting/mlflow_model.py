@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 LOADER = "ganflow.reporting.generator_model"
 NEEDS = ("filelock", "mlflow", "numpy", "pydantic", "ruamel.yaml", "safetensors", "torch")
-EXAMPLES = 4  # latent vectors of the input example: those of the sample grids' first images
+EXAMPLES = 4  # latent vectors in the input example: the first of the sample grids
 
 
 def header(path: Path) -> dict[str, Any]:
-    """What a safetensors file of ganflow says about itself; raises UserError if it is absent or damaged."""
+    """Metadata of a safetensors file of ganflow; raises UserError if it is missing or damaged."""
     try:
         with safe_open(path, "numpy") as file:
             return json.loads(file.metadata()["ganflow"])

@@ -1,7 +1,7 @@
-"""What papers and other projects say that methods score, and in which ways their protocols differ from ours.
+"""Published scores of methods and how their protocols differ from ours.
 
-A number is only ever put beside one of ours of the same name: FID, KID and Inception Score are those of the official
-Inception weights, so scores by another extractor stand beside none. What a source leaves out is said to be not stated.
+Only scores of the same name are compared: FID, KID and Inception Score need the official Inception weights, so scores
+by another extractor have no counterpart. Facts that a source omits are reported as not stated.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,8 +20,8 @@ KINDS = {  # {method: (objectives, constraint)}
 
 
 @dataclass(frozen=True)
-class Published:
-    """One published number with what is known of its protocol; None: not stated."""
+class PublishedScore:
+    """A published score with its protocol; None: not stated."""
 
     dataset: str  # format
     method: str
@@ -46,16 +46,16 @@ class Published:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A published number, our variants of its kind that have the same score, and what is different in how they came."""
+    """A published score, our variants of the same method, and the differences in protocol."""
 
-    published: Published
-    possible: bool  # whether we have that score at all
+    published: PublishedScore
+    possible: bool  # whether our runs have this score
     ours: list[Row]
     differences: list[str]
 
 
-def compared(numbers: Iterable[Published], rows: list[Row]) -> list[Comparison]:
-    """Published numbers beside the rows of one dataset."""
+def compared(numbers: Iterable[PublishedScore], rows: list[Row]) -> list[Comparison]:
+    """Compares published scores with the rows of one dataset."""
     protocol = rows[0].runs[0].score["protocol"]
     found = []
     for one in numbers:
@@ -65,8 +65,8 @@ def compared(numbers: Iterable[Published], rows: list[Row]) -> list[Comparison]:
     return found
 
 
-def differences(published: Published, protocol: Mapping[str, Any]) -> list[str]:
-    """In which ways a published number was made otherwise than ours, or may have been, a few words each."""
+def differences(published: PublishedScore, protocol: Mapping[str, Any]) -> list[str]:
+    """Known and possible differences in protocol, a few words each."""
     found = [_count("images", published.images, protocol["images"])]
     if published.score != "inception_score":
         found.append(_count("real images", published.real_images, protocol["real_images"]))
@@ -92,13 +92,13 @@ def _count(name: str, theirs: int | None, ours: int) -> str:
 
 
 def _fact(name: str, theirs: Any, ours: Any) -> str:
-    """Empty if both are known to be alike."""
+    """The difference in words; empty if both are equal."""
     if theirs is None:
         return f"{name}: not stated, ours {ours}"
     return "" if theirs == ours else f"{name}: {theirs}, ours {ours}"
 
 
-def of_same_kind(published: Published, rows: list[Row]) -> list[Row]:
+def of_same_kind(published: PublishedScore, rows: list[Row]) -> list[Row]:
     """Our variants whose objective, constraint and use of classes are those of a published method."""
     objectives, constraint = KINDS.get(published.kind, ((), ""))
     return [

@@ -1,4 +1,4 @@
-"""What MLflow shows of a dataset: a run above those that were trained on it, and an input of each of them."""
+"""A dataset in MLflow: a parent run of the trainings on it, and a dataset input of each training."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from ganflow.artifacts import digest_value
 from ganflow.components import component_class
 from ganflow.config import Dataset
 from ganflow.data.interfaces import Format
-from ganflow.reporting.runs import RunRecord, flat, spoken
+from ganflow.reporting.runs import RunRecord, flat, in_words
 from ganflow.reporting.scores import scores_of
 from ganflow.reporting.tables import HELD_OUT, scale, score_rows
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Run
 
-DIGEST = 12  # characters of a dataset's digest that are shown
+DIGEST = 12  # characters of a dataset's digest in MLflow
 FINGERPRINT, NOTE = "ganflow.fingerprint", "mlflow.note.content"
 
 
 def fingerprint(name: str, dataset: Dataset, inputs: dict[str, str]) -> str:
-    """Names a dataset as runs were trained on it: its section of params.yaml and {folder: digest} of its shards."""
+    """Identifies a dataset version: its section of params.yaml and {folder: digest} of its shards."""
     return digest_value({"dataset": [name, dataset.model_dump(mode="json")], "inputs": inputs})
 
 
 def open_dataset(
     client: "MlflowClient", home: str, name: str, dataset: Dataset, inputs: dict[str, str], there: "Run | None"
 ) -> "Run":
-    """The run of a dataset, made or, if its making was cut off, completed: settings, digests, the dataset as input."""
+    """Creates the run of a dataset, or completes an interrupted one: settings, digests, dataset input."""
     from mlflow.entities import Param
 
     if there is None:
@@ -46,8 +46,8 @@ def open_dataset(
 
 
 def summarise(client: "MlflowClient", there: "Run", runs: list[RunRecord]) -> None:
-    """Brings the run of a dataset up to date with the scores: what real held-out samples and degradations of them get,
-    and a table in its description."""
+    """Updates the run of a dataset: scores of held-out samples and of their degradations, and a table of all scores as
+    its description."""
     identity, known = there.info.run_id, there.data
     checks = scale({name: check for run in runs for name, check in run.score["checks"].items()})
     for check, found in checks.items():
@@ -60,7 +60,7 @@ def summarise(client: "MlflowClient", there: "Run", runs: list[RunRecord]) -> No
 
 
 def dataset_input(name: str, dataset: Dataset, inputs: dict[str, str]) -> "DatasetInput":
-    """A dataset as MLflow knows them: where it comes from, the digest of its shards, the shape of its images."""
+    """The MLflow dataset: source, digest of the shards, shape of the samples."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.dataset_source import DatasetSource
     from mlflow.data.http_dataset_source import HTTPDatasetSource
@@ -89,18 +89,18 @@ def dataset_input(name: str, dataset: Dataset, inputs: dict[str, str]) -> "Datas
 
 
 def dataset_digest(inputs: dict[str, str]) -> str:
-    """The digest of a dataset in MLflow: the beginning of that of its shards' manifest, which names every byte."""
+    """The dataset's digest in MLflow: a prefix of the digest of its shards' manifest."""
     return next(iter(inputs.values()))[:DIGEST]
 
 
 def digest_tags(inputs: dict[str, str]) -> dict[str, str]:
-    """The digests of inputs, under one key for all datasets so that they are one column of the table of runs."""
+    """Digests of inputs as tags, with keys that are equal for all datasets, so that MLflow shows one column."""
     return {f"digest.{os.path.dirname(path)}": digest for path, digest in inputs.items()}
 
 
 @cache
 def commit_tag() -> dict[str, str]:
-    """The commit that publishes, if this is a clone, and the files that were edited since; dvc.lock is no edit."""
+    """The current commit, if this is a clone, and uncommitted files other than dvc.lock."""
     commit, edited = (
         subprocess.run(["git", *command.split()], capture_output=True, text=True)
         for command in ("rev-parse HEAD", "diff --name-only HEAD -- :/ :!/dvc.lock")
@@ -116,7 +116,7 @@ def _settings(name: str, dataset: Dataset) -> dict[str, Any]:
 
 
 def _table(runs: list[RunRecord], checks: dict[str, dict[str, Any]]) -> str:
-    """Scores by variant and the scale on which to read them, as Markdown."""
+    """Scores by variant, with those of held-out samples and degradations, as Markdown."""
     scores = scores_of(runs)
     heads = [f"{score.name} ({score.better})" for score in scores]
     rows = [["variant", "seeds", *heads], ["---"] * (len(heads) + 2)]
@@ -124,7 +124,7 @@ def _table(runs: list[RunRecord], checks: dict[str, dict[str, Any]]) -> str:
         rows.append([row.variant, str(len(row.runs)), *(f"{row.cells[score.name].mean:.4g}" for score in scores)])
     for check, found in checks.items():
         values = [found["scores"].get(score.name) for score in scores]
-        name = "held-out real samples" if check == HELD_OUT else f"{spoken(check)} ones"
+        name = "held-out real samples" if check == HELD_OUT else f"{in_words(check)} ones"
         rows.append([name, "", *("" if value is None else f"{value:.4g}" for value in values)])
     lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"Scores of the last weights, the mean over seeds, and whether a lower or a higher one is better.\n\n{lines}"

@@ -1,25 +1,25 @@
-"""The published numbers themselves, with what their sources say of how they were made."""
+"""Published scores with the protocols that their sources state."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from ganflow.config import Dataset
-from ganflow.reporting.published import Published
+from ganflow.reporting.literature import PublishedScore
 
 Numbers = dict[str, tuple[float, ...]]  # {score: (value, deviation)}
 
 
-def _each(common: Published, *rows: tuple[str, str, Numbers]) -> Iterator[Published]:
-    """One for each score of each (method, kind, numbers) of a source, which has its protocol in common."""
+def _each(common: PublishedScore, *rows: tuple[str, str, Numbers]) -> Iterator[PublishedScore]:
+    """Yields one entry per score of each (method, kind, numbers) of a source with one protocol."""
     for method, kind, numbers in rows:
         for score, (value, *deviation) in numbers.items():
             found = replace(common, method=method, kind=kind, score=score, value=value)
             yield replace(found, deviation=deviation[0] if deviation else None)
 
 
-def _protocol(dataset: str, source: str, images: int | None = None, **facts: Any) -> Published:
-    return Published(dataset, "", "", 0, None, source, images=images, **facts)
+def _protocol(dataset: str, source: str, images: int | None = None, **facts: Any) -> PublishedScore:
+    return PublishedScore(dataset, "", "", 0, None, source, images=images, **facts)
 
 
 PAPER = _protocol(
@@ -117,7 +117,7 @@ PUBLISHED = (
 )
 
 
-def published_for(dataset: Dataset) -> list[Published]:
+def literature_for(dataset: Dataset) -> list[PublishedScore]:
     """The numbers for a dataset; none for one that was drawn, whatever its format."""
     if dataset.source.name == "rendered":
         return []
