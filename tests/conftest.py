@@ -1,19 +1,23 @@
 """Fixtures that several folders use: the tiny experiment, copies of the repository, and what all workers share."""
 
 import os
+import random
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: workers with several threads each wait for one another
+
+import hypothesis
+import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 from repository import TOP, Clone, environment_of
 
-os.environ["OMP_NUM_THREADS"] = (
-    "1"  # before torch is imported: several workers with several threads each wait for one another
-)
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -23,6 +27,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         used = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 (pytest offers no public way)
         if any(fixtures[-1].scope == "module" for fixtures in used) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws without a generator of its own depends on no other test."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
@@ -44,13 +56,6 @@ def once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
         return folder
 
     return built
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    """Draws of torch without a seed of their own are the same in every order of the tests."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ real_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real images are n
 @pytest.fixture(autouse=True)
 def scratch(tmp_path, monkeypatch):
     monkeypatch.setattr(artifacts, "SCRATCH", tmp_path / "scratch")
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(0))
 
 
 def pixels(height=32, width=32):
