@@ -112,7 +112,7 @@ def content_digest(folder: Path) -> str:
     """What a finished folder holds, in one digest that is equal however it was made; raises UserError if the folder is
     not finished, or was made by a version whose manifests have no such digest."""
     if not (folder / MANIFEST).is_file():
-        raise UserError(f"{folder}: missing or not finished (no {MANIFEST}); run `dvc repro` to make it")
+        raise UserError(f"{folder}: missing or not finished (no {MANIFEST}); run `dvc repro` to create it")
     manifest = read_json(folder / MANIFEST)
     if "content" not in manifest:
         raise UserError(f"{folder / MANIFEST}: has no `content`, so it is of another version; run `dvc repro`")
@@ -125,7 +125,7 @@ def write_manifest(
     known: Mapping[str, str] | None = None,
     origin: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes manifest.json: what is said `about` the folder, size and sha256 of every file in it, the digest of both,
+    """Writes manifest.json: the entries of `about`, size and sha256 of every file in it, the digest of both,
     and its `origin`: how it was made.
 
     `known` are the digests, by name, of files that need not be read again.
@@ -145,6 +145,6 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: not there; run `dvc repro` to make it") from None
+        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
     except (ValueError, RecursionError):
         raise UserError(f"{path}: damaged (not JSON); delete its folder and run `dvc repro` again") from None

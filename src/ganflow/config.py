@@ -299,7 +299,7 @@ class Experiment(Model):
             if (described.source.name == "rendered") != name.startswith("rendered_"):
                 raise ValueError(
                     f"datasets.{name}: its source is `{described.source.name}`; a dataset with the source `rendered`, "
-                    "and no other, has a name that begins with `rendered_`: drawings never go by the name of real data"
+                    "and no other, has a name that begins with `rendered_`, so that it is not taken for real data"
                 )
         return self
 

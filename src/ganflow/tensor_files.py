@@ -38,6 +38,6 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         content = path.read_bytes()
         return load(content), metadata(content)
     except FileNotFoundError:
-        raise UserError(f"{path}: not there; run `dvc repro` to make it") from None
+        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
     except (SafetensorError, ValueError, KeyError):
         raise UserError(f"{path}: damaged, or not written by ganflow; delete its folder and run `dvc repro`") from None

@@ -41,7 +41,7 @@ KEYS = {
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory) -> Path:
-    """One run on the drawn objects, scored by the Inception network with random weights."""
+    """One run on the rendered objects, scored by the Inception network with random weights."""
     folder = tmp_path_factory.mktemp("agreement")
     sha256 = write_random_weights(folder / "local/weights.pth")
     text = re.sub(r"  rendered_bedrooms:.*\n|  wgan_gp:.*\n", "", (TOP / "profiles/tiny.yaml").read_text())

@@ -104,7 +104,7 @@ COMMANDS = [
 # (file, what happens to it, command, what is said): damaged or lost
 DAMAGE = [
     ("params.yaml", None, ["plan"], r"params\.yaml: no such file; run from the top of the repository"),
-    (f"data/raw/{OBJECTS}/manifest.json", None, ["shard", OBJECTS], r"data/raw/\S+: not there"),
+    (f"data/raw/{OBJECTS}/manifest.json", None, ["shard", OBJECTS], r"data/raw/\S+: missing"),
     (f"data/raw/{OBJECTS}/cifar-10-binary.tar.gz", 0.5, ["shard", OBJECTS], r"cifar-10-binary\.tar\.gz: damaged"),
     (f"{SHARDS}/index.json", 0.5, ["train", OBJECTS, "dcgan", "0"], r"index\.json: damaged"),
     (
@@ -118,8 +118,8 @@ DAMAGE = [
     (f"{RUN}/journal.csv", 0.0, ["report"], r"journal\.csv: damaged; delete .* and run `dvc repro`"),
     (f"{RUN}/samples/000000006.png", 0.5, ["report"], r"000000006\.png: damaged"),
     (f"{RUN}/manifest.json", 0.9, ["status"], r"manifest\.json: damaged \(not JSON\)"),
-    (f"results/tiny/scores/{OBJECTS}/dcgan/0/score.json", None, ["report"], r"score\.json: not there; run `dvc repro`"),
-    ("data/extractor/weights.pth", None, ["extract", OBJECTS], r"weights\.pth: not there; run `dvc repro`"),
+    (f"results/tiny/scores/{OBJECTS}/dcgan/0/score.json", None, ["report"], r"score\.json: missing; run `dvc repro`"),
+    ("data/extractor/weights.pth", None, ["extract", OBJECTS], r"weights\.pth: missing; run `dvc repro`"),
     (
         "data/extractor/weights.pth",
         0.5,
@@ -127,7 +127,7 @@ DAMAGE = [
         r"weights\.pth: is not a state dict of tensors",
     ),
     (f"data/features/{OBJECTS}/train.safetensors", 0.5, ["reference", OBJECTS], r"train\.safetensors: damaged"),
-    (f"data/features/{OBJECTS}/noisy.safetensors", None, ["reference", OBJECTS], r"noisy\.safetensors: not there"),
+    (f"data/features/{OBJECTS}/noisy.safetensors", None, ["reference", OBJECTS], r"noisy\.safetensors: missing"),
     (f"{GENERATED}/curve.csv", 0.3, ["evaluate", OBJECTS, "dcgan", "0"], r"curve\.csv: damaged; delete its folder"),
     (f"{GENERATED}/final.safetensors", 0.5, ["evaluate", OBJECTS, "dcgan", "0"], r"final\.safetensors: damaged"),
     (f"{RUN}/snapshots/000000002-generator.safetensors", 0.5, ["generate", OBJECTS, "dcgan", "0"], r"damaged, or not"),
@@ -212,7 +212,7 @@ def test_no_network(finished, capfd, monkeypatch):
         refused(capfd, finished, ["download", "cifar10"], rf"{url}: gave up after \d tries.*run again to go on")
 
 
-def test_too_many_drawings_for_the_format(finished, capfd):
+def test_too_many_rendered_images_for_the_format(finished, capfd):
     text = (finished / "params.yaml").read_text()
     (finished / "params.yaml").write_text(text.replace("train: 100", "train: 101"))
     refused(capfd, finished, ["download", OBJECTS], r"101 train images do not fill 5 equal batches")

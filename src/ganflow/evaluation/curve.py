@@ -67,7 +67,7 @@ def read_curve(path: Path) -> list[ScoreRow]:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
         read = [(int(row.pop("iteration")), row) for row in rows]
     except FileNotFoundError:
-        raise UserError(f"{path}: not there; run `dvc repro` to make it") from None
+        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
     except (ValueError, TypeError, KeyError):
         read = []
     if not read:

@@ -57,7 +57,7 @@ def _identity(choice: Choice, folder: Path) -> Identity:
     try:
         sha256 = digest_file(folder / WEIGHTS)
     except FileNotFoundError:
-        raise UserError(f"{folder / WEIGHTS}: not there; run `dvc repro` to make it") from None
+        raise UserError(f"{folder / WEIGHTS}: missing; run `dvc repro` to create it") from None
     return Identity(choice.name, sha256, extractor.resize, sha256 == extractor.literature)
 
 

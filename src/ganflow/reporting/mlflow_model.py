@@ -30,7 +30,7 @@ def header(path: Path) -> dict[str, Any]:
         with safe_open(path, "numpy") as file:
             return json.loads(file.metadata()["ganflow"])
     except FileNotFoundError:
-        raise UserError(f"{path}: not there; run `dvc repro` to make it") from None
+        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
     except (SafetensorError, TypeError, KeyError, ValueError):
         raise UserError(f"{path}: damaged, or not written by ganflow; delete its folder and run `dvc repro`") from None
 

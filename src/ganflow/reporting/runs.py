@@ -133,7 +133,7 @@ def _columns(path: Path) -> dict[str, np.ndarray]:
             rows = list(csv.DictReader(file))
         return {column: np.array([float(row[column]) for row in rows]) for column in rows[0]}
     except FileNotFoundError:
-        raise UserError(f"{path}: not there; run `dvc repro` to make it") from None
+        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
     except (ValueError, TypeError, IndexError):
         raise UserError(f"{path}: damaged; delete {path.parent} and run `dvc repro`") from None
 

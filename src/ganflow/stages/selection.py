@@ -37,5 +37,5 @@ def weights_named(experiment: Experiment, name: str, weights: str | None) -> Pat
         path = STAGES["train"].folder(experiment.experiment, dataset, variant, str(seed))
     averaged, raw = path / "generator_ema.safetensors", path / "generator.safetensors"
     if weights == "ema" and not averaged.exists() and raw.exists():
-        raise UserError(f"{averaged}: not there: this variant was trained without training.ema; use --weights raw")
+        raise UserError(f"{averaged}: missing: this variant was trained without training.ema; use --weights raw")
     return raw if weights == "raw" or not averaged.exists() else averaged

@@ -1,4 +1,4 @@
-"""The drawn image sets: pure functions of (seed, index), of the promised sizes, balanced, varied, and told apart."""
+"""The rendered image sets: pure functions of (seed, index), of the promised sizes, balanced, varied, and told apart."""
 
 import hashlib
 import os

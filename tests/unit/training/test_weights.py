@@ -83,7 +83,7 @@ def test_what_is_no_generator_is_refused(splits, tmp_path):
 
 
 def test_files_that_hold_something_else_are_refused(splits, tmp_path):
-    with pytest.raises(UserError, match="absent.safetensors: not there; run `dvc repro`"):
+    with pytest.raises(UserError, match="absent.safetensors: missing; run `dvc repro`"):
         load_tensors(tmp_path / "absent.safetensors")
     save_file({"a": torch.zeros(2)}, tmp_path / "foreign.safetensors")
     (tmp_path / "text.safetensors").write_text("no weights" * 10)
