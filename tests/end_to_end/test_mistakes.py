@@ -209,7 +209,7 @@ def test_no_network(finished, capfd, monkeypatch):
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/cifar-10-binary.tar.gz"
         fetched_from(finished, url, "a" * 64)
-        refused(capfd, finished, ["download", "cifar10"], rf"{url}: gave up after \d tries.*run again to go on")
+        refused(capfd, finished, ["download", "cifar10"], rf"{url}: gave up after \d attempts.*run again to resume")
 
 
 def test_too_many_rendered_images_for_the_format(finished, capfd):
