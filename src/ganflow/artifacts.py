@@ -1,8 +1,7 @@
-"""Artifacts: files and folders that appear whole or not at all, with digests and a manifest that say what they are.
+"""Artifacts: files and folders that are written atomically, with digests and a manifest.
 
-A folder is finished when it holds manifest.json, which is written last. What a killed stage needs in order to go on
-lies in a scratch folder named by a fingerprint, outside every output: both engines delete outputs before they run a
-stage.
+A folder is finished when it holds manifest.json, which is written last. The state that a killed stage resumes from is
+in a scratch folder named by a fingerprint, outside all outputs: both engines delete outputs before they run a stage.
 """
 
 import hashlib
@@ -32,7 +31,7 @@ def digest_file(path: Path) -> str:
 
 
 def digest_bytes(content: bytes) -> str:
-    """sha256 of some bytes, in hex."""
+    """sha256 of bytes, in hex."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -42,7 +41,7 @@ def digest_value(value: Any) -> str:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Installed versions without local parts such as +cpu: the device is recorded apart."""
+    """Installed versions without local parts such as +cpu; the device is recorded separately."""
     return {package: version(package).partition("+")[0] for package in packages}
 
 
@@ -55,7 +54,7 @@ def _sync(path: Path) -> None:
 
 
 def write_file(path: Path, content: bytes | str) -> None:
-    """Writes a file whole or not at all: beside its place, synced, then renamed."""
+    """Writes a file atomically: to a temporary name, synced, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -65,14 +64,13 @@ def write_file(path: Path, content: bytes | str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a JSON value, indented and sorted, whole or not at all."""
+    """Writes a JSON value atomically, indented, with sorted keys."""
     write_file(path, readable_json(value))
 
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """A folder to fill; it takes its place at `path` when the block ends well, and leaves what was there if it does
-    not."""
+    """A temporary folder to fill, which replaces `path` when the block ends without an exception."""
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -90,20 +88,19 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 
 def scratch(stage: str, fingerprint: str) -> Path:
-    """The folder in which a stage keeps what it needs to go on after a kill; the fingerprint names parameters, inputs
-    and code."""
+    """The scratch folder of a stage, to resume from; the fingerprint covers parameters, inputs and code."""
     folder = SCRATCH / stage / fingerprint[:32]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def scratch_lock(stage: str, fingerprint: str) -> FileLock:
-    """Held by a process that works in a scratch folder which others may want too."""
+    """A lock for a scratch folder that several processes may use."""
     return FileLock(SCRATCH / stage / f"{fingerprint[:32]}.lock")
 
 
 def discard_scratch(stage: str, fingerprint: str) -> None:
-    """Deletes a scratch folder whose work is finished and recorded, unless someone holds its lock."""
+    """Deletes a scratch folder whose work is finished and recorded, unless its lock is held."""
     folder = SCRATCH / stage / fingerprint[:32]
     if folder.exists():
         with suppress(Timeout), scratch_lock(stage, fingerprint).acquire(timeout=0):
@@ -113,10 +110,13 @@ def discard_scratch(stage: str, fingerprint: str) -> None:
 
 def content_digest(folder: Path) -> str:
     """What a finished folder holds, in one digest that is equal however it was made; raises UserError if the folder is
-    not finished."""
+    not finished, or was made by a version whose manifests have no such digest."""
     if not (folder / MANIFEST).is_file():
-        raise UserError(f"{folder}: not there or not finished (no {MANIFEST}); run `dvc repro` to make it")
-    return read_json(folder / MANIFEST)["content"]
+        raise UserError(f"{folder}: missing or not finished (no {MANIFEST}); run `dvc repro` to make it")
+    manifest = read_json(folder / MANIFEST)
+    if "content" not in manifest:
+        raise UserError(f"{folder / MANIFEST}: has no `content`, so it is of another version; run `dvc repro`")
+    return manifest["content"]
 
 
 def write_manifest(

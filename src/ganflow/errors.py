@@ -1,4 +1,4 @@
-"""The one exception that is the user's business: a sentence that says what was wrong and what to do."""
+"""The exception for mistakes of the user: one sentence that states the fault and the remedy."""
 
 
 class UserError(Exception):

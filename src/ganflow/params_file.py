@@ -4,11 +4,11 @@ params.yaml is read by YAML 1.2, as DVC reads it.
 """
 
 import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
@@ -49,12 +49,12 @@ def checked(model: type[T], value: Any, where: str = "", file: str = str(PARAMS)
         raise UserError("\n".join(_sentence(model, problem, where, file) for problem in causes)) from None
 
 
-def _follows(place: tuple[int | str, ...], problems: list[ErrorDetails]) -> bool:
+def _follows(place: tuple[int | str, ...], problems: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a problem lies around another one, as that of a list left empty by an item that was refused."""
     return any(len(p["loc"]) > len(place) and p["loc"][: len(place)] == place for p in problems)
 
 
-def _sentence(model: type[BaseModel], problem: ErrorDetails, where: str, file: str) -> str:
+def _sentence(model: type[BaseModel], problem: Mapping[str, Any], where: str, file: str) -> str:
     path = [str(part) for part in problem["loc"] if part != "[key]"]
     key = ".".join(filter(None, [where, *path]))
     found = problem["input"]

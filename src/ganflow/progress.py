@@ -1,5 +1,5 @@
-"""Progress of long work: a bar with rate and time left on a terminal, a plain line now and then elsewhere and in the
-log file. Of several processes on one terminal, as Snakemake starts them, one draws its bar and the others write lines.
+"""Progress of long operations: a bar with rate and remaining time on a terminal, else a line every few seconds, and the
+same lines in the log file. Of several processes on one terminal, as with Snakemake, one shows a bar, the others lines.
 """
 
 import sys
@@ -18,14 +18,14 @@ _log: TextIO | None = None
 
 
 def log_to(path: Path) -> None:
-    """From now on, what is said in this process goes to the end of a log file too, with the time of day."""
+    """Appends all further lines of this process to a log file too, with time stamps."""
     global _log
     path.parent.mkdir(parents=True, exist_ok=True)
     _log = path.open("a", encoding="utf-8")
 
 
 def log(line: str, shown: bool = False) -> None:
-    """A line for the user, on stderr unless it is `shown` already, and in the log file if there is one."""
+    """Logs a line to stderr, unless it is `shown` already, and to the log file if there is one."""
     if not shown:
         print(line, file=sys.stderr, flush=True)
     if _log:
@@ -33,11 +33,11 @@ def log(line: str, shown: bool = False) -> None:
 
 
 class Progress:
-    """Counts up to `total` things of a `unit`; `done` of them were there at the start, as after a resume."""
+    """Progress of `total` items of a `unit`, of which `done` were finished before, as after a resume."""
 
     def __init__(self, what: str, total: int | None, unit: str, done: int = 0):
         self.what, self.total, self.unit, self.done, self.start = what, total, unit, done, done
-        self.began = self.spoke = time.monotonic()
+        self.started = self.last_line = time.monotonic()
         self.terminal = _claim_terminal()
         self.bar = tqdm(
             total=total,
@@ -49,21 +49,21 @@ class Progress:
             dynamic_ncols=True,
         )
         if done:
-            log(f"{what}: going on from {self._amount(done)}", shown=self.terminal is not None)
+            log(f"{what}: resuming from {self._amount(done)}", shown=self.terminal is not None)
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """Counts `count` more; `note` says how it goes (a loss, say)."""
+        """Counts `count` more items; `note` is shown with the progress, e.g. a loss."""
         self.done += count
         if self.terminal:
             if note:
                 self.bar.set_postfix_str(note, refresh=False)
             self.bar.update(count)
-        if time.monotonic() - self.spoke >= SECONDS_BETWEEN_LINES:
+        if time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
             self._line(note)
 
     def _line(self, note: str) -> None:
-        self.spoke = time.monotonic()
-        rate = (self.done - self.start) / max(self.spoke - self.began, 1e-9)
+        self.last_line = time.monotonic()
+        rate = (self.done - self.start) / max(self.last_line - self.started, 1e-9)
         share, left = "", ""
         if self.total:
             share = f" ({self.done / self.total:.0%})"
@@ -82,14 +82,14 @@ class Progress:
     ) -> None:
         self.bar.close()
         if kind is None:
-            took = f"in {time.monotonic() - self.began:.1f} s"
+            took = f"in {time.monotonic() - self.started:.1f} s"
             log(f"{self.what}: {self._amount(self.done - self.start)} {took}", shown=self.terminal is not None)
         if self.terminal:
             self.terminal.release()
 
 
 def _claim_terminal() -> FileLock | None:
-    """The right to draw a bar, held until it is released; None without a terminal, or while another process draws."""
+    """The lock for showing a bar; None without a terminal, or while another process shows one."""
     if not sys.stderr.isatty():
         return None
     TERMINAL.parent.mkdir(parents=True, exist_ok=True)

@@ -138,7 +138,7 @@ def test_compare_says_what_differs_and_nothing_else(finished, capfd):
 
     assert main(["compare", "rendered_objects/dcgan", "rendered_objects/dcgan"]) == 0
     said = capfd.readouterr().out
-    assert "in every way alike" in said and "(2 seeds)" in said and "±" in said
+    assert "Differences:\n  none" in said and "(2 seeds)" in said and "±" in said
 
 
 def test_scores_of_different_protocols_are_not_put_side_by_side_in_silence(finished, capfd):

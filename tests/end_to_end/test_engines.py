@@ -106,8 +106,8 @@ def test_second_machine_pulls_and_has_nothing_to_do(reproduced, tmp_path, enviro
     second.run("dvc pull --quiet")
     nothing_to_do(second)
     done = second.run("python -m ganflow publish")
-    assert "4 runs published, 0 were there already" in done.stdout
-    assert "0 runs published, 4 were there already" in second.run("python -m ganflow publish").stdout
+    assert "4 runs published, 0 already published" in done.stdout
+    assert "0 runs published, 4 already published" in second.run("python -m ganflow publish").stdout
 
 
 def test_metrics_and_plots_of_dvc(reproduced):

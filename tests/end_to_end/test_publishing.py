@@ -209,7 +209,7 @@ def test_the_runs_of_params_that_are_not_finished_are_left_out(runs, experiment,
     (runs[0].folder / "manifest.json").unlink()  # in training
     (runs[1].folder / "manifest.json").write_text("{}")  # trained anew, and scored as it was before
     stage.run(experiment)
-    assert "4 runs published, 0 were there already, 2 are not finished" in capsys.readouterr().out
+    assert "4 runs published, 0 already published, 2 are not finished" in capsys.readouterr().out
     assert len([run for run in published()[1] if PARENT in run.data.tags]) == 4
 
 

@@ -82,7 +82,7 @@ def test_scores_and_report(made):
     assert set(scores["bumps"]["scores"]) == {"exact_em"}  # one mode: nothing to cover
     assert scores["ring"]["checks"]["held_out"]["scores"]["missed_modes"] == 0
     page = (made / "report/index.html").read_text()
-    assert "Studies of the theory" in page and "What the critic makes of the plane" in page
+    assert "Studies of the theory" in page and "Level sets of the critic" in page
     figures = {path.name for path in (made / "report/figures").iterdir()}
     assert {"ring_surfaces.png", "ring_layers.png", "bumps_evolution.png", "saturation_study.png"} <= figures
     assert "bumps_surfaces.png" not in figures

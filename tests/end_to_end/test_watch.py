@@ -90,7 +90,7 @@ def test_a_training_is_shown_while_it_goes_on_and_is_the_same_run_in_the_end(tmp
     for stage in ("generate", "evaluate"):
         assert start(stage, *AXES, environment=environment).wait() == 0
     out, _ = again.communicate(timeout=60)
-    assert again.returncode == 0 and "1 were there already" in out
+    assert again.returncode == 0 and "1 already published" in out
     client, run = shown()
     assert (run.info.run_id, run.info.status) == (seen.info.run_id, "FINISHED")
     [record] = load_runs(load(), Path("results"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from generators import write_generator
 from synthetic_runs import experiment_of, make_runs
 
-from ganflow.artifacts import MANIFEST, digest_file, write_json, write_manifest
+from ganflow.artifacts import content_digest, write_json, write_manifest
 from ganflow.config import Experiment
 from ganflow.reporting.runs import RunRecord, load_runs
 
@@ -24,7 +24,7 @@ def make_trained(results: Path, seeds: tuple[int, ...] = (1,)) -> tuple[Experime
     for run in runs:
         about = {"dataset": run.dataset, "variant": run.variant, "seed": run.seed}
         write_generator(run.folder / "generator.safetensors", experiment.datasets[run.dataset].resolution, about)
-        trained = digest_file(run.folder / MANIFEST)
+        trained = content_digest(run.folder)
         folder = f"{results.name}/synthetic/runs/{run.dataset}/{run.variant}/{run.seed}"
         scores = results.joinpath("synthetic", "scores", run.dataset, run.variant, str(run.seed))
         write_manifest(scores, {"stage": "evaluate", "fingerprint": run.score_fingerprint, "inputs": {folder: trained}})

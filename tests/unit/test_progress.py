@@ -69,7 +69,7 @@ def test_of_two_on_one_terminal_one_draws_a_bar(tmp_path):
 def test_a_resumed_count_says_where_it_goes_on(tmp_path):
     on_a_terminal(tmp_path, "one 30 1")
     log = (tmp_path / "logs/one.log").read_text().splitlines()
-    assert "one: going on from 30 images" in log[0] and "one: 10 images in" in log[-1]
+    assert "one: resuming from 30 images" in log[0] and "one: 10 images in" in log[-1]
 
 
 def test_lines_now_and_then_where_there_is_no_terminal(monkeypatch, capfd):

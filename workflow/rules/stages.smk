@@ -29,10 +29,10 @@ for stage in STAGES.values():
             f"logs/{stage.name}/{stage.key(*axes)}.log",
         conda:
             "../../envs/ganflow.yaml"
-        params:
-            stage=stage.address(*axes),
         threads: THREADS if stage.threads else 1
         resources:
             gpu=GPUS if stage.gpu else 0,
+        params:
+            stage=stage.address(*axes),
         shell:
             "dvc --wait-for-lock repro --quiet --single-item {params.stage}"

@@ -93,7 +93,7 @@ def write_shards(
                 contents = itertools.chain([first], itertools.islice(usable, shard_size - 1))
                 shard, starts = _write_shard(work / name, contents, layout, progress)
                 if resume_folder:
-                    record = ShardRecord(shard=shard, offsets=starts, seen=skipped.seen, skipped=skipped.images)
+                    record = ShardRecord(shard=shard, offsets=starts, seen=skipped.seen, skipped=tuple(skipped.images))
                     artifacts.write_json(_record_path(resume_folder, len(shards)), record.model_dump())
                 shards.append(shard)
                 offsets.append(np.array(starts, "<i8"))

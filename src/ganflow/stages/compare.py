@@ -1,7 +1,7 @@
-"""compare: two runs side by side, from their files: how they score, and what differs in how they were made.
+"""compare: two runs side by side, from their files: scores, and differences in parameters, versions, inputs and code.
 
-Without a seed, a name stands for all seeds: mean and deviation. Where two protocols differ, it says that the scores
-can't be compared, and what the difference is.
+A name without a seed stands for all seeds, with mean and deviation. If the protocols differ, the scores are reported as
+not comparable, with the differences.
 """
 
 from typing import Any
@@ -18,19 +18,19 @@ ABSENT, CODE = "-", "code of"
 
 
 def run(experiment: Experiment, one: str, other: str) -> None:
-    """Prints scores beside what real samples get, then every parameter, version, input and module that differs."""
+    """Prints scores, with those of real samples, then all parameters, versions, inputs and modules that differ."""
     left, right = (
         [load_run(RESULTS / experiment.experiment, *axes) for axes in runs_named(experiment, name)]
         for name in (one, other)
     )
     print(_table([("", _name(left), _name(right)), *_scores(left, right)]))
     if protocol := _differing(*(_protocol(runs[0]) for runs in (left, right))):
-        print("\nThese scores can't be compared: they were not made under one protocol.")
+        print("\nThese scores can't be compared: their protocols differ.")
         print(_table(protocol))
     made = [_made(runs[0]) for runs in (left, right)]
     differing = [line for line in _differing(*made) if not (line[0].startswith(CODE) and ABSENT in line)]
-    print("\nHow they were made:")
-    print(_table(differing) if differing else "  in every way alike")
+    print("\nDifferences:")
+    print(_table(differing) if differing else "  none")
     alike = sum(value == made[1].get(key) for key, value in made[0].items())
     print(f"  {alike} parameters, versions, inputs and modules are the same")
 
@@ -41,8 +41,8 @@ def _name(runs: list[RunRecord]) -> str:
 
 
 def _scores(left: list[RunRecord], right: list[RunRecord]) -> list[Line]:
-    """Scores that both have, of the last weights and of the best, and what real held-out samples get; a critic's own
-    loss says nothing about another's, so it is left out."""
+    """Common scores of the final and best weights, and of real held-out samples; without losses, which are not
+    comparable between critics."""
     one, other = (score_rows(runs)[0] for runs in (left, right))
     lines: list[Line] = []
     for score in scores_of([*left, *right]):
@@ -72,7 +72,7 @@ def _protocol(run: RunRecord) -> dict[str, Any]:
 
 
 def _made(run: RunRecord) -> dict[str, Any]:
-    """Everything that went into a run, by a name each."""
+    """{name: value} of everything that determines a run."""
     manifest = run.manifest
     made = dict(run.parameters)
     made |= {f"version of {package}": version for package, version in manifest["versions"].items()}
@@ -89,6 +89,6 @@ def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[Line]:
 
 
 def _table(lines: list[Line]) -> str:
-    """Columns that begin below one another."""
+    """Aligned columns."""
     widths = [max(len(line[column]) for line in lines) for column in range(2)]
     return "\n".join(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in lines)

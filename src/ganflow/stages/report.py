@@ -1,4 +1,4 @@
-"""report: figures, tables and one self-contained page over all runs that params.yaml names."""
+"""report: figures, tables and one self-contained page over all runs of params.yaml."""
 
 from ganflow.artifacts import discard_scratch
 from ganflow.config import Experiment
@@ -16,5 +16,5 @@ def run(experiment: Experiment) -> None:
     runs = load_runs(experiment, RESULTS)
     with outputs(unit) as folder:
         write_report(experiment, runs, folder, load_findings(experiment, RESULTS))
-    for run in runs:  # only now has the engine recorded the runs; killed before, it would have deleted their outputs
+    for run in runs:  # DVC has recorded the runs by now; before, a kill could still delete their outputs
         discard_scratch("train", run.manifest["fingerprint"])

@@ -1,4 +1,4 @@
-"""Runs as people name them: dataset/variant/seed, dataset/variant, the folder of a run, or a file of weights."""
+"""Resolves names of runs: dataset/variant/seed, dataset/variant, the folder of a run, or a weights file."""
 
 import difflib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Scores of trainings that go on, by the snapshots in their scratch folders: those that `generate` will find again."""
+"""Scores of snapshots of trainings in progress, for `publish --follow`; `generate` will compute the same scores."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ganflow.stages.units import unit_of
 
 
 class SnapshotScores:
-    """The curves of an experiment so far; every snapshot is scored once."""
+    """The scores over training of an experiment so far; every snapshot is scored once."""
 
     def __init__(self, experiment: Experiment):
         self.experiment, self.device = experiment, device_of(experiment)
@@ -24,22 +24,22 @@ class SnapshotScores:
         self.rows: dict[str, dict[int, ScoreRow]] = {}  # by fingerprint of the training
 
     def of(self, dataset: str, variant: str, fingerprint: str) -> dict[str, np.ndarray] | None:
-        """Columns as in curve.csv; None if no curve is asked for, or there is nothing yet to score or to score by."""
+        """Columns as in curve.csv; None without a curve in params.yaml, snapshots or features of real samples."""
         evaluation = evaluation_for(self.experiment, dataset)
         if evaluation.curve is None or (scorer := self._scorer(dataset, evaluation, evaluation.curve)) is None:
             return None
         averaged = evaluation.weights == "ema" and self.experiment.training_of(variant).ema
-        passed = snapshots(SCRATCH / "train" / fingerprint[:32], "generator_ema" if averaged else "generator")
+        saved = snapshots(SCRATCH / "train" / fingerprint[:32], "generator_ema" if averaged else "generator")
         known = self.rows.setdefault(fingerprint, {})
-        for iteration in sorted(passed.keys() - known.keys()):
-            known[iteration] = scorer.score(passed[iteration])
+        for iteration in sorted(saved.keys() - known.keys()):
+            known[iteration] = scorer.score(saved[iteration])
         if not known:
             return None
         scores = {name: np.array([row[name] for _, row in known.values()]) for name in next(iter(known.values()))[1]}
         return {"iteration": np.array(list(known), dtype=float)} | scores
 
     def _scorer(self, dataset: str, evaluation: Evaluation, curve: Curve) -> SnapshotScorer | None:
-        """What scores the trainings on a dataset, once its features are there and up to date."""
+        """The scorer for a dataset; None until its features are up to date."""
         if dataset not in self.scorers:
             unit = unit_of(self.experiment, self.device, "extract", dataset)
             manifest = unit.output / MANIFEST

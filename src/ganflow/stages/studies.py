@@ -1,4 +1,4 @@
-"""studies: what params.yaml asks to know of the theory, one file each; the report draws it."""
+"""studies: numerical studies of the theory, one JSON file each; the report plots them."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""A critic trained between two distributions that can be drawn from: what every study of a distance does."""
+"""A critic trained between two distributions that can be sampled, as used by all studies of distances."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,11 +12,11 @@ from ganflow.networks.families.toy_mlp import ToyMLP
 from ganflow.randomness import generator
 from ganflow.training.draws import StepDraws
 
-Sampler = Callable[[np.random.Generator], np.ndarray]  # draws (n, d), the same n each time
+Sampler = Callable[[np.random.Generator], np.ndarray]  # returns (n, d), with the same n each time
 
 
 class GivenUniform(StepDraws):
-    """The draws of a step whose uniform numbers are given, (n,)."""
+    """The random numbers of a step, with given uniform numbers, (n,)."""
 
     def __init__(self, seed: int, step: int, values: Tensor):
         super().__init__(seed, "cpu", "critic step", (step,), len(values))
@@ -42,7 +42,7 @@ class Critic:
         return self.module(points)[:, 0]
 
     def fit(self, real: Sampler, fake: Sampler, steps: int) -> Iterator[int]:
-        """Trains so many steps; yields how many there were in all before each."""
+        """Trains for `steps` steps; yields the number of completed steps before each."""
         for _ in range(steps):
             yield self.steps
             draw = generator(self.seed, "critic step", self.steps)
@@ -50,7 +50,7 @@ class Critic:
         yield self.steps
 
     def step(self, real: Tensor, fake: Tensor, uniform: Tensor) -> None:
-        """One step on points (n, d); as many numbers of `uniform` as there are points are used."""
+        """One step on points (n, d); uses the first n numbers of `uniform`."""
         self.constraint.before_step(self.module)
         self.optimizer.zero_grad(set_to_none=True)
         penalty, _ = self.constraint.penalty(self, real, fake, GivenUniform(self.seed, self.steps, uniform))
@@ -64,18 +64,18 @@ class Critic:
         """The distance that the critic estimates."""
         return float(self.objective.estimate(self(real), self(fake)))
 
-    def slope(self, at: Tensor) -> Tensor:
+    def gradient(self, at: Tensor) -> Tensor:
         """The gradient of the score at points, (n, d)."""
         at = at.detach().requires_grad_()
         return torch.autograd.grad(self(at).sum(), at)[0]
 
 
 def points(sampler: Sampler, draw: np.random.Generator) -> Tensor:
-    """A draw of a sampler as float32."""
+    """Points of a sampler as float32."""
     return torch.from_numpy(sampler(draw).astype(np.float32))
 
 
 def finish(steps: Iterator[int]) -> None:
-    """Trains to the end."""
+    """Runs all remaining steps."""
     for _ in steps:
         pass

@@ -1,4 +1,4 @@
-"""What a study is: a computation with a caption, panels of lines, and numbers that its tests hold to the theory."""
+"""Interface of studies: a computation with a caption, panels of lines, and numbers that tests check."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
@@ -39,40 +39,40 @@ class Panel:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a study found."""
+    """The result of a study."""
 
     caption: str
     panels: tuple[Panel, ...]
     numbers: dict[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The result as JSON values."""
         return asdict(self)
 
 
 class Study(Component):
-    """A study of the theory; it needs no data set and trains at most for seconds."""
+    """A numerical study of the theory; needs no dataset and runs for seconds."""
 
     folder: ClassVar = "studies.cases"
-    seed: int = Field(0, ge=0, lt=2**31, description="of everything that is drawn")
+    seed: int = Field(0, ge=0, lt=2**31, description="of all random numbers")
 
     @abstractmethod
     def run(self) -> Findings:
-        """Computes it; the same findings every time."""
+        """Runs the study; deterministic."""
 
 
 def studies_of(choices: Iterable[Choice]) -> dict[str, Study]:
-    """{name: study} as params.yaml asks for them; raises UserError for an unknown or repeated one."""
+    """{name: study} of params.yaml; raises UserError for an unknown or repeated one."""
     found: dict[str, Study] = {}
     for index, choice in enumerate(choices):
         if choice.name in found:
-            raise UserError(f"params.yaml: studies.{index} = {choice.name!r}: stands there twice; keep one")
+            raise UserError(f"params.yaml: studies.{index} = {choice.name!r}: is listed twice; remove one")
         found[choice.name] = component(Study, choice, f"studies.{index}")
     return found
 
 
 def line(label: str, x: ArrayLike, y: ArrayLike, colour: int, style: str = "line") -> Line:
-    """A line of rounded numbers; one that is not finite becomes None."""
+    """A line of rounded numbers; non-finite ones become None."""
     places, values = (np.asarray(column, np.float64).tolist() for column in (x, y))
     heights = [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
     return Line(label, [float(f"{place:.6g}") for place in places], heights, colour, style)

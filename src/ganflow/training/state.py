@@ -61,7 +61,7 @@ class Checkpoints:
         for file in self._files():
             content = file.read_bytes()
             if digest_bytes(content) != file.stem.partition("-")[2]:
-                log(f"{file}: damaged; going on from the checkpoint before")
+                log(f"{file}: damaged; resuming from the checkpoint before")
                 continue
             return self._restore(content)
         return State()

@@ -6,9 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from models import linear_critic
+from models import linear_critic, step_draws
 from torch import nn
 
+from ganflow.methods.constraints.dragan import DRAGAN
 from ganflow.methods.constraints.gradient_penalty import GradientPenalty
 from ganflow.methods.constraints.spectral_norm import SpectralNorm
 from ganflow.methods.constraints.unit_sphere import UnitSphere
@@ -115,3 +116,25 @@ def test_weight_clipping_clips_everything_at_its_time(when):
     (constraint.before_step if when == "before" else constraint.after_step)(critic)
     assert all(p.abs().max() <= 0.01 for p in critic.parameters())
     assert critic[1].weight.min() == 0.01  # the gain of a normalisation, 1 before, too
+
+
+@pytest.mark.parametrize("noise", ["uniform", "normal"])
+def test_dragan_perturbs_real_samples_by_their_deviation(noise):
+    """x + a c std(x) u with a for each sample, the authors' code; x + c std(x) N(0, 1), the paper."""
+    seen = []
+
+    class Recorder(nn.Module):
+        def forward(self, x):
+            seen.append(x.detach())
+            return 3 * x.flatten(1).sum(1)
+
+    draws = step_draws()
+    real, fake = draws.batch().values, torch.full((4, 3, 16, 16), 100.0)
+    penalty, values = DRAGAN(noise=noise, scale=0.25, weight=2.0).penalty(Recorder(), real, fake, draws)
+    drawn = getattr(draws, noise)("perturbation", real.shape).double()
+    share = draws.uniform("uniform", (4,)).double().view(4, 1, 1, 1) if noise == "uniform" else 1.0
+    expected = real.double() + share * 0.25 * real.double().std() * drawn
+    assert (seen[0] - expected).abs().max() < 1e-6
+    norm = 3 * (3 * 16 * 16) ** 0.5
+    assert penalty.item() == pytest.approx(2 * (norm - 1) ** 2, rel=1e-5)
+    assert values["gradient_norm"].item() == pytest.approx(norm, rel=1e-6)

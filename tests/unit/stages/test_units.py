@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ganflow import config
-from ganflow.artifacts import scratch, write_json
+from ganflow.artifacts import MANIFEST, content_digest, scratch, write_json
 from ganflow.errors import UserError
 from ganflow.params_file import checked
 from ganflow.stages import digests as code
@@ -204,3 +204,27 @@ def test_a_unit_that_params_yaml_does_not_name(tmp_path):
     (tmp_path / "params.yaml").write_text(TINY)
     with pytest.raises(UserError, match="there is no train rendered_bedrooms lsgan 0; there is: .*wgan_gp 0"):
         unit_of(config.load(tmp_path / "params.yaml"), "cpu", "train", "rendered_bedrooms", "lsgan", "0")
+
+
+def test_the_short_form_of_a_variant_has_the_units_and_digests_of_the_long_one(tmp_path):
+    settings = "objective: wasserstein, constraint: gradient_penalty, "
+    adam = "optimizer: {adam: {lr: 1.0e-4, betas: [0.0, 0.9]}}"
+    short = f"{settings}{adam}, critic_steps: 2"
+    long = f"method: {{adversarial: {{{settings}critic_steps: 2}}}}, {adam}"
+    assert digests(tmp_path) == digests(tmp_path, short, long)
+
+
+def test_a_variant_of_one_dataset_has_units_of_that_one_alone(tmp_path):
+    found = digests(tmp_path, "critic_steps: 2", "critic_steps: 2, datasets: [rendered_objects]")
+    every = digests(tmp_path)
+    assert every.keys() - found.keys() == {
+        (stage, "rendered_bedrooms", "wgan_gp", "0") for stage in ("train", "generate", "evaluate")
+    }
+    same = {unit for unit in found if unit[0] in ("download", "shard", "train", "extract")}
+    assert all(found[unit] == every[unit] for unit in same)
+
+
+def test_inputs_that_another_version_made_are_refused(tmp_path):
+    (tmp_path / MANIFEST).write_text('{"stage": "shard"}')
+    with pytest.raises(UserError, match="has no `content`, so it is of another version"):
+        content_digest(tmp_path)

@@ -76,5 +76,5 @@ def test_the_generator_in_the_inner_loop_keeps_to_one_mode(findings):
 def test_unknown_and_repeated_studies_are_refused():
     with pytest.raises(UserError, match="did you mean `saturation`"):
         studies_of([Choice(name="saturatio")])
-    with pytest.raises(UserError, match="stands there twice"):
+    with pytest.raises(UserError, match="is listed twice"):
         studies_of([Choice(name="saturation")] * 2)

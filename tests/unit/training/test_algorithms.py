@@ -388,6 +388,31 @@ def test_began(monkeypatch):
     assert work.model.state["k"].item() == pytest.approx(k, abs=1e-12) and ks[-1] > ks[0] > 0
 
 
+def test_dragan(monkeypatch):
+    """DRAGAN, Algorithm 1: minimax's critic with lambda (|grad D(x + delta)| - 1)^2, delta ~ N(0, (c std(x))^2)."""
+    variant = {
+        "objective": "non_saturating",
+        "constraint": {"dragan": {"noise": "normal", "scale": 0.3, "weight": 7.0}},
+    }
+    nets, found, draws = run(monkeypatch, variant | {"optimizer": {"adam": {"lr": 1e-3}}})
+    g, d = nets["generator"], nets["critic"]
+    of_d, of_g = Adam(0.5, 0.999), Adam(0.5, 0.999)
+    for critic_draws, generator_draws in iterations(draws):
+        for drawn in critic_draws:
+            x, z, noise = drawn.real, drawn.latent, drawn.normal("perturbation", tuple(drawn.real.shape))
+            deviation = ((x - x.mean()) ** 2).sum().div(x.numel() - 1).sqrt()
+            loss = 0
+            for one, code, delta in zip(x, z, 0.3 * deviation * noise, strict=True):
+                perturbed = (one + delta).requires_grad_()
+                [gradient] = torch.autograd.grad(d(perturbed[None])[0, 0], perturbed, create_graph=True)
+                loss = loss - torch.log(torch.sigmoid(d(one[None])))
+                loss = loss - torch.log(1 - torch.sigmoid(d(g(code[None]).detach())))
+                loss = loss + 7 * (gradient.norm() - 1) ** 2  # torch's norm has the derivative 0 at 0
+            of_d.step(d, loss.sum() / SIZE, 1e-3)
+        of_g.step(g, -torch.log(torch.sigmoid(d(g(generator_draws.latent)))).sum() / SIZE, 1e-3)
+    assert_equal(found, nets)
+
+
 @pytest.mark.parametrize(("objective", "constraint"), [("non_saturating", "none"), ("wasserstein", "gradient_penalty")])
 def test_two_rates(monkeypatch, objective, constraint):
     """Each player's own optimiser (TTUR): the critic's Adam with its rate and moments, the generator's RMSProp."""
