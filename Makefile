@@ -16,7 +16,7 @@ reproduce: environment
 	@echo "Report: results/$$(sed -n 's/^experiment: *//p' params.yaml)/report/index.html; 'make ui' compares the runs in MLflow"
 
 check: lint
-	pytest -n 2 --dist loadgroup tests/unit tests/contracts
+	pytest -n 2 --dist loadgroup -m "not slow" tests/unit tests/contracts
 
 test: lint
 	pytest -n 2 --dist loadgroup

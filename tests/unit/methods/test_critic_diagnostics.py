@@ -27,6 +27,7 @@ def trained(dimension: int, real, fake, steps: int = 600) -> Critic:
     return critic
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [(2.0,), (1.2, -1.6)], ids=["line", "plane"])
 def test_the_critics_estimate_approaches_exact_w1(shift):
     """W1 of two Gaussians of one covariance is the distance of their means."""
@@ -40,6 +41,7 @@ def test_the_critics_estimate_approaches_exact_w1(shift):
     assert float(transport_cosine(critic, real[:500], fake[:500])) > 0.75  # tails beyond the data are untrained
 
 
+@pytest.mark.slow
 def test_the_gradient_formula_against_finite_differences_of_exact_w():
     """grad_theta W(P_r, P_theta) = -E grad_theta f(g_theta(z)) (WGAN, theorem 3), g_theta(z) = s R z + m."""
     theta = torch.tensor([1.5, 0.5, 0.8], requires_grad=True)  # m and s

@@ -60,6 +60,7 @@ def report(results: Path, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_equal_runs_give_equal_bytes_in_other_processes_places_and_hash_seeds(results, report, tmp_path):
     for place, hash_seed in enumerate(("1", "77")):
         cwd = tmp_path / str(place)
@@ -257,6 +258,7 @@ def test_the_charts_draw_the_journals(results, page):
     assert [series["dotted"] for series in losses["series"]] == [False, True]
 
 
+@pytest.mark.slow
 def test_a_long_journal_is_thinned_in_the_page_only_and_a_gap_stays_a_gap(tmp_path):
     experiment = experiment_of((1,))
     make_runs(tmp_path, experiment)

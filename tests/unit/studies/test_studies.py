@@ -37,6 +37,7 @@ def test_distances_of_parallel_lines_in_closed_form(theta):
     assert {name: parallel_lines.exact(name, theta) for name in expected} == expected
 
 
+@pytest.mark.slow
 def test_the_critic_and_transport_find_the_distance_of_parallel_lines(findings):
     numbers = findings["parallel_lines"].numbers
     assert numbers["largest_error_of_transport"] < 0.08
@@ -44,6 +45,7 @@ def test_the_critic_and_transport_find_the_distance_of_parallel_lines(findings):
     assert numbers["smallest_js_estimate_off_zero"] == pytest.approx(math.log(2), abs=0.01)
 
 
+@pytest.mark.slow
 def test_which_gradients_vanish(findings):
     numbers = findings["disjoint_gaussians"].numbers
     assert numbers["last_gradient_minimax"] < 1e-4
@@ -68,6 +70,7 @@ def test_fits_of_a_mixture():
     assert divergence_fits.best_fit("reverse_kl") == pytest.approx((larger, divergence_fits.DEVIATION), abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_generator_in_the_inner_loop_keeps_to_one_mode(findings):
     numbers = findings["minimax_maximin"].numbers
     assert numbers["maximin_largest_share"] > 0.6 > numbers["minimax_largest_share"]

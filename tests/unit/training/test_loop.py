@@ -41,7 +41,7 @@ def made(splits: dict[int, Splits], name: str, seed: int = 0, **changes) -> Trai
     return trainer(splits[32 if name == "ac_gan" else 16], VARIANTS[name], settings(**changes), seed)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["dcgan", "ac_gan", "two_families", "both_normalised"])
 def test_killed_and_resumed_twice_gives_the_same_bits(splits, tmp_path, name, precision):
     make = partial(made, splits, name, precision=precision, snapshot_every=3)
@@ -128,6 +128,7 @@ def test_real_images_come_with_their_own_labels(splits):
         assert labels.tolist() == train.labels(np.array(indices)).tolist()
 
 
+@pytest.mark.slow
 def test_wgan_gp_learns_one_colour(tmp_path):
     """A generator that need only learn one colour comes near it within seconds."""
     samples = [Sample(f"{i:08d}", partial(Image.new, "RGB", (16, 16), (200, 40, 90)), None) for i in range(8)]
