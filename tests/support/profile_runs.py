@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import test_report
+import synthetic_runs
 from safetensors.numpy import save_file
 
 from ganflow.config import Experiment
@@ -18,9 +18,9 @@ def make_results(results: Path, experiment: Experiment) -> None:
     top = results / experiment.experiment
     with pytest.MonkeyPatch.context() as patch:
         for dataset, variant, seed in experiment.runs:
-            patch.setitem(test_report.DATASETS, dataset, SIDE)
-            patch.setitem(test_report.VARIANTS, variant, test_report.VARIANTS["wgan_gp"])
-            test_report.make_run(top, dataset, variant, seed)
+            patch.setitem(synthetic_runs.DATASETS, dataset, SIDE)
+            patch.setitem(synthetic_runs.VARIANTS, variant, synthetic_runs.VARIANTS["wgan_gp"])
+            synthetic_runs.make_run(top, dataset, variant, seed)
             if dimension := experiment.datasets[dataset].dimension:
                 _make_points(top, (dataset, variant, str(seed)), dimension)
 
