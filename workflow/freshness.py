@@ -29,7 +29,7 @@ def list_runs() -> None:
     try:
         runs.run(load())
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        raise WorkflowError(f"ganflow: {error}") from None
 
 
 def align() -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from ganflow.artifacts import MANIFEST, content_digest, digest_file, digest_value, versions
 from ganflow.components import choices
-from ganflow.config import Experiment, Variant
+from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.stages.digests import code_of
 from ganflow.stages.graph import STAGES, Stage
@@ -143,13 +143,15 @@ def _download(experiment: Experiment, device: str, name: str) -> Recipe:
 def _shard(experiment: Experiment, device: str, name: str) -> Recipe:
     dataset = experiment.datasets[name]
     parameters = dataset.model_dump(mode="json", exclude={"source", "resolution", "dimension"})
-    return Recipe(parameters | {"shape": list(dataset.shape)}, _chosen(dataset, "format"), IMAGES)
+    return Recipe(parameters | {"shape": list(dataset.shape)}, _chosen(f"datasets.{name}", dataset, "format"), IMAGES)
 
 
 def _extractor(experiment: Experiment, device: str) -> Recipe:
     evaluation = experiment.evaluation
     return Recipe(
-        evaluation.model_dump(mode="json", include={"extractor"}), _chosen(evaluation, "extractor"), ("torch",)
+        evaluation.model_dump(mode="json", include={"extractor"}),
+        _chosen("evaluation", evaluation, "extractor"),
+        ("torch",),
     )
 
 
@@ -157,7 +159,7 @@ def _extract(experiment: Experiment, device: str, dataset: str) -> Recipe:
     evaluation = evaluation_for(experiment, dataset)
     parameters = evaluation.model_dump(mode="json", include={"extractor"}) | _compute(experiment, device)
     parameters |= {"real_images": evaluation.max_real_images}
-    return Recipe(parameters, _chosen(evaluation, "extractor"), _scoring(experiment, dataset))
+    return Recipe(parameters, _chosen("evaluation", evaluation, "extractor"), _scoring(experiment, dataset))
 
 
 def _reference(experiment: Experiment, device: str, dataset: str) -> Recipe:
@@ -165,27 +167,27 @@ def _reference(experiment: Experiment, device: str, dataset: str) -> Recipe:
     parameters = evaluation.model_dump(mode="json", include={"metrics", "extractor"})
     parameters |= {"real_images": evaluation.max_real_images, "format": experiment.datasets[dataset].format}
     parameters |= {"threads": experiment.compute.threads}
-    return Recipe(parameters, _chosen(evaluation, "metrics", "extractor"), _scoring(experiment, dataset))
+    return Recipe(parameters, _chosen("evaluation", evaluation, "metrics", "extractor"), _scoring(experiment, dataset))
 
 
 def _train(experiment: Experiment, device: str, dataset: str, variant: str, seed: str) -> Recipe:
     chosen = experiment.variants[variant]
     parameters = chosen.model_dump(mode="json", exclude={"training", "datasets"}) | _compute(experiment, device)
     parameters |= {"training": experiment.training_of(variant).model_dump(mode="json"), "seed": int(seed)}
-    return Recipe(parameters, _chosen(chosen), _computing(experiment, dataset))
+    return Recipe(parameters, _chosen(f"variants.{variant}", chosen), _computing(experiment, dataset))
 
 
 def _generate(experiment: Experiment, device: str, dataset: str, variant: str, seed: str) -> Recipe:
     evaluation = evaluation_for(experiment, dataset)
     parameters = evaluation.model_dump(mode="json", exclude={"metrics"}) | _compute(experiment, device)
-    used = _networks(experiment.variants[variant]) + _chosen(evaluation, "extractor", "curve")
+    used = _networks(experiment, variant) + _chosen("evaluation", evaluation, "extractor", "curve")
     return Recipe(parameters, used, _scoring(experiment, dataset))
 
 
 def _evaluate(experiment: Experiment, device: str, dataset: str, variant: str, seed: str) -> Recipe:
     evaluation = evaluation_for(experiment, dataset)
     parameters = evaluation.model_dump(mode="json") | _compute(experiment, device)
-    used = _networks(experiment.variants[variant]) + _chosen(evaluation, "extractor", "metrics")
+    used = _networks(experiment, variant) + _chosen("evaluation", evaluation, "extractor", "metrics")
     return Recipe(parameters, used, _scoring(experiment, dataset))
 
 
@@ -211,14 +213,16 @@ def _report(experiment: Experiment, device: str) -> Recipe:
     return Recipe(parameters, (), FIGURES)
 
 
-def _chosen(model: BaseModel, *keys: str) -> tuple[str, ...]:
-    """The modules of all components that a model chooses by name, or of those under some keys."""
-    return tuple(module for key, module, _ in choices(model) if not keys or key.partition(".")[0] in keys)
+def _chosen(where: str, model: BaseModel, *keys: str) -> tuple[str, ...]:
+    """The modules of all components that a section of params.yaml chooses by name, or of those under some keys."""
+    found = choices(model, where)
+    return tuple(m for key, m, _ in found if not keys or key.removeprefix(f"{where}.").partition(".")[0] in keys)
 
 
-def _networks(variant: Variant) -> tuple[str, ...]:
+def _networks(experiment: Experiment, variant: str) -> tuple[str, ...]:
     """The modules that build what a training exports."""
-    return tuple(module for module in _chosen(variant) if module.startswith("ganflow.networks."))
+    used = _chosen(f"variants.{variant}", experiment.variants[variant])
+    return tuple(module for module in used if module.startswith("ganflow.networks."))
 
 
 def _compute(experiment: Experiment, device: str) -> dict[str, Any]:
