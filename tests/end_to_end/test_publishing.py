@@ -219,4 +219,4 @@ def make_score(top: Path, run: RunRecord, value: float) -> RunRecord:
     score = run.score | {"scores": run.score["scores"] | {"sliced_wasserstein": value}}
     write_json(folder / "score.json", score)
     write_manifest(folder, {"stage": "evaluate", "fingerprint": "scored anew"})
-    return replace(run, score=score, scored="scored anew")
+    return replace(run, score=score, score_fingerprint="scored anew")
