@@ -3,7 +3,7 @@
 CAPTIONS = {
     "surfaces": (
         "Level sets of the critic after the last iteration, in equal steps; lighter is higher, so generated points "
-        "(orange) move towards lighter areas and the real points (dark, held out). Missed: modes without a high- "
+        "(orange) move towards lighter areas and the real points (dark, held out). Missed: modes without a high-"
         "quality point; HQ: share of high-quality points, within three standard deviations of a mode."
     ),
     "evolution": (
