@@ -13,7 +13,7 @@ from ganflow.components import component
 from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError
-from ganflow.evaluation.interfaces import extractor_of, metrics_of
+from ganflow.evaluation.interfaces import curve_metric, extractor_of, metrics_of
 from ganflow.methods.tasks import method_of, task_of
 from ganflow.stages import runs
 from ganflow.stages.execution import PLAN
@@ -40,6 +40,8 @@ def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> No
     metrics_of(experiment.evaluation)
     if extractor := experiment.evaluation.extractor:
         extractor_of(extractor)
+    if curve := experiment.evaluation.curve:
+        curve_metric(curve)
     check_evaluation(experiment)
     studies_of(experiment.studies)
     (runs.check if for_dvc else runs.run)(experiment)

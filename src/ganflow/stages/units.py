@@ -148,11 +148,8 @@ def _shard(experiment: Experiment, device: str, name: str) -> Recipe:
 
 def _extractor(experiment: Experiment, device: str) -> Recipe:
     evaluation = experiment.evaluation
-    return Recipe(
-        evaluation.model_dump(mode="json", include={"extractor"}),
-        _chosen("evaluation", evaluation, "extractor"),
-        ("torch",),
-    )
+    parameters = evaluation.model_dump(mode="json", include={"extractor"})
+    return Recipe(parameters, _chosen("evaluation", evaluation, "extractor"), ("torch",))
 
 
 def _extract(experiment: Experiment, device: str, dataset: str) -> Recipe:
