@@ -96,6 +96,7 @@ def test_every_dataset_is_an_input_in_mlflow(experiment):
         assert len(fingerprint(name, dataset, inputs)) == 64
 
 
+@pytest.mark.slow
 @each_profile
 def test_every_dataset_has_a_cost(experiment, tmp_path):
     """Downloads and shards of official archives by their size, of synthetic ones by a few that are made here."""

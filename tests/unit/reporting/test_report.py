@@ -205,6 +205,7 @@ def test_curves_of_scores_have_a_plot_for_each_score_that_all_runs_have(results)
     assert "scores" not in charts(runs)
 
 
+@pytest.mark.slow
 def test_without_a_curve_an_extractor_or_a_best_the_page_says_nothing_of_them(tmp_path):
     experiment = experiment_of((1,))
     make_runs(tmp_path, experiment)
@@ -325,6 +326,7 @@ def test_columns_of_one_axis_share_a_plot_and_no_others_do(results):
     assert [[series.label for series in plot.series] for plot in losses] == [["training", "held out"]] * 3
 
 
+@pytest.mark.slow
 def test_with_one_seed_no_deviation_is_claimed(results, tmp_path):
     experiment = experiment_of((2,))
     write_report(experiment, load_runs(experiment, results), tmp_path)
@@ -379,6 +381,7 @@ def test_scores_of_an_older_version_are_named(tmp_path):
         load_runs(experiment, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_protocol_that_differs_between_runs_is_not_shown_as_one(tmp_path):
     experiment = experiment_of((1,))
     make_runs(tmp_path, experiment)
