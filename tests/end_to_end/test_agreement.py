@@ -88,7 +88,7 @@ def test_the_names_of_the_literature_need_its_weights(scored, monkeypatch, tmp_p
     weights = read_json(Path("data/extractor/manifest.json"))["outputs"]["weights.pth"]["sha256"]
     assert found["protocol"]["extractor"]["sha256"] == weights != inception.SHA256
     monkeypatch.setattr(inception.Inception, "literature", weights)
-    monkeypatch.setattr(checks, "KNOWN", (replace(checks.KNOWN[0], images=32),))
+    monkeypatch.setattr(checks, "LITERATURE", (replace(checks.LITERATURE[0], images=32),))
     for stage in (["reference", RUN[0]], ["evaluate", *RUN]):
         assert main(stage) == 0
     rescored = read_json(Path("results/tiny/scores", *RUN, "score.json"))

@@ -98,7 +98,7 @@ def test_a_server_that_is_down_slow_or_failing_costs_seconds_and_one_sentence(tr
                 publish(*trained, TrackingStore(server=f"http://127.0.0.1:{port}"))
             assert time.monotonic() - before < 10
             assert str(error.value).endswith(
-                "0 of 6 runs are published; run `python -m ganflow publish` again, it goes on"
+                "0 of 6 runs are published; run `python -m ganflow publish` again to continue"
             )
         failing.shutdown()
 

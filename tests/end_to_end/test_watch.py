@@ -129,7 +129,8 @@ def test_an_interrupted_first_look_leaves_nothing_running(tmp_path, monkeypatch)
 
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS)
-    about = {"fingerprint": "f", "parameters": {}, "versions": {}, "inputs": {"data/shards/rendered_objects": "1" * 64}}
+    about = {"fingerprint": "f", "parameters": {}, "versions": {}, "metric_names": {}}
+    about |= {"inputs": {"data/shards/rendered_objects": "1" * 64}}
     run = UnfinishedRun("rendered_objects", "dcgan", 0, about, {}, [(0, tmp_path / "grid.png")])
 
     Image.new("RGB", (8, 8)).save("grid.png")
@@ -147,7 +148,8 @@ def test_a_grid_that_was_cut_off_is_written_again_under_its_own_name(tmp_path, m
     """MLflow writes a picture, then a small copy of it; between the two anything may end the watcher."""
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS)
-    about = {"fingerprint": "f", "parameters": {}, "versions": {}, "inputs": {"data/shards/rendered_objects": "1" * 64}}
+    about = {"fingerprint": "f", "parameters": {}, "versions": {}, "metric_names": {}}
+    about |= {"inputs": {"data/shards/rendered_objects": "1" * 64}}
     run = UnfinishedRun("rendered_objects", "dcgan", 0, about, {}, [(0, Path("grid.png")), (400, Path("grid.png"))])
     Image.new("RGB", (8, 8), "red").save("grid.png")
     store = TrackingStore(Path("mlflow.db"))
@@ -178,9 +180,9 @@ def test_a_grid_that_was_cut_off_is_written_again_under_its_own_name(tmp_path, m
         assert shown_again.getpixel((0, 0)) == (255, 0, 0)
 
 
-def test_a_damaged_checkpoint_is_passed_over(tmp_path):
+def test_a_damaged_checkpoint_is_skipped(tmp_path):
     for number, content in ((1, b"no checkpoint"), (2, b"\x08\0\0\0\0\0\0\0{}      ")):
         (tmp_path / f"{number:09d}-abc.safetensors").write_bytes(content)
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples/000000000.png").touch()
-    assert read_checkpoint(tmp_path) == ({}, [(0, tmp_path / "samples/000000000.png")])
+    assert read_checkpoint(tmp_path) == ({}, [(0, tmp_path / "samples/000000000.png")], {"metric_names": {}})

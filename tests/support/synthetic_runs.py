@@ -111,7 +111,12 @@ def charts_of(variant: str, columns: list[str]) -> list[dict]:
     """The charts of an adversarial method, as its manifest has them."""
     axis, note, *_ = VARIANTS[variant]
     plain = {"level": 0.0, "series": "", "dotted": False}
-    loss = plain | {"figure": "losses", "axis": variant, "title": variant, "label": "formula of the loss"}
+    loss = plain | {
+        "figure": "losses",
+        "axis": variant,
+        "title": variant,
+        "label": "critic loss (minimised)\nformula of the loss",
+    }
     made = [
         loss | {"column": "critic_loss", "series": "training"},
         loss | {"column": "validation_critic_loss", "series": "held out", "dotted": True},
