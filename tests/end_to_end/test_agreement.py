@@ -98,5 +98,5 @@ def test_the_names_of_the_literature_need_its_weights(scored, monkeypatch, tmp_p
     assert np.isfinite(list(renamed.values())).all()
     known = rescored["literature"]["inception_score"]
     assert known["expected"] == 11.24 and not known["agrees"]
-    said = f"inception_score: 32 training images score {known['found']:.4g}; the literature has 11.24"
+    said = f"inception_score: 32 training images score {known['found']:.4g}; published: 11.24"
     assert any(flag.startswith(said) for flag in rescored["flags"])
