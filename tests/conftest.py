@@ -7,7 +7,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: workers with several threads each wait for one another
+from ganflow import arithmetic
+
+# before numpy and torch are imported; workers with several threads each would wait for one another
+arithmetic.configure(1, "portable")
 
 import hypothesis
 import numpy as np

@@ -65,11 +65,17 @@ class Choice(Model):
         raise ValueError("write a name, or a name with its settings: `{name: {key: value}}`")
 
 
+Arithmetic = Literal["portable", "native"]
+
+
 class Compute(Model):
-    """What decides bits besides the parameters: the thread count and the kind of device."""
+    """What decides bits besides the parameters: the thread count, the kind of device and of arithmetic."""
 
     threads: int = Field(2, ge=1, le=256, description="threads of every stage, set before numpy and torch are imported")
     device: Literal["cpu", "cuda", "auto"] = Field("auto", description="auto: cuda where there is one when planning")
+    arithmetic: Arithmetic = Field(
+        "portable", description="portable: equal bits on all x86-64 CPUs with AVX2; native: as fast as this CPU can"
+    )
 
 
 class Dataset(Model):

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ganflow.arithmetic import sqrt
+
 BLOCK = 1024  # rows
 ROUNDING = 1e-13  # relative to the squared norms: rounding error of a squared distance of zero in float64
 
@@ -24,6 +26,11 @@ def distance_blocks(one: Tensor, other: Tensor) -> Iterator[tuple[slice, slice, 
             yield rows, columns, squared.masked_fill_(squared < ROUNDING * scale, 0)
 
 
+def squared_distances(points: Tensor, centres: Tensor) -> Tensor:
+    """Squared distances of points (n, f) from a few centres (k, f): (n, k), of the points' type."""
+    return torch.stack([(points - centre).square().sum(1) for centre in centres], 1)
+
+
 def nearest(one: Tensor, other: Tensor | None = None, k: int = 1) -> tuple[Tensor, Tensor]:
     """The k nearest rows of `other`, (n, f), or of the rest of `one`, to each row of `one`, (m, f): their distances,
     float64, ascending, and their indices, int64; (m, k) each."""
@@ -35,7 +42,7 @@ def nearest(one: Tensor, other: Tensor | None = None, k: int = 1) -> tuple[Tenso
         candidates = torch.arange(columns.start, columns.stop).expand(len(squared), -1)
         distances[rows], chosen = torch.cat([distances[rows], squared], 1).topk(k, largest=False)
         indices[rows] = torch.cat([indices[rows], candidates], 1).gather(1, chosen)
-    return distances.sqrt(), indices
+    return sqrt(distances), indices
 
 
 def _slices(count: int) -> list[slice]:

@@ -4,6 +4,7 @@ and by what any other constraint is to be judged."""
 import torch
 from torch import Tensor
 
+from ganflow.arithmetic import sqrt
 from ganflow.methods.components import Score
 from ganflow.methods.interfaces import Values
 
@@ -21,7 +22,7 @@ def gradient_norms(score: Score, real: Tensor, fake: Tensor, epsilon: Tensor, cr
         mixed = (epsilon * real.to(precise) + (1 - epsilon) * fake.to(precise)).detach().requires_grad_()
         [gradient] = torch.autograd.grad(score(mixed).sum(), mixed, create_graph=create_graph)
         square = gradient.flatten(1).square().sum(1)
-        return square.clamp_min(torch.finfo(square.dtype).tiny).sqrt()  # the clamp's gradient at zero is zero
+        return sqrt(square.clamp_min(torch.finfo(square.dtype).tiny))  # the clamp's gradient at zero is zero
 
 
 def summary(norms: Tensor, name: str) -> Values:

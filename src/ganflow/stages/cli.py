@@ -135,11 +135,13 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 def _run(stage: str, chosen: dict[str, Any]) -> int:
     began = time.time()
-    from ganflow import config
-    from ganflow.stages.arithmetic import set_threads
+    from ganflow import arithmetic, config
 
     experiment = config.load()
-    set_threads(experiment.compute.threads)
+    compute = experiment.compute
+    if compute.arithmetic == "portable" and stage not in COMMANDS and (reason := arithmetic.refusal()):
+        raise UserError(reason)
+    arithmetic.configure(compute.threads, compute.arithmetic)
     if stage in COMMANDS:
         return importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen) or 0
 

@@ -14,8 +14,8 @@ from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score
 from ganflow.evaluation.nearest_neighbours import nearest_neighbours, neighbour_grid
 from ganflow.evaluation.sample_sets import load_features, real_samples, real_set, subset_indices
 from ganflow.evaluation.suite import MetricSuite
-from ganflow.stages.arithmetic import compute_on
-from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.devices import compute_on
+from ganflow.stages.execution import outputs
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
 from ganflow.tensor_files import load_tensors
@@ -26,10 +26,9 @@ from ganflow.training.weights import load_generator
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     """Writes results/<experiment>/scores/<dataset>/<variant>/<seed>: score.json, with an extractor also neighbours.png
     and .json, and a manifest."""
-    device = device_of(experiment)
+    device = compute_on(experiment)
     unit = unit_of(experiment, device, "evaluate", dataset, variant, seed)
     evaluation = evaluation_for(experiment, dataset)
-    compute_on(device)
     weights, shards, features, reference, trained, generated = unit.inputs
     train = Shards(shards / SPLITS[0], experiment.compute.threads)
     real = real_set(train, features if evaluation.extractor else None, evaluation.max_real_images, values=False)

@@ -7,8 +7,8 @@ from ganflow.data.reader import Shards
 from ganflow.evaluation.degradations import degraded
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.sample_sets import real_samples, save_features, subset_indices
-from ganflow.stages.arithmetic import compute_on
-from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.devices import compute_on
+from ganflow.stages.execution import outputs
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
 
@@ -16,9 +16,8 @@ from ganflow.stages.units import unit_of
 def run(experiment: Experiment, dataset: str) -> None:
     """Writes data/features/<dataset>: train, validation, blurred and noisy .safetensors, features (n, f) and logits
     (n, k) each; nothing but a manifest if there is no extractor."""
-    device = device_of(experiment)
+    device = compute_on(experiment)
     unit = unit_of(experiment, device, "extract", dataset)
-    compute_on(device)
     weights, shards = unit.inputs
     evaluation = evaluation_for(experiment, dataset)
     extraction = extraction_of(evaluation, weights, device)

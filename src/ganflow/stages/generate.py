@@ -9,8 +9,8 @@ from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.generated_samples import evaluation_samples
 from ganflow.evaluation.sample_sets import real_set, save_features
 from ganflow.progress import Progress
-from ganflow.stages.arithmetic import compute_on
-from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.devices import compute_on
+from ganflow.stages.execution import outputs
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
 from ganflow.training.weights import load_generator
@@ -22,9 +22,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
 
     There is no best.safetensors if the last weights are the best.
     """
-    device = device_of(experiment)
+    device = compute_on(experiment)
     unit = unit_of(experiment, device, "generate", dataset, variant, seed)
-    compute_on(device)
     weights, shards, features, trained = unit.inputs
     evaluation = evaluation_for(experiment, dataset)
     extraction = extraction_of(evaluation, weights, device)

@@ -34,6 +34,7 @@ def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> No
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("params.yaml: compute.device = 'cuda': torch finds no CUDA device here; set cpu or auto")
+    _check_precision(experiment, device)
     forms = {key: _format(key, dataset) for key, dataset in experiment.datasets.items()}
     for dataset, variant in dict.fromkeys((run.dataset, run.variant) for run in experiment.runs):
         method_of(task_of(experiment, dataset, variant, forms[dataset].labelled))
@@ -52,6 +53,16 @@ def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> No
         from ganflow.stages import cost as costing
 
         costing.run(experiment, device)
+
+
+def _check_precision(experiment: Experiment, device: str) -> None:
+    for variant in experiment.variants:
+        precision = experiment.training_of(variant).precision
+        if (device, experiment.compute.arithmetic, precision) == ("cpu", "portable", "bfloat16"):
+            raise UserError(
+                f"params.yaml: variants.{variant}: training.precision = 'bfloat16': portable arithmetic on a CPU is "
+                "float32; write float32, or `compute: {arithmetic: native}`"
+            )
 
 
 def _format(key: str, dataset: Dataset) -> Format:

@@ -1,6 +1,7 @@
 """reference: the metrics' statistics of a dataset's real samples, and the scores of held-out samples and of their
 degradations: the best score to expect of a generator, and the scale on which to read it."""
 
+from ganflow import arithmetic
 from ganflow.artifacts import write_json
 from ganflow.config import Experiment
 from ganflow.data import SPLITS
@@ -20,6 +21,7 @@ from ganflow.stages.units import unit_of
 def run(experiment: Experiment, dataset: str) -> None:
     """Writes data/reference/<dataset>: <metric>.safetensors of the training samples, and checks.json."""
     unit = unit_of(experiment, device_of(experiment), "reference", dataset)
+    arithmetic.exact(experiment.compute.arithmetic)
     evaluation = evaluation_for(experiment, dataset)
     weights, shards, features = unit.inputs
     kept = features if evaluation.extractor else None

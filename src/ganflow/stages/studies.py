@@ -1,7 +1,6 @@
 """studies: numerical studies of the theory, one JSON file each; the report plots them."""
 
-import torch
-
+from ganflow import arithmetic
 from ganflow.artifacts import write_json
 from ganflow.config import Experiment
 from ganflow.progress import Progress
@@ -13,7 +12,7 @@ from ganflow.studies.interfaces import studies_of
 def run(experiment: Experiment) -> None:
     """Writes results/<experiment>/studies: <study>.json, and a manifest."""
     unit = unit_of(experiment, device_of(experiment), "studies")
-    torch.use_deterministic_algorithms(True)
+    arithmetic.exact(experiment.compute.arithmetic)
     chosen = studies_of(experiment.studies)
     with outputs(unit) as folder, Progress(str(unit), len(chosen), "studies") as progress:
         for name, study in chosen.items():

@@ -14,8 +14,8 @@ from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.methods.interfaces import Data, Model
 from ganflow.methods.tasks import method_of, task_of
-from ganflow.stages.arithmetic import compute_on
-from ganflow.stages.execution import device_of, fingerprint, outputs, write_log
+from ganflow.stages.devices import compute_on
+from ganflow.stages.execution import fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
 from ganflow.training.loop import Trainer
 
@@ -25,14 +25,13 @@ KEPT = ("samples", "snapshots", "grids")  # folders that a training fills as it 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights of the model's exports, their snapshots,
     journal.csv, samples and a manifest."""
-    device = device_of(experiment)
+    device = compute_on(experiment)
     unit = unit_of(experiment, device, "train", dataset, variant, seed)
     [shards] = unit.inputs
     name = fingerprint(unit)
     train, held_out = (Shards(shards / split, experiment.compute.threads) for split in SPLITS)
     for split in (train, held_out):
         split.verify()
-    compute_on(device)
     task = task_of(experiment, dataset, variant, bool(train.classes))
     model = method_of(task).build(task, Data(len(train.classes), train.first), int(seed), device)
     header = {

@@ -137,6 +137,7 @@ def _download(experiment: Experiment, device: str, name: str) -> Recipe:
     parameters = dataset.model_dump(mode="json", include={"format", "source"})
     if archives := source.named(form):
         return Recipe(parameters | {"archives": archives}, by_code=False)
+    parameters |= {"arithmetic": experiment.compute.arithmetic}
     return Recipe(parameters, (*(module for module, _ in chosen.values()), *source.modules(form)), IMAGES)
 
 
@@ -163,7 +164,7 @@ def _reference(experiment: Experiment, device: str, dataset: str) -> Recipe:
     evaluation = evaluation_for(experiment, dataset)
     parameters = evaluation.model_dump(mode="json", include={"metrics", "extractor"})
     parameters |= {"real_images": evaluation.max_real_images, "format": experiment.datasets[dataset].format}
-    parameters |= {"threads": experiment.compute.threads}
+    parameters |= _host(experiment)
     return Recipe(parameters, _chosen("evaluation", evaluation, "metrics", "extractor"), _scoring(experiment, dataset))
 
 
@@ -193,7 +194,7 @@ def _studies(experiment: Experiment, device: str) -> Recipe:
     if not experiment.studies:
         return Recipe(parameters)
     used = tuple(f"ganflow.studies.cases.{study.name}" for study in experiment.studies)
-    return Recipe(parameters | {"threads": experiment.compute.threads}, used, (*SCIENCE, "pot", "scipy"))
+    return Recipe(parameters | _host(experiment), used, (*SCIENCE, "pot", "scipy"))
 
 
 def _report(experiment: Experiment, device: str) -> Recipe:
@@ -206,6 +207,7 @@ def _report(experiment: Experiment, device: str) -> Recipe:
         "variants": list(experiment.variants),
         "seeds": list(experiment.seeds),
         "studies": [study.name for study in experiment.studies],
+        "arithmetic": experiment.compute.arithmetic,
     }
     return Recipe(parameters, (), FIGURES)
 
@@ -223,7 +225,12 @@ def _networks(experiment: Experiment, variant: str) -> tuple[str, ...]:
 
 
 def _compute(experiment: Experiment, device: str) -> dict[str, Any]:
-    return {"compute": {"threads": experiment.compute.threads, "device": device}}
+    return {"compute": experiment.compute.model_dump(mode="json") | {"device": device}}
+
+
+def _host(experiment: Experiment) -> dict[str, Any]:
+    """What decides the bits of work that never leaves the CPU."""
+    return experiment.compute.model_dump(mode="json", include={"threads", "arithmetic"})
 
 
 def _computing(experiment: Experiment, dataset: str) -> tuple[str, ...]:

@@ -8,7 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ganflow.arithmetic import sqrt
 from ganflow.errors import UserError
+from ganflow.evaluation.distances import squared_distances
 from ganflow.evaluation.interfaces import Metric, Samples
 from ganflow.evaluation.metrics.frechet_distance import moments
 
@@ -52,7 +54,7 @@ class Classes(Metric):
         centres = torch.stack([points[labels == label].mean(0) for label in range(len(names))])
         within = points - centres[labels]
         values, vectors = torch.linalg.eigh(within.T @ within / freedom)
-        scale = vectors / values.clamp_min(values[-1] * torch.finfo(values.dtype).eps).sqrt()
+        scale = vectors / sqrt(values.clamp_min(values[-1] * torch.finfo(values.dtype).eps))
         fitted = {
             "mean": mean,
             "whitening": axes @ scale,
@@ -77,9 +79,9 @@ class Classes(Metric):
     def classified(self, fitted: dict[str, Tensor], features: Tensor) -> tuple[Tensor, Tensor]:
         """Each sample's most probable class, (n,) int64, and Mahalanobis distance to its centre, (n,) float64."""
         points = _projected(features, fitted["mean"], fitted["whitening"])
-        squared = torch.cdist(points, fitted["centres"]).square()  # (n, k)
+        squared = squared_distances(points, fitted["centres"])
         found = (fitted["log_prior"] - squared / 2).argmax(1)
-        return found, squared.gather(1, found[:, None])[:, 0].sqrt()
+        return found, sqrt(squared.gather(1, found[:, None])[:, 0])
 
 
 def _projected(features: Tensor, mean: Tensor, axes: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ganflow.arithmetic import sqrt
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import Metric, Samples
 
@@ -33,7 +34,7 @@ class FrechetDistance(Metric):
             mean, covariance = moments([real.features])
             values, vectors = torch.linalg.eigh(covariance)
             kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
-            factor = vectors[:, kept] * values[kept].sqrt()
+            factor = vectors[:, kept] * sqrt(values[kept])
         return {"mean": mean, "factor": factor.contiguous()}
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
@@ -47,7 +48,7 @@ class FrechetDistance(Metric):
             mean, covariance = moments([samples.features])
             product = prepared["factor"].T @ covariance @ prepared["factor"]  # (r, r)
             trace = covariance.trace()
-        root = torch.linalg.eigvalsh((product + product.T) / 2).clamp_min(0).sqrt().sum()
+        root = sqrt(torch.linalg.eigvalsh((product + product.T) / 2).clamp_min(0)).sum()
         away = (prepared["mean"] - mean).square().sum()
         distance = away + prepared["factor"].square().sum() + trace - 2 * root
         return {"frechet_distance": max(0.0, float(distance))}

@@ -6,6 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ganflow.arithmetic import sqrt
+from ganflow.evaluation.distances import squared_distances
 from ganflow.evaluation.interfaces import Metric, Samples
 
 RADIUS = 3.0  # standard deviations
@@ -23,7 +25,7 @@ class MissedModes(Metric):
         """`centres` (k, d) of the k labelled modes and the `deviation` () of a coordinate; float64."""
         points, (names, modes) = real.values.double(), real.labels.unique(return_inverse=True)
         centres = torch.stack([points[modes == mode].mean(0) for mode in range(len(names))])
-        return {"centres": centres, "deviation": (points - centres[modes]).square().mean().sqrt()}
+        return {"centres": centres, "deviation": sqrt((points - centres[modes]).square().mean())}
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
         """Number of missed modes."""
@@ -32,5 +34,5 @@ class MissedModes(Metric):
 
     def nearest(self, prepared: dict[str, Tensor], points: Tensor) -> tuple[Tensor, Tensor]:
         """Nearest mode of each point, int64 (n,), and whether the point is of high quality, bool (n,)."""
-        distance, mode = torch.cdist(points.double(), prepared["centres"]).min(1)
-        return mode, distance <= RADIUS * prepared["deviation"]
+        squared, mode = squared_distances(points.double(), prepared["centres"]).min(1)
+        return mode, squared <= (RADIUS * prepared["deviation"]).square()

@@ -28,5 +28,5 @@ class Adam(Optimizer):
             betas=self.betas,
             weight_decay=self.critic_weight_decay if player == "critic" else 0.0,
             decoupled_weight_decay=self.decoupled,
-            foreach=True,
+            fused=True,  # its root is the same on every CPU, and it is the fastest
         )

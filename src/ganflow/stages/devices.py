@@ -1,0 +1,16 @@
+"""The device that a stage computes on."""
+
+from ganflow import arithmetic
+from ganflow.config import Experiment
+from ganflow.stages.execution import claim_gpu, device_of
+
+
+def compute_on(experiment: Experiment) -> str:
+    """The kind of device of an experiment, ready for exact arithmetic; of GPUs, one that no other stage holds."""
+    device = device_of(experiment)
+    if device == "cuda":
+        import torch  # stages that compute nothing start without it
+
+        torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
+    arithmetic.exact(experiment.compute.arithmetic)
+    return device
