@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 from ganflow.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ganflow.config import Arithmetic
 
 PORTABLE = {
@@ -81,13 +79,3 @@ def exact(arithmetic: "Arithmetic") -> None:
         )
     torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms is the same, and imports the compiler
     torch.backends.cudnn.allow_tf32 = False
-
-
-def sqrt(values: "Tensor") -> "Tensor":
-    """Square roots of a tensor by operations that IEEE 754 rounds the same way on every CPU.
-
-    torch.sqrt calls MKL's vector library, which rounds by the vendor of the CPU. float32 and narrower are rounded
-    correctly: the root of a 24-bit significand is at least 2^-51 of itself away from the middle between two of them,
-    and two divisions and a root in float64 are 1.5 x 2^-52 off at most.
-    """
-    return values.double().rsqrt().reciprocal().to(values.dtype)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ganflow.arithmetic import sqrt
+from ganflow.portable_operations import sqrt
 
 BLOCK = 1024  # rows
 ROUNDING = 1e-13  # relative to the squared norms: rounding error of a squared distance of zero in float64

@@ -4,9 +4,9 @@ and by what any other constraint is to be judged."""
 import torch
 from torch import Tensor
 
-from ganflow.arithmetic import sqrt
 from ganflow.methods.components import Score
 from ganflow.methods.interfaces import Values
+from ganflow.portable_operations import sqrt
 
 QUANTILES = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
 

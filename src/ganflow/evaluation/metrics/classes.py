@@ -8,11 +8,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ganflow.arithmetic import sqrt
 from ganflow.errors import UserError
 from ganflow.evaluation.distances import squared_distances
 from ganflow.evaluation.interfaces import Metric, Samples
 from ganflow.evaluation.metrics.frechet_distance import moments
+from ganflow.portable_operations import sqrt
 
 BLOCK = 1024  # rows projected at once
 PER_COMPONENT = 10  # degrees of freedom of the shared covariance per principal component

@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganflow.arithmetic import sqrt
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import Metric, Samples
+from ganflow.portable_operations import sqrt
 
 BLOCK = 2048  # rows summed at once
 

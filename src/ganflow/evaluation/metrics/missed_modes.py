@@ -6,9 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganflow.arithmetic import sqrt
 from ganflow.evaluation.distances import squared_distances
 from ganflow.evaluation.interfaces import Metric, Samples
+from ganflow.portable_operations import sqrt
 
 RADIUS = 3.0  # standard deviations
 

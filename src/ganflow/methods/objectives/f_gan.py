@@ -13,9 +13,9 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from ganflow.methods.components import Legend, Objective
+from ganflow.portable_operations import softplus
 
 
 class Divergence(NamedTuple):
@@ -32,6 +32,10 @@ class Divergence(NamedTuple):
 
 def _identity(score: Tensor) -> Tensor:
     return score
+
+
+def _half_tanh(score: Tensor) -> Tensor:
+    return torch.sigmoid(2 * score) - 0.5  # torch.tanh takes the last few from the C library
 
 
 DIVERGENCES = {
@@ -53,7 +57,7 @@ DIVERGENCES = {
         at_one=-2 * math.log(2),
         formula="E T(real) − E f*(T(fake)) + log 4",
     ),
-    "total_variation": Divergence("total variation", lambda v: torch.tanh(v) / 2, lambda v: torch.tanh(v) / 2, 1.0),
+    "total_variation": Divergence("total variation", _half_tanh, _half_tanh, 1.0),
 }
 
 

@@ -3,9 +3,9 @@
 from typing import ClassVar
 
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from ganflow.methods.objectives.non_saturating import NonSaturating
+from ganflow.portable_operations import softplus
 
 
 class Minimax(NonSaturating):

@@ -4,9 +4,9 @@ import math
 from typing import ClassVar
 
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from ganflow.methods.components import Legend, Objective
+from ganflow.portable_operations import softplus
 
 
 class NonSaturating(Objective):

@@ -8,8 +8,8 @@ import torch
 from pydantic import Field
 from torch import nn, optim
 
-from ganflow.arithmetic import sqrt
 from ganflow.methods.interfaces import Optimizer
+from ganflow.portable_operations import sqrt
 
 
 class RMSPropSteps(optim.Optimizer):
