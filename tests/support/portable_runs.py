@@ -1,0 +1,165 @@
+"""Experiments in which every component that computes takes part at its smallest, and all their units in one process,
+which an emulator of other CPUs can run: `python portable_runs.py NAME THREADS`, in an empty folder."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+
+from ganflow import arithmetic
+
+PROFILES = Path(__file__).resolve().parents[2] / "profiles"
+DCGAN = {"dcgan": {"width": 4, "norm": "none", "weight_std": None}}
+PARTNERS = [
+    {"objective": "non_saturating"},
+    {"objective": "wasserstein"},
+    {"objective": "wasserstein", "constraint": "gradient_penalty"},
+]
+POINTS = "eight_gaussians"
+TRAINING = {
+    "iterations": 2,
+    "batch_size": 4,
+    "latent": 8,
+    "journal_every": 1,
+    "sample_every": 2,
+    "checkpoint_every": 1,
+    "grid": 2,
+    "validation_images": 8,
+    "ema": 0.5,
+}
+STUDIES = ["saturation"]  # the others take half a minute each on a CPU that is not emulated
+
+
+def quick(threads: int) -> dict[str, Any]:
+    """The tiny profile's objects alone, with the extractor's smallest images."""
+    found = tiny(threads)
+    found["datasets"] = {"rendered_objects": found["datasets"]["rendered_objects"]}
+    found["variants"] = {name: found["variants"][name] for name in ("dcgan", "wgan_gp")}
+    return found | {"studies": []}
+
+
+def tiny(threads: int) -> dict[str, Any]:
+    """The tiny profile with all metrics, points and studies, from the download to the report."""
+    from ganflow.params_file import read_yaml
+
+    found = read_yaml(PROFILES / "tiny.yaml")
+    images = list(found["datasets"])
+    found["compute"]["threads"] = threads
+    for variant in found["variants"].values():
+        variant["datasets"] = images
+    found["datasets"][POINTS] = points(POINTS)
+    found["variants"]["points"] = gan(POINTS, side=0, network={"toy_mlp": {"width": 8}}, constraint="gradient_penalty")
+    found["evaluation"]["metrics"] += [
+        "duplicates",
+        "manifold",
+        {"kernel_distance": {"subsets": 2, "subset_size": 16}},
+        {"classifier_score": {}},
+        {"classes": {"components": 2}},
+        "exact_em",
+        "missed_modes",
+        "high_quality_samples",
+    ]
+    return found | {"studies": STUDIES}
+
+
+def points(distribution: str, dimension: int = 2) -> dict[str, Any]:
+    """A small dataset of points."""
+    sampled = {"distribution": distribution, "train": 64, "validation": 32}
+    return {"format": "points", "dimension": dimension, "source": {"sampled": sampled}, "shard_size": 48}
+
+
+def objects(resolution: int) -> dict[str, Any]:
+    """A small dataset of images."""
+    rendered = {"train": 40, "validation": 20}
+    return {"format": "cifar10", "source": {"rendered": rendered}, "resolution": resolution}
+
+
+def gan(*datasets: str, side: int = 16, **changes: Any) -> dict[str, Any]:
+    """A GAN with Adam, but for `changes`; Wasserstein and with a constraint if they need it."""
+    from models import task
+
+    from ganflow.config import Variant
+    from ganflow.errors import UserError
+    from ganflow.methods.tasks import method_of
+
+    chosen = {"network": DCGAN, "optimizer": "adam"} | changes
+    for partner in PARTNERS if "method" not in changes else ({},):
+        with suppress(UserError):
+            method_of(task(Variant.model_validate(partner | chosen), (side, side, 3) if side else (2,)))
+            return partner | chosen | {"datasets": list(datasets)}
+    raise AssertionError(f"no objective fits {chosen}")
+
+
+def components(threads: int) -> dict[str, Any]:
+    """Trainings with every method, objective, constraint, conditioning, optimizer, network family and distribution."""
+    from ganflow.components import component_class, names
+    from ganflow.data.interfaces import Distribution
+    from ganflow.methods.components import Conditioning, Constraint, Objective
+    from ganflow.methods.interfaces import Method, Optimizer
+    from ganflow.networks.interfaces import Network
+
+    variants, sides = {}, {16}
+    kinds = {"objective": Objective, "constraint": Constraint, "conditioning": Conditioning, "optimizer": Optimizer}
+    for key, kind in kinds.items():
+        for name in names(kind):
+            variants[f"{key}_{name}"] = gan("rendered_16", **{key: name})
+    for name in names(Method):
+        if name != "adversarial":
+            variants[f"method_{name}"] = gan("rendered_16", method=name)
+    for name in names(Network):
+        family = component_class(Network, name, "where")
+        settings = {"width": 4} if "width" in family.model_fields else {}
+        if side := min(family(**settings).resolutions, default=0):
+            sides.add(side)
+        variants[f"network_{name}"] = gan(f"rendered_{side}" if side else POINTS, side=side, network={name: settings})
+    datasets = {f"rendered_{side}": objects(side) for side in sorted(sides)}
+    for name in names(Distribution):
+        datasets[name] = points(name, component_class(Distribution, name, "where")().dimension)
+        variants[f"points_{name}"] = {
+            **gan(POINTS, side=0, network={"toy_mlp": {"width": 8}}, constraint="gradient_penalty"),
+            "datasets": [name],
+        }
+    return {
+        "experiment": "components",
+        "seeds": [0],
+        "compute": {"threads": threads, "device": "cpu"},
+        "datasets": datasets,
+        "variants": variants,
+        "training": TRAINING,
+        "evaluation": {"images": 8, "batch_size": 8, "metrics": ["sliced_wasserstein", "missed_modes"]},
+    }
+
+
+EXPERIMENTS = {"quick": quick, "tiny": tiny, "components": components}
+TRAINED_ONLY = {"components"}  # their metrics are those of `tiny`
+
+
+def commands(name: str) -> Iterator[list[str]]:
+    """The stages of an experiment in an order in which they can run."""
+    from ganflow import config
+    from ganflow.stages.units import units
+
+    yield ["plan"]
+    for unit in units(config.load(), "cpu"):
+        if name not in TRAINED_ONLY or unit.stage in ("download", "shard", "train"):
+            yield [unit.stage, *unit.axes]
+
+
+def run(name: str, threads: int) -> None:
+    """Runs an experiment in the current folder, stage by stage, without a child process if `threads` is 1."""
+    arithmetic.configure(threads, "portable")
+    Path("params.yaml").write_text(json.dumps(EXPERIMENTS[name](threads)))
+    from ganflow.stages.cli import main
+
+    for command in commands(name):
+        if main(command):
+            raise SystemExit(f"{' '.join(command)}: failed")
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], int(sys.argv[2]))
