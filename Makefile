@@ -1,4 +1,5 @@
-# make reproduce: set-up, then the whole experiment of params.yaml; make check: lint, unit tests and contracts; make test: every check.
+# make reproduce: set-up, then the whole experiment of params.yaml; make check: lint, unit tests and contracts; make test: every check;
+# make portable and make exact: the long forms of two of them.
 # VENV names another environment folder.
 VENV ?= .venv
 PYTHON ?= python3.11
@@ -7,16 +8,20 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 READY := $(VENV)/.ganflow-$(shell cksum < requirements.lock | cut -d' ' -f1)
 
-.PHONY: reproduce check test exact lint ui environment lock
+.PHONY: reproduce check test exact portable lint ui environment lock
 
 reproduce: environment
 	@python -m ganflow runs
 	@dvc repro --keep-going
 	@python -m ganflow publish || echo "The results are complete all the same"
 	@echo "Report: results/$$(sed -n 's/^experiment: *//p' params.yaml)/report/index.html; 'make ui' compares the runs in MLflow"
+	@python -m ganflow verify --published --brief || true
 
 check: lint
 	pytest -n 2 --dist loadgroup -m "not slow" tests/unit tests/contracts
+
+portable: environment
+	GANFLOW_PORTABLE=long pytest tests/end_to_end/test_portable.py --verbose --durations=0
 
 test: lint
 	pytest -n 2 --dist loadgroup

@@ -25,17 +25,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise UserError(f"{path}: larger than {LARGEST_FILE} bytes; this is not a parameter file")
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the top of the repository") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8 text") from None
+
+
+def parse_yaml(text: str, name: str) -> dict[str, Any]:
+    """The mapping in a text of YAML 1.2; errors call it by `name`."""
+    try:
+        content = YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{where}: not valid YAML: {' '.join(str(error.problem).split())}") from None
+        raise UserError(f"{name}{where}: not valid YAML: {' '.join(str(error.problem).split())}") from None
     if not isinstance(content, dict):
-        raise UserError(f"{path}: must be a mapping of keys to values")
+        raise UserError(f"{name}: must be a mapping of keys to values")
     return content
 
 

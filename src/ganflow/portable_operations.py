@@ -1,5 +1,6 @@
 """Elementwise functions whose bits depend neither on the CPU nor on the C library, where torch's own do."""
 
+import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -12,6 +13,11 @@ def sqrt(values: Tensor) -> Tensor:
     and two divisions and a root in float64 are 1.5 x 2^-52 off at most.
     """
     return values.double().rsqrt().reciprocal().to(values.dtype)
+
+
+def log(values: Tensor) -> Tensor:
+    """Natural logarithms, of which torch.log, by MKL, rounds 4 in a million of float64 by the vendor of the CPU."""
+    return torch.special.xlogy(torch.ones_like(values), values)
 
 
 def softplus(values: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from operations import portable_operations_only
 from safetensors.torch import load, save
 
 from ganflow.components import component_class, names
@@ -81,6 +82,13 @@ def test_metrics_of_features_look_at_nothing_else_of_generated_samples(name, blo
     metric, real, fresh = METRICS[name](), blobs.take(slice(500)), blobs.take(slice(500, None))
     prepared = metric.prepare(real)
     assert metric.score(prepared, real, without(fresh, "labels")) == metric.score(prepared, real, fresh)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_scores_are_computed_by_portable_operations(name, request):
+    metric, (real, fresh) = METRICS[name](), split(name, request)
+    with portable_operations_only():
+        metric.score(metric.prepare(real), real, fresh)
 
 
 def degraded(by: str, real: Samples, fresh: Samples) -> list[Samples]:

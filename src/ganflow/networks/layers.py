@@ -25,7 +25,11 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         before, _, _, _ = _same(self.kernel_size[0], self.stride[0])
         height, width = (self.stride[0] * side for side in x.shape[2:])
-        return super().forward(x)[:, :, before : before + height, before : before + width]
+        whole = super().forward(x)
+        last = whole.is_contiguous(memory_format=torch.channels_last)
+        cropped = whole[:, :, before : before + height, before : before + width]
+        # batch norm of samples that are not contiguous calls torch.sqrt (ganflow.portable_operations)
+        return cropped.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
 def _same(kernel: int, stride: int) -> tuple[int, int, int, int]:

@@ -13,12 +13,13 @@ from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, read_json, write_j
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.reporting.mlflow_model import header
+from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
 from ganflow.stages.execution import device_of, fingerprint
 from ganflow.stages.recompute import recomputed
 from ganflow.stages.status import changes
 from ganflow.stages.train import KEPT, journal_text
 from ganflow.stages.units import Unit, units
-from ganflow.stages.verify import dvc_digest, file_fault, named, recorded_by_dvc, strays
+from ganflow.stages.verify import file_fault, named, strays
 
 ENOUGH = {"train": f"{SCRATCH}/train/*/*-*.safetensors", "shard": f"{SCRATCH}/shard/*/*/000000.json"}
 CODE = "code of "

@@ -29,9 +29,10 @@ COMMANDS = {  # what people run besides
     "compare": "two runs side by side: what differs, and how they score",
     "sample": "images from a trained generator",
     "interpolate": "walks between the latent vectors of a trained generator",
-    "verify": "check every artifact against its manifest and dvc.lock, or compute it again; exit code 1: it differs",
+    "verify": "check every artifact against its manifest and dvc.lock or the published one, or compute it again; "
+    "exit code 1: it differs",
     "accept": "keep outputs whose code changed, if a sample computed again is equal; exit code 1: it is not",
-    "schema": "write params.schema.json, by which editors check params.yaml",
+    "schema": "write params.schema.json, by which editors check params.yaml, and the tables in README and docs",
 }
 A_RUN = "a run as dataset/variant/seed (no seed: the first of params.yaml), its folder, or a file of weights"
 DISK = {errno.ENOSPC: "make room", errno.EDQUOT: "make room", errno.EROFS: "choose a folder that can be written"}
@@ -108,6 +109,11 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--subset", type=_share, default=1.0, metavar="5%", help="read a random share of the bytes")
     rerun = "compute units again, such as 'train cifar10 wgan 0'; none named: all"
     verify.add_argument("--rerun", nargs="*", metavar="UNIT", help=rerun)
+    published = "compare with what dvc.lock at the last commit records, and print a line for docs/exactness.md"
+    verify.add_argument("--published", action="store_true", help=published)
+    verify.add_argument("--brief", action="store_true", help="with --published: what differs and one sentence, no more")
+    scores = "take the scores of this experiment, as dvc.lock records it, into the README"
+    added["schema"].add_argument("--scores", action="store_true", help=scores)
     units = "units such as 'train cifar10 wgan 0'; none named: all whose code alone changed"
     added["accept"].add_argument("names", nargs="*", metavar="UNIT", help=units)
     return parser
@@ -139,7 +145,7 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
 
     experiment = config.load()
     compute = experiment.compute
-    if compute.arithmetic == "portable" and stage not in COMMANDS and (reason := arithmetic.refusal()):
+    if compute.arithmetic == "portable" and stage in (*STAGES, "plan") and (reason := arithmetic.refusal()):
         raise UserError(reason)
     arithmetic.configure(compute.threads, compute.arithmetic)
     if stage in COMMANDS:

@@ -1,5 +1,5 @@
-"""schema: params.schema.json, by which editors complete and check params.yaml, and the tables of docs/methods.md; both
-generated from the models and the components."""
+"""schema: params.schema.json, by which editors complete and check params.yaml, and the tables of
+README and docs, generated from models, components and published scores."""
 
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,19 @@ from pydantic import BaseModel
 from ganflow.artifacts import write_json
 from ganflow.components import component_names, named_class
 from ganflow.config import Choice, Curve, Dataset, Evaluation, Experiment, In, Training, Variant
+from ganflow.stages import published_scores
 from ganflow.stages.docs import write_tables
 
 SCHEMA = Path("params.schema.json")
 ANY_CHOICE = {"$ref": f"#/$defs/{Choice.__name__}"}
 
 
-def run(experiment: Experiment) -> None:
-    """Writes params.schema.json, and in a clone the tables of docs."""
+def run(experiment: Experiment, scores: bool) -> None:
+    """Writes params.schema.json, and in a clone the tables of README and docs; `scores`: with this
+    experiment's."""
     write_json(SCHEMA, schema())
+    if scores:
+        published_scores.take(experiment)
     write_tables()
 
 

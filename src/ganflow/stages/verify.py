@@ -1,13 +1,12 @@
-"""verify: is every artifact what its manifest and dvc.lock say, and does computing it again give the same bytes?
+"""verify: is every artifact what its manifest and dvc.lock say, does computing it again give the same bytes, and are
+they the published ones?
 
-Bit-equality is promised for the same kind of device, the same type of CPU and the versions in the manifest. Elsewhere
-sums are rounded in another order: downloads and shards are still equal, statistics and short trainings are close
-(largest difference at most CLOSE of a file's largest number), and long trainings are not even that, for rounding grows
-with every update: then only scores can be compared, within their spread over seeds.
+With portable arithmetic bits are equal on every x86-64 CPU with AVX2; with native arithmetic, and on GPUs, on the same
+type of CPU or GPU. Elsewhere sums are rounded in another order: downloads and shards are still equal, statistics and
+short trainings are close (largest difference at most CLOSE of a file's largest number), and long trainings are not even
+that, for rounding grows with every update: then only scores can be compared, within their spread over seeds.
 """
 
-import hashlib
-import json
 import random
 import re
 import shutil
@@ -20,21 +19,25 @@ from safetensors.numpy import load_file
 from ganflow.artifacts import MANIFEST, digest_file, read_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.params_file import read_yaml
+from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
 from ganflow.stages.execution import device_of
+from ganflow.stages.published import compare_with_published
 from ganflow.stages.recompute import recomputed
 from ganflow.stages.status import changes
 from ganflow.stages.units import Unit, units
 
-LOCK = Path("dvc.lock")
 CLOSE = 1e-3
 NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])")
 
 
-def run(experiment: Experiment, subset: float, rerun: list[str] | None) -> int:
-    """Checks files, or with `rerun` (names of units; empty: all) computes again; returns 0 if all is equal, 1 if
-    not."""
+def run(experiment: Experiment, subset: float, rerun: list[str] | None, published: bool, brief: bool) -> int:
+    """Checks files; or with `rerun` (names of units; empty: all) computes again; or compares with what is `published`.
+
+    Returns 0 if all is equal, 1 if not.
+    """
     known = {str(unit): unit for unit in units(experiment, device_of(experiment))}
+    if published:
+        return compare_with_published(experiment, list(known.values()), brief)
     if rerun is None:
         return _check_files(list(known.values()), subset)
     return _compute_again(named(known, rerun, "verify") if rerun else list(known.values()))
@@ -109,24 +112,6 @@ def _sample(outputs: dict[str, dict[str, Any]], subset: float) -> list[str]:
         chosen.append(name)
         size += outputs[name]["bytes"]
     return chosen
-
-
-def recorded_by_dvc() -> dict[str, str]:
-    """{path: md5} of the outputs in dvc.lock."""
-    stages = read_yaml(LOCK).get("stages", {}) if LOCK.exists() else {}
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", ())}
-
-
-def dvc_digest(folder: Path) -> str:
-    """DVC's md5 of a folder: of the JSON list of its files' md5s and relative paths, sorted."""
-    entries = []
-    for path in folder.rglob("*"):
-        if path.is_file() and path.name != ".snakemake_timestamp":
-            with path.open("rb") as file:
-                md5 = hashlib.file_digest(file, "md5").hexdigest()
-            entries.append({"md5": md5, "relpath": path.relative_to(folder).as_posix()})
-    listed = json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True)
-    return hashlib.md5(listed.encode()).hexdigest() + ".dir"
 
 
 def _compute_again(chosen: list[Unit]) -> int:

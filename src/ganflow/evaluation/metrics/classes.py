@@ -12,7 +12,7 @@ from ganflow.errors import UserError
 from ganflow.evaluation.distances import squared_distances
 from ganflow.evaluation.interfaces import Metric, Samples
 from ganflow.evaluation.metrics.frechet_distance import moments
-from ganflow.portable_operations import sqrt
+from ganflow.portable_operations import log, sqrt
 
 BLOCK = 1024  # rows projected at once
 PER_COMPONENT = 10  # degrees of freedom of the shared covariance per principal component
@@ -59,7 +59,7 @@ class Classes(Metric):
             "mean": mean,
             "whitening": axes @ scale,
             "centres": centres @ scale,
-            "log_prior": (labels.bincount().double() / len(labels)).log(),
+            "log_prior": log(labels.bincount().double() / len(labels)),
         }
         found, distance = self.classified(fitted, real.features)
         shares = found.bincount(minlength=len(names)).double().clamp_min(1)  # so that no divergence is infinite
