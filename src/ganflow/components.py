@@ -1,7 +1,6 @@
 """Components: one file each, found by its name. A file `weight_clipping.py` in a folder holds one subclass of
 `Component`, a frozen pydantic model whose fields are its settings in params.yaml and whose methods are what it does."""
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel
 
 from ganflow.config import Choice, In, Model
-from ganflow.errors import UserError
+from ganflow.errors import UserError, suggestion
 from ganflow.params_file import checked
 
 
@@ -33,9 +32,7 @@ def named_class(folder: str, name: str, where: str) -> Any:
     """The component class in the file `name`.py of a folder; raises UserError if there is no such file."""
     known = component_names(folder)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        cure = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
-        raise UserError(f"params.yaml: {where} = {name!r}: there is no such component; {cure}")
+        raise UserError(f"params.yaml: {where} = {name!r}: there is no such component; {suggestion(name, known)}")
     module = importlib.import_module(f"ganflow.{folder}.{name}")
     [found] = [
         c

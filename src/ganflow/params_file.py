@@ -3,7 +3,6 @@
 params.yaml is read by YAML 1.2, as DVC reads it.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from ganflow.errors import UserError
+from ganflow.errors import UserError, suggestion
 
 PARAMS = Path("params.yaml")
 LARGEST_FILE = 1 << 20  # bytes; an experiment is a page or two
@@ -62,9 +61,7 @@ def _sentence(model: type[BaseModel], problem: Mapping[str, Any], where: str, fi
     match problem["type"]:
         case "extra_forbidden":
             known = sorted(_fields_at(model, path[:-1]))
-            near = difflib.get_close_matches(path[-1], known, n=1)
-            cure = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known) or 'none'}"
-            return f"{file}: {key}: unknown key; {cure}"
+            return f"{file}: {key}: unknown key; {suggestion(path[-1], known, 'known keys')}"
         case "missing":
             return f"{file}: {key}: is missing; add it"
         case "string_pattern_mismatch":

@@ -90,7 +90,7 @@ COMMANDS = [
     (["shard", "../elsewhere"], r"there is no shard \.\./elsewhere; there is: rendered_objects"),
     (
         ["sample", f"{OBJECTS}/dcgam"],
-        r"no run 'rendered_objects/dcgam'; did you mean rendered_objects/dcgan\?",
+        r"no run 'rendered_objects/dcgam'; did you mean `rendered_objects/dcgan`\?",
     ),
     (["sample", f"{RUN}/critic.safetensors"], r"critic\.safetensors: holds no generator; choose generator"),
     (["sample", f"{RUN}/journal.csv"], r"journal\.csv: damaged, or not written by ganflow"),

@@ -65,6 +65,10 @@ class Constraint(Component):
     folder: ClassVar = "methods.constraints"
     lipschitz: ClassVar[str] = "unknown"  # the Lipschitz constant of a critic so constrained: "one" or "unknown"
     for_generators: ClassVar[bool] = False  # whether it may constrain a generator too
+    per_sample: ClassVar[bool] = False  # whether its penalty is defined for each sample, independent of the others
+    bounds_scores: ClassVar[bool] = (
+        False  # whether it keeps scores too small for a sigmoid loss
+    )
     effect: ClassVar[str]  # in a phrase, for the table in the docs
     source: ClassVar[str]  # paper and equation
 
@@ -83,6 +87,16 @@ class Constraint(Component):
 
     def refusal(self, critic: Network, objective: Objective) -> str | None:
         """Why this constraint makes no sense with the critic's network or an objective, or None."""
+        if self.per_sample and critic.critic_mixes_samples():
+            return (
+                "the penalty is defined for each sample, and batch normalisation in the critic mixes samples "
+                "(WGAN-GP, section 4); set the network's critic_norm to none or layer"
+            )
+        if self.bounds_scores and not objective.needs_lipschitz:
+            return (
+                "it bounds the slope of a Wasserstein critic; the optimum of this objective needs scores of any size, "
+                "as a sigmoid loss does, so the critic could not reach it"
+            )
         return None
 
 

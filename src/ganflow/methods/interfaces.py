@@ -18,6 +18,7 @@ from ganflow.components import Component, component
 from ganflow.config import Training, Variant
 from ganflow.errors import UserError
 from ganflow.networks.building import Blueprint
+from ganflow.networks.codes import codes
 from ganflow.networks.interfaces import Shape
 
 Values = dict[str, Tensor]  # scalars for the journal, by column
@@ -114,7 +115,6 @@ class Export:
     takes: Literal["latent", "samples"]
     gives: Literal["samples", "latent", "scores"]
     averaged: bool = False  # a moving average is kept of it, where params.yaml asks for one
-    snapshots: bool = False  # it is saved during training too, for scores over training
     scale: float = 1.0  # from the module's output to [-1, 1]
 
 
@@ -155,7 +155,8 @@ class Model(ABC):
     charts: tuple[Chart, ...]
     summary: tuple[str, ...]  # names of what makes it, for tables
     held_out_loss: str  # the journal's column of the loss on held-out data
-    scored: str = "generator"  # the export that gives samples
+    scored: str = "generator"  # the export that makes samples; also saved during training, for scores over training
+    latent: int  # dimension of the standard normal vectors that it takes
     state: Mapping[str, Tensor] = MappingProxyType({})  # what a checkpoint keeps besides; changed in place
     grids: tuple[Grid, ...] = ()
     metric_names: Mapping[str, str] = MappingProxyType({})  # MLflow's names of columns, by which it compares runs
@@ -169,9 +170,10 @@ class Model(ABC):
         """Journal values from all batches of held-out data."""
         return means(held_out, self.validation)
 
-    @abstractmethod
     def sample(self, module: nn.Module, draws: Draws, labels: Tensor) -> Tensor:
-        """Samples in [-1, 1], or points, by the scored module; labels (n,) int64 count where there are `classes`."""
+        """Samples in [-1, 1], or points, by the scored module; labels (n,) int64 are used if there are `classes`."""
+        latent = draws.normal("latent", (draws.size, self.latent))
+        return module(codes(latent, labels, self.classes)).float() * self.exports[self.scored].scale
 
     def diagnostics(self, real: Tensor, samples: Tensor, lattice: Tensor | None) -> dict[str, Tensor]:
         """Tensors that are kept beside a plot of points: real (m, d), samples (n, d), and a lattice (l, d) to evaluate
@@ -255,6 +257,6 @@ def loss_charts(column: str, variant: str, label: str, level: float | None = Non
     )
 
 
-def on_device(device: str, **modules: nn.Module) -> dict[str, nn.Module]:
-    """Modules by name, channels last in memory: half as fast again on a CPU."""
+def on_device(device: str, modules: dict[str, nn.Module]) -> dict[str, nn.Module]:
+    """Moves modules to a device, channels last in memory, which is 1.5 times as fast on a CPU."""
     return {name: module.to(device).to(memory_format=torch.channels_last) for name, module in modules.items()}

@@ -1,10 +1,8 @@
 """From params.yaml to methods: the task of a variant on a dataset, and its method, checked."""
 
-import difflib
-
 from ganflow.components import named_class
 from ganflow.config import Experiment
-from ganflow.errors import UserError
+from ganflow.errors import UserError, suggestion
 from ganflow.methods.interfaces import SAMPLES, Method, Task
 from ganflow.params_file import checked
 
@@ -24,16 +22,15 @@ def method_of(task: Task) -> Method:
     method: Method = checked(kind, task.variant.method.settings, task.key)
     for player in task.variant.optimizers:
         if player not in method.players:
-            near = difflib.get_close_matches(player, method.players, n=1)
-            cure = f"did you mean `{near[0]}`?" if near else f"it has: {', '.join(method.players)}"
             raise UserError(
-                f"params.yaml: variants.{task.name}.optimizers.{player}: the method {name!r} has no such player; {cure}"
+                f"params.yaml: variants.{task.name}.optimizers.{player}: the method {name!r} has no such player; "
+                f"{suggestion(player, method.players, 'it has')}"
             )
     for player in method.players:
         task.optimizer(player)
     if lacking := [role for role in method.roles if role not in ROLES]:
         raise UserError(
-            f"params.yaml: variants.{task.name}.method = {name!r}: needs {lacking[0]}, which {task.dataset} has not"
+            f"params.yaml: variants.{task.name}.method = {name!r}: needs {lacking[0]}, which {task.dataset} lacks"
         )
     method.check(task)
     return method

@@ -131,8 +131,8 @@ class CostModel:
         share = min(training.validation_images, _counts(dataset)["validation"]) / trainer.held_out.count
         took = seconds(replace(times, row=times.row * share), trainer, done)
         counts = {file: parameter_count(module) for file, module in trainer.exported().items()}
-        exports = trainer.model.exports
-        kept = sum(count for file, count in counts.items() if exports[file.removesuffix("_ema")].snapshots)
+        scored = trainer.model.scored
+        kept = sum(count for file, count in counts.items() if file.removesuffix("_ema") == scored)
         size = 4 * (sum(counts.values()) + snapshots(training) * kept) + grids(training) * times.grid_bytes
         return Cost(1, images_used(trainer, done), self.start + took, size)
 

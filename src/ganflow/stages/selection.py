@@ -1,10 +1,9 @@
 """Resolves names of runs: dataset/variant/seed, dataset/variant, the folder of a run, or a weights file."""
 
-import difflib
 from pathlib import Path
 
 from ganflow.config import Experiment, Run
-from ganflow.errors import UserError
+from ganflow.errors import UserError, suggestion
 from ganflow.stages.graph import STAGES
 
 
@@ -18,9 +17,7 @@ def runs_named(experiment: Experiment, name: str) -> list[Run]:
         named.setdefault(f"{run.dataset}/{run.variant}", []).append(run)
     named |= {f"{stem}/{run.seed}": [run] for stem, found in named.items() for run in found}
     if name.rstrip("/") not in named:
-        near = difflib.get_close_matches(name, named, n=1)
-        cure = f"did you mean {near[0]}?" if near else f"there is: {', '.join(named)}"
-        raise UserError(f"params.yaml: there is no run {name!r}; {cure}")
+        raise UserError(f"params.yaml: there is no run {name!r}; {suggestion(name, named, 'there is')}")
     return named[name.rstrip("/")]
 
 

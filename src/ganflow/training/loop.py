@@ -171,7 +171,7 @@ class Trainer:
 
     def _write_snapshots(self, folder: Path, iteration: int) -> None:
         for file in self.exported():
-            if self.model.exports[file.removesuffix("_ema")].snapshots:
+            if file.removesuffix("_ema") == self.model.scored:
                 self.save(folder / f"{iteration:09d}-{file}.safetensors", file, iteration)
 
     def recompute_statistics(self) -> None:

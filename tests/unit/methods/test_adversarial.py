@@ -18,8 +18,8 @@ from ganflow.training.pixels import to_pixels
     [
         ({"objective": "wasserstein"}, "without a constraint has no optimum"),
         ({"objective": "wasserstein", "constraint": "gradient_penalty"}, "batch normalisation in the critic mixes"),
-        ({"constraint": "weight_clipping"}, "as of a sigmoid loss, and clipping only starves"),
-        ({"constraint": "unit_sphere", "objective": "least_squares"}, "the sphere only starves"),
+        ({"constraint": "weight_clipping"}, "as a sigmoid loss does, so the critic could"),
+        ({"constraint": "unit_sphere", "objective": "least_squares"}, "needs scores of any size"),
         ({"constraint": "spectral_norm"}, "which undoes the bound"),
         (
             {"objective": {"least_squares": {"a": 1.0}}},
@@ -89,7 +89,7 @@ def test_a_list_of_constraints_holds_all_of_them():
     [
         (["spectral_norm", "none"], r"constraint: a list of constraints names each once and not `none`"),
         ([{"spectral_norm": {"iterations": 2}}, "spectral_norm"], "names each once"),
-        (["spectral_norm", "weight_clipping"], "constraint = 'weight_clipping': clipping bounds"),
+        (["spectral_norm", "weight_clipping"], "constraint = 'weight_clipping': it bounds"),
         (["spectral_norm", "spectral"], "did you mean `spectral_norm`"),
     ],
 )

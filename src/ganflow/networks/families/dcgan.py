@@ -50,11 +50,8 @@ class DCGAN(Network):
         layers += [nn.Conv2d(filters[-1], outputs, 4, 1, 0, bias=norm == "none"), nn.Flatten(1)]
         return nn.Sequential(*layers)
 
-    def critic_mixes_samples(self) -> bool:
-        return (self.critic_norm or self.norm) == "batch"
-
-    def critic_normalises(self) -> bool:
-        return (self.critic_norm or self.norm) != "none"
+    def critic_normalisation(self) -> str:
+        return self.critic_norm or self.norm
 
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
         if name == "bias":

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import nn
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import gain_of, initial_value, inputs_of, uniform, with_gain
+from ganflow.networks.layers import gain_of, inputs_of, uniform, with_gain
 
 
 class MLP(Network):
@@ -37,15 +37,12 @@ class MLP(Network):
     def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
         return nn.Sequential(nn.Flatten(), *self._perceptron(channels * resolution**2, outputs))
 
-    def critic_mixes_samples(self) -> bool:
-        return False
-
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
         if self.init == "torch":
             return uniform((3 * inputs_of(module)) ** -0.5, shape, draw)
         if name == "weight" and gain_of(module) > 1:
             return uniform((2 / inputs_of(module)) ** 0.5, shape, draw)
-        return initial_value(module, name, shape, draw)
+        return super().initial(module, name, shape, draw)
 
     def _perceptron(self, inputs: int, outputs: int) -> list[nn.Module]:
         sizes = [inputs, *[self.width] * self.layers]

@@ -7,14 +7,12 @@ width 64: 8,540,483 and 7,491,841 (with layer norm). Upsampling repeats pixels, 
 
 from typing import ClassVar, Literal
 
-import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor, cat, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import ConditionalBatchNorm2d, initial_value, normalisation, with_gain
+from ganflow.networks.layers import ConditionalBatchNorm2d, normalisation, with_gain
 
 
 class ResNet(Network):
@@ -51,14 +49,8 @@ class ResNet(Network):
         blocks += [Block(a, b, norm, "down", biases=False) for a, b in zip(filters, filters[1:], strict=False)]
         return nn.Sequential(*blocks, nn.Flatten(), Heads(16 * filters[-1], outputs))
 
-    def critic_mixes_samples(self) -> bool:
-        return self.critic_norm == "batch"
-
-    def critic_normalises(self) -> bool:
-        return self.critic_norm != "none"
-
-    def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
-        return initial_value(module, name, shape, draw)
+    def critic_normalisation(self) -> str:
+        return self.critic_norm
 
     def _width(self, resolution: int) -> int:
         return self.width or (128 if resolution == 32 else 64)

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import nn
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import gain_of, initial_value, inputs_of, uniform, with_gain
+from ganflow.networks.layers import gain_of, inputs_of, uniform, with_gain
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -38,13 +38,10 @@ class ToyMLP(Network):
     def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
         return self._perceptron(channels, outputs)
 
-    def critic_mixes_samples(self) -> bool:
-        return False
-
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
         if name == "weight" and gain_of(module) > 1:
             return uniform((2 / inputs_of(module)) ** 0.5, shape, draw)
-        return initial_value(module, name, shape, draw)
+        return super().initial(module, name, shape, draw)
 
     def _perceptron(self, inputs: int, outputs: int) -> nn.Module:
         gain = 1.0 if self.activation == "tanh" else 2.0
