@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganflow.errors import UserError
-from ganflow.serialization import canonical_json, readable_json
+from ganflow.serialization import canonical_json, csv_columns, readable_json
 
 MANIFEST = "manifest.json"
 SCRATCH = Path("build/scratch")
@@ -148,3 +148,13 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
     except (ValueError, RecursionError):
         raise UserError(f"{path}: damaged (not JSON); delete its folder and run `dvc repro` again") from None
+
+
+def read_csv(path: Path) -> dict[str, list[float]]:
+    """{column: numbers} of a CSV file; raises UserError if it is absent or damaged."""
+    try:
+        return csv_columns(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
+    except ValueError:
+        raise UserError(f"{path}: damaged; delete its folder and run `dvc repro` again") from None

@@ -13,8 +13,7 @@ from ganflow.evaluation.interfaces import Extractor, Metric
 from ganflow.methods.components import Conditioning, Constraint, Objective
 from ganflow.methods.interfaces import Method, Optimizer
 from ganflow.networks.interfaces import Network
-from ganflow.stages.component_tables import TABLES
-from ganflow.stages.docs import with_tables
+from ganflow.stages.docs import TABLES, with_tables
 from ganflow.stages.schema import schema
 from ganflow.studies.interfaces import Study
 

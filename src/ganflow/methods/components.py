@@ -66,9 +66,7 @@ class Constraint(Component):
     lipschitz: ClassVar[str] = "unknown"  # the Lipschitz constant of a critic so constrained: "one" or "unknown"
     for_generators: ClassVar[bool] = False  # whether it may constrain a generator too
     per_sample: ClassVar[bool] = False  # whether its penalty is defined for each sample, independent of the others
-    bounds_scores: ClassVar[bool] = (
-        False  # whether it keeps scores too small for a sigmoid loss
-    )
+    bounds_scores: ClassVar[bool] = False  # whether it keeps scores too small for a sigmoid loss
     effect: ClassVar[str]  # in a phrase, for the table in the docs
     source: ClassVar[str]  # paper and equation
 

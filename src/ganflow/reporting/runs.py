@@ -1,13 +1,12 @@
 """Loads the finished runs of params.yaml from files: journal, curve, sample grids, scores and manifests."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganflow.artifacts import MANIFEST, read_json
+from ganflow.artifacts import MANIFEST, read_csv, read_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 
@@ -127,15 +126,7 @@ def _score(path: Path) -> dict[str, Any]:
 
 
 def _columns(path: Path) -> dict[str, np.ndarray]:
-    """{column: numbers} of a CSV file with a header."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return {column: np.array([float(row[column]) for row in rows]) for column in rows[0]}
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
-    except (ValueError, TypeError, IndexError):
-        raise UserError(f"{path}: damaged; delete {path.parent} and run `dvc repro`") from None
+    return {column: np.array(numbers) for column, numbers in read_csv(path).items()}
 
 
 def _neighbours(picture: Path) -> Neighbours | None:

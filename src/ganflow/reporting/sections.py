@@ -1,7 +1,6 @@
 """The page's section on one dataset, with its figures and curves as separate files."""
 
 import base64
-import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ from ganflow.reporting.points import point_figures
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.sample_grids import frames, frames_per_run, images_a_side, read_image
 from ganflow.reporting.tables import Table
+from ganflow.serialization import csv_text
 
-STILLS = {
+POINT_FIGURES = {
     "surfaces": "Level sets of the critic",
     "evolution": "Generator and critic over training",
     "layers": "Gradients and weights of the critic",
@@ -43,12 +43,11 @@ class Frame:
 def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord], total_runs: int) -> dict[str, Any]:
     """Writes curves/<dataset>.csv and figures/<dataset>_*.png; returns the variables of the template.
 
-    `runs`: those of the dataset; `total_runs`: runs in the whole page.
+    `runs`: those of the dataset; `total_runs`: all runs of the page.
     """
     name = table.dataset
     write_file(folder / "curves" / f"{name}.csv", _curves(runs))
     write_file(folder / "figures" / f"{name}_samples.png", progression_figure(runs))
-    drawn = point_figures(runs) if runs[0].points else {}
     neighbours = with_neighbours(runs)
     if neighbours:
         write_file(folder / "figures" / f"{name}_neighbours.png", neighbour_figure(neighbours))
@@ -56,10 +55,10 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
         "dataset": name,
         "table": table,
         "published": compared(literature_for(dataset), table.rows),
-        "drawn": dataset.source.name == "rendered",
-        "films": {v: [(run, _film(run, total_runs)) for run in seeds] for v, seeds in by_variant(runs).items()},
+        "synthetic": dataset.source.name == "rendered",
+        "samples": {v: [(run, _frames(run, total_runs)) for run in seeds] for v, seeds in by_variant(runs).items()},
         "points": runs[0].points,
-        "things": "points" if runs[0].points else "images",
+        "kind": "points" if runs[0].points else "images",
         "side": images_a_side(runs[0]),
         "charts": [_chart(folder, name, figure, plots) for figure, plots in charts(runs).items()],
         "neighbours": [
@@ -71,9 +70,12 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
             }
             for variant, (run, found) in neighbours.items()
         ],
-        "stills": [
-            *(still(folder, name, figure, STILLS[figure], CAPTIONS[figure], made) for figure, made in drawn.items()),
-            *(still(folder, name, *grid) for grid in _grids(runs)),
+        "figures": [
+            *(
+                write_figure(folder, name, figure, POINT_FIGURES[figure], CAPTIONS[figure], png)
+                for figure, png in (point_figures(runs) if runs[0].points else {}).items()
+            ),
+            *(write_figure(folder, name, *grid) for grid in _grids(runs)),
         ],
     }
 
@@ -88,19 +90,19 @@ def _grids(runs: list[RunRecord]) -> Iterator[tuple[str, str, str, bytes]]:
         yield name, grid["title"], grid["caption"], image_figure(shown)
 
 
-def still(folder: Path, name: str, figure: str, title: str, caption: str, png: bytes) -> dict[str, str]:
-    """Writes figures/<name>_<figure>.png; returns the variables that show it in the page."""
+def write_figure(folder: Path, name: str, figure: str, title: str, caption: str, png: bytes) -> dict[str, str]:
+    """Writes figures/<name>_<figure>.png; returns the template variables that show it."""
     write_file(folder / "figures" / f"{name}_{figure}.png", png)
     about = {"name": name, "figure": figure, "title": title, "caption": caption}
     return about | {"data": _webp(Image.open(io.BytesIO(png)))}
 
 
 def _chart(folder: Path, name: str, figure: str, plots: list[Plot]) -> dict[str, Any]:
-    picture = still(folder, name, figure, TITLES[figure], CAPTIONS[figure], plot_figure(plots))
+    picture = write_figure(folder, name, figure, TITLES[figure], CAPTIONS[figure], plot_figure(plots))
     return picture | {"plots": [_data(plot) for plot in plots]}
 
 
-def _film(run: RunRecord, runs: int) -> list[Frame]:
+def _frames(run: RunRecord, runs: int) -> list[Frame]:
     shown = frames(run, frames_per_run(runs))
     return [Frame(iteration, _webp(Image.fromarray(pixels))) for iteration, pixels in shown]
 
@@ -132,12 +134,10 @@ def _curves(runs: list[RunRecord]) -> str:
     """The journals of one dataset as CSV in long form: run, iteration and all journal columns."""
     columns = sorted({column for run in runs for column in run.journal} - {"iteration"})
     own = {run.name: run.manifest["held_out_loss"] for run in runs}  # `held_out_loss` is specific to each method
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "iteration", "held_out_loss", *columns])
+    rows: list[list[Any]] = []
     for run in runs:
         for index, iteration in enumerate(run.journal["iteration"]):
             values = [float(run.journal[column][index]) if column in run.journal else "" for column in columns]
             loss = float(run.journal[own[run.name]][index])
-            writer.writerow([f"{run.variant} {run.seed}", int(iteration), loss, *values])
-    return text.getvalue()
+            rows.append([f"{run.variant} {run.seed}", int(iteration), loss, *values])
+    return csv_text(["run", "iteration", "held_out_loss", *columns], rows)

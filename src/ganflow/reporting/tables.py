@@ -1,7 +1,5 @@
 """Score tables: mean and deviation over seeds, with the scores of held-out real images and of their degradations."""
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean, stdev
@@ -9,6 +7,7 @@ from typing import Any
 
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.scores import Score, scores_of
+from ganflow.serialization import csv_text
 
 HELD_OUT = "held_out"
 
@@ -141,10 +140,8 @@ def scale(checks: dict[str, Any]) -> dict[str, Any]:
 
 def as_csv(tables: Iterable[Table]) -> str:
     """The tables as CSV in long form, one line per score of each variant."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    about = ["dataset", "variant", "score", "better", "mean", "deviation", "seeds", "held_out", "best_mean"]
-    writer.writerow([*about, "best_iteration", "weights", "iteration"])
+    columns = ["dataset", "variant", "score", "better", "mean", "deviation", "seeds", "held_out", "best_mean"]
+    lines: list[list[Any]] = []
     for table in tables:
         directions = {score.name: score.better for score in table.scores}
         real = table.checks[HELD_OUT]["scores"]
@@ -155,8 +152,8 @@ def as_csv(tables: Iterable[Table]) -> str:
                 line += ["" if cell.deviation is None else cell.deviation, cell.seeds, real.get(name, "")]
                 line += ["" if best is None else best.mean]
                 line += row.best_iterations if best and len(row.best_iterations) == 1 else [""]
-                writer.writerow([*line, row.weights, row.iteration])
-    return text.getvalue()
+                lines.append([*line, row.weights, row.iteration])
+    return csv_text([*columns, "best_iteration", "weights", "iteration"], lines)
 
 
 def as_metrics(tables: Iterable[Table]) -> dict[str, dict[str, dict[str, float]]]:

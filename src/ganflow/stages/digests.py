@@ -24,6 +24,7 @@ INFRASTRUCTURE = {  # modules that units run and that cannot change what they wr
     "ganflow.config": "holds parameters, which have a place of their own in the digest",
     "ganflow.data.fetching": "fetches what a sha256 names",
     "ganflow.data.http_transfer": "fetches what a sha256 names",
+    "ganflow.data.partial_file": "fetches what a sha256 names",
     "ganflow.errors": "says what is wrong",
     "ganflow.params_file": "says what is wrong",
     "ganflow.progress": "says how far it is",

@@ -4,15 +4,24 @@ import re
 from pathlib import Path
 
 from ganflow.artifacts import write_file
-from ganflow.stages import component_tables, invalidation
+from ganflow.components import component_names, named_class
+from ganflow.stages import invalidation
 
 DOCS = Path("docs")
 MARKED = re.compile(r"(<!-- ganflow schema: ([a-z.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-TABLES = {"invalidation": invalidation.table}  # and those of components, by their folders
+BAR = r"\|"  # within a cell
+TABLES = {  # folder of components: column headers, and the class variables that fill them
+    "methods.recipes": (("method", "what it is"), ("about",)),
+    "methods.objectives": (("objective", "critic and generator minimise", "from"), ("formula", "source")),
+    "methods.constraints": (("constraint", "what it does", "from"), ("effect", "source")),
+    "methods.optimizers": (("optimiser", "what it is"), ("about",)),
+    "methods.conditionings": (("conditioning", "classes enter"), ("effect",)),
+    "networks.families": (("network", "what it is"), ("about",)),
+}
 
 
 def write_tables() -> None:
-    """Brings the tables of every page up to date."""
+    """Updates the tables of every page."""
     for page in sorted(DOCS.glob("*.md")):
         before = page.read_text(encoding="utf-8")
         if (after := with_tables(before)) != before:
@@ -20,9 +29,16 @@ def write_tables() -> None:
 
 
 def with_tables(page: str) -> str:
-    """A page with each of its tables made anew."""
+    """The text of a page with its tables generated."""
     return MARKED.sub(lambda found: found[1] + _table(found[2]) + found[3], page)
 
 
 def _table(name: str) -> str:
-    return TABLES[name]() if name in TABLES else component_tables.table(name)
+    if name == "invalidation":
+        return invalidation.table()
+    heads, facts = TABLES[name]
+    rows = [heads, ("---",) * len(heads)]
+    for component in component_names(name):
+        found = named_class(name, component, name)
+        rows.append((f"`{component}`", *(getattr(found, fact) for fact in facts)))
+    return "".join(f"| {' | '.join(cell.replace('|', BAR) for cell in row)} |\n" for row in rows)

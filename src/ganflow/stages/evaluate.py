@@ -1,10 +1,9 @@
 """evaluate: scores a trained generator, with its final and its best weights, by the metrics of params.yaml, with the
 protocol of the scores and the checks of the metrics."""
 
-import csv
 from pathlib import Path
 
-from ganflow.artifacts import MANIFEST, read_json, write_file, write_json
+from ganflow.artifacts import MANIFEST, read_csv, read_json, write_file, write_json
 from ganflow.config import Evaluation, Experiment
 from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
@@ -57,8 +56,6 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             )
             write_file(folder / "neighbours.png", encoded([neighbour_grid(images[found.samples], beside)], ".png"))
         manifest = read_json(trained / MANIFEST)
-        with (trained / "journal.csv").open(newline="") as journal:
-            last = list(csv.DictReader(journal))[-1]
         content = {
             "dataset": dataset,
             "variant": variant,
@@ -71,7 +68,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             "checks": checks["checks"],
             "flags": checks["flags"],
             "literature": checks["literature"],
-            "held_out_loss": float(last[manifest["held_out_loss"]]),
+            "held_out_loss": read_csv(trained / "journal.csv")[manifest["held_out_loss"]][-1],
             "protocol": {
                 "images": evaluation.images,
                 "real_images": checks["real_images"],

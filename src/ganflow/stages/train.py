@@ -1,7 +1,5 @@
 """train: one variant on one dataset with one seed, from the newest checkpoint if it was interrupted."""
 
-import csv
-import io
 import shutil
 import time
 from dataclasses import asdict
@@ -14,6 +12,7 @@ from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.methods.interfaces import Data, Model
 from ganflow.methods.tasks import method_of, task_of
+from ganflow.serialization import csv_text
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
@@ -92,9 +91,5 @@ def resolved(variant: Variant) -> dict[str, Any]:
 
 def journal_text(rows: list[dict[str, float]]) -> str:
     """journal.csv: a line for each row, its iteration first."""
-    text = io.StringIO()
     columns = ["iteration", *sorted(set(rows[0]) - {"iteration"})]  # a restored row has an order of its own
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(columns, [[row[column] for column in columns] for row in rows])

@@ -347,7 +347,7 @@ def test_classes_are_those_of_linear_discriminant_analysis(blobs, components):
 def test_real_samples_are_of_high_quality_and_miss_nothing(blobs):
     found = classes(blobs, blobs)
     assert found["missed_classes"] == 0 and found["class_kl"] == 0
-    assert found["high_quality"] == pytest.approx(0.95, abs=1e-3)
+    assert found["high_quality_samples"] == pytest.approx(0.95, abs=1e-3)
     metric = Classes()
     assert metric.prepare(blobs.take(slice(100)))["whitening"].shape == (30, 9)  # a tenth of 100 less 5
 
@@ -364,7 +364,7 @@ def test_classes_missed_and_their_shares(blobs):
         assert scored["class_kl"] == pytest.approx(-np.log(1 - share), rel=1e-9)  # all else in proportion
     far = blobs.take(distance > prepared["radius"])
     assert metric.score(prepared, blobs, far)["missed_classes"] == 5
-    assert metric.score(prepared, blobs, far)["high_quality"] == 0
+    assert metric.score(prepared, blobs, far)["high_quality_samples"] == 0
 
 
 @pytest.mark.parametrize(
