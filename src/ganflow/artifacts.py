@@ -109,13 +109,13 @@ def discard_scratch(stage: str, fingerprint: str) -> None:
 
 
 def content_digest(folder: Path) -> str:
-    """What a finished folder holds, in one digest that is equal however it was made; raises UserError if the folder is
-    not finished, or was made by a version whose manifests have no such digest."""
+    """The digest of a finished folder's content, independent of its origin; raises UserError if the folder is not
+    finished, or its manifest, of another version, has no such digest."""
     if not (folder / MANIFEST).is_file():
         raise UserError(f"{folder}: missing or not finished (no {MANIFEST}); run `dvc repro` to create it")
     manifest = read_json(folder / MANIFEST)
     if "content" not in manifest:
-        raise UserError(f"{folder / MANIFEST}: has no `content`, so it is of another version; run `dvc repro`")
+        raise UserError(f"{folder / MANIFEST}: has no `content`, so it is from another version; run `dvc repro`")
     return manifest["content"]
 
 
@@ -125,8 +125,8 @@ def write_manifest(
     known: Mapping[str, str] | None = None,
     origin: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes manifest.json: the entries of `about`, size and sha256 of every file in it, the digest of both,
-    and its `origin`: how it was made.
+    """Writes manifest.json: the entries of `about`, size and sha256 of every file, the digest of both, and the entries
+    of `origin`, which describe how the files were made.
 
     `known` are the digests, by name, of files that need not be read again.
     """

@@ -1,5 +1,5 @@
-"""Components: one file each, found by its name. A file `weight_clipping.py` in a folder holds one subclass of
-`Component`, a frozen pydantic model whose fields are its settings in params.yaml and whose methods are what it does."""
+"""Components: one file each, found by name. A file such as `weight_clipping.py` defines one subclass of `Component`, a
+frozen pydantic model whose fields are its settings in params.yaml."""
 
 import importlib
 import pkgutil
@@ -14,9 +14,9 @@ from ganflow.params_file import checked
 
 
 class Component(Model):
-    """Base of everything that params.yaml chooses by name."""
+    """Base class of everything that params.yaml selects by name."""
 
-    folder: ClassVar[str]  # of the files of one kind, below the package: methods.objectives
+    folder: ClassVar[str]  # subpackage of the components of a kind, such as methods.objectives
 
 
 C = TypeVar("C", bound=Component)
@@ -53,15 +53,14 @@ def component_class(kind: type[C], name: str, where: str) -> type[C]:
 
 
 def component(kind: type[C], choice: Choice, where: str) -> C:
-    """The component that a choice names, with its settings checked; `where` is the key for messages."""
+    """The component of a choice, with its settings checked; `where` is the key for messages."""
     return checked(component_class(kind, choice.name, where), choice.settings, f"{where}.{choice.name}")
 
 
 def choices(model: BaseModel, where: str = "") -> Iterator[tuple[str, str, Component]]:
-    """(key, module, component) of everything that a model of params.yaml chooses by name, and of what that chooses.
+    """(dotted key, module, component) of all components that a model of params.yaml selects, and that these select.
 
-    The key is dotted and begins with `where`; the module is that of the component's file. Raises UserError for an
-    unknown name or setting.
+    Keys start with `where`. Raises UserError for an unknown name or setting.
     """
     for name, field in type(model).model_fields.items():
         folder = next((mark.folder for mark in field.metadata if isinstance(mark, In)), None)

@@ -1,11 +1,11 @@
-"""The exception for mistakes of the user: one sentence that states the fault and the remedy."""
+"""The exception for errors outside the code, and suggestions for unknown names."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake outside the code (file, key, value, network, disk); shown as one line, without a traceback."""
+    """An error outside the code (file, key, value, network, disk): one sentence with fault and remedy, no traceback."""
 
 
 def suggestion(name: str, known: Iterable[str], label: str = "known") -> str:

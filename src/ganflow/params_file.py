@@ -1,6 +1,6 @@
-"""Reading YAML files and checking values against models; every mistake is one sentence: file, key, value, cure.
+"""Reads YAML files and validates values by models; every error is one sentence: file, key, value, remedy.
 
-params.yaml is read by YAML 1.2, as DVC reads it.
+params.yaml is YAML 1.2, as for DVC.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def checked(model: type[T], value: Any, where: str = "", file: str = str(PARAMS)) -> T:
-    """`value` as a `model`; raises UserError that names file, key, value and cure for each mistake."""
+    """`value` as a `model`; raises UserError with file, key, value and remedy of each error."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -49,7 +49,7 @@ def checked(model: type[T], value: Any, where: str = "", file: str = str(PARAMS)
 
 
 def _follows(place: tuple[int | str, ...], problems: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a problem lies around another one, as that of a list left empty by an item that was refused."""
+    """Whether a problem follows from one inside it, as an empty list does from a refused item."""
     return any(len(p["loc"]) > len(place) and p["loc"][: len(place)] == place for p in problems)
 
 
@@ -65,7 +65,7 @@ def _sentence(model: type[BaseModel], problem: Mapping[str, Any], where: str, fi
         case "missing":
             return f"{file}: {key}: is missing; add it"
         case "string_pattern_mismatch":
-            return f"{file}: {key}{shown}: a name has lower-case letters, digits and _ and begins with a letter"
+            return f"{file}: {key}{shown}: a name has lower-case letters, digits and _ and starts with a letter"
         case "too_short":
             return f"{file}: {key}: is empty; name at least {problem['ctx']['min_length']}"
         case _:
@@ -74,7 +74,7 @@ def _sentence(model: type[BaseModel], problem: Mapping[str, Any], where: str, fi
 
 
 def _fields_at(annotation: Any, path: list[str]) -> set[str]:
-    """The keys that the models know at a path of keys."""
+    """The keys of the models at a path of keys."""
     for part in path:
         if get_origin(annotation) in (dict, tuple):
             annotation = get_args(annotation)[get_origin(annotation) is dict]

@@ -1,6 +1,6 @@
-"""Every random draw is a pure function of (seed, purpose, step): no generator state is ever saved, and a resumed run,
-another worker count or another device draws the same numbers. Counter-based: Philox4x64 (Salmon et al., 2011) keyed by
-a digest."""
+"""Random numbers as a pure function of (seed, purpose, step): no generator state is saved, and a resumed run, another
+number of workers or another device draws the same numbers. Counter-based: Philox4x64 (Salmon et al., 2011), keyed by a
+digest."""
 
 import hashlib
 

@@ -27,7 +27,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def csv_columns(text: str) -> dict[str, list[float]]:
-    """{column: numbers} of a table with a header; raises ValueError if it has no row or anything else than numbers."""
+    """{column: numbers} of a table with a header; raises ValueError without a row or for a cell without a number."""
     rows = list(csv.DictReader(io.StringIO(text)))
     try:
         return {column: [float(row[column]) for row in rows] for column in rows[0]}

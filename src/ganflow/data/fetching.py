@@ -145,7 +145,7 @@ def _advice(file: Path) -> str:
     with file.open("rb") as content:
         start = content.read(60)
     if start.lstrip().startswith(b"<"):
-        return f"it is a web page that begins with {start.decode('latin-1')!r}, not the file: check the address"
+        return f"it is a web page that starts with {start.decode('latin-1')!r}, not the file: check the address"
     return "take the file from elsewhere (source `files`), or, if you trust this one, give its sha256 there"
 
 

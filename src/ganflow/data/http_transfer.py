@@ -45,11 +45,11 @@ class _Interrupted(Exception):
 
 
 class Transfer:
-    """Completes a partial file; `sha256` and `expected` (bytes) are those of the whole file, if known."""
+    """Completes a partial file; `sha256` and `expected` (bytes) are those of the complete file, if known."""
 
     def __init__(self, part: PartialFile, name: str, sha256: str | None, expected: int | None):
         self.part, self.name, self.sha256, self.expected = part, name, sha256, expected
-        self.whole = False  # request the whole file, after an invalid response to a range request
+        self.restart = False  # request the complete file, after an invalid response to a range request
 
     def complete(self, location: str) -> None:
         """Retries until the file is complete; raises SourceFailed after TRIES attempts without progress.
@@ -57,7 +57,7 @@ class Transfer:
         If the digest is wrong and some bytes were there before or come from several responses, downloads once more from
         the start.
         """
-        self.whole, found = False, self.part.complete
+        self.restart, found = False, self.part.complete
         self._retry(location)
         if (found or self.part.joined) and self.sha256 not in (None, self.part.sha256()):
             self.part.reset()
@@ -81,11 +81,11 @@ class Transfer:
                 time.sleep(min(max(pause, error.wait), LONGEST_PAUSE))
 
     def _request(self, location: str) -> None:
-        """One request: for the missing bytes or, if they might not match those already there, for the whole file."""
+        """One request: for the missing bytes or, if they might not match those already there, for the complete file."""
         part, have = self.part, self.part.size
         same = part.location == location and bool(part.version)
         headers = {"Accept-Encoding": "identity"}  # else a .tar.gz may arrive decompressed
-        if have and not self.whole and (same or self.sha256):
+        if have and not self.restart and (same or self.sha256):
             part.sha256()  # hash before connecting: the server would time out meanwhile
             headers |= {"Range": f"bytes={have}-"} | ({"If-Range": part.version} if same else {})
         try:
@@ -99,7 +99,7 @@ class Transfer:
             raise SourceFailed(f"can't be fetched ({_reason(error)}); check the address") from None
 
     def _accept(self, response: requests.Response, offset: int) -> tuple[int, int | None]:
-        """Checks the response; returns (offset of its first byte, size of the whole file if known)."""
+        """Checks the response; returns (offset of its first byte, size of the complete file if known)."""
         status = response.status_code
         if status in TRANSIENT:
             raise _Interrupted(
@@ -112,10 +112,10 @@ class Transfer:
             )
             total = int(found[2]) if found and found[2] != "*" else self.part.total
             if status == 416 or not found or int(found[1]) != offset or self.part.total not in (None, total):
-                self.whole = True
+                self.restart = True
                 raise _Interrupted("the server sent another range than requested, or the file changed")
         elif status == 200:
-            self.whole = False
+            self.restart = False
             start, length = 0, response.headers.get("Content-Length", "")
             total = int(length) if re.fullmatch(r"\d{1,18}", length) else None
         else:
@@ -141,7 +141,7 @@ class Transfer:
             while block := response.raw.read1(BLOCK, decode_content=False):  # read1 returns early on a slow stream
                 if at == 0 and block.lstrip().startswith(b"<"):
                     raise SourceFailed(
-                        f"sent a web page{_via(response)}, which begins with {_text(block)}; check the address"
+                        f"sent a web page{_via(response)}, which starts with {_text(block)}; check the address"
                     )
                 if limit is not None and at + len(block) > limit:
                     part.truncate(start)

@@ -55,7 +55,7 @@ class Format(Component):
     archives: ClassVar[tuple[Archive, ...]]
     images: ClassVar[dict[str, int]]  # {split: count} in the official archives
     labelled: ClassVar[bool] = False  # whether the images have classes
-    points: ClassVar[bool] = False  # whether the samples are points, and not images
+    points: ClassVar[bool] = False  # whether the samples are points instead of images
     scene: ClassVar[str]  # module of data/scenes that renders synthetic images for this format
 
     @abstractmethod
@@ -111,11 +111,11 @@ class Source(Component):
         """
 
     def named(self, form: Format) -> dict[str, Any] | None:
-        """{archive: addresses and digest}, which name every byte that it delivers; None if its code makes them."""
+        """{archive: addresses and digest}, if they determine every byte; None if the code generates the data."""
         return None
 
     def counts(self, form: Format) -> dict[str, int] | None:
-        """{split: number of samples}; None if only the archives tell."""
+        """{split: number of samples}; None if only the archives determine it."""
         return None
 
     def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:

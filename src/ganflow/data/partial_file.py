@@ -11,8 +11,8 @@ from ganflow.progress import Progress
 class PartialFile:
     """The bytes of a download received so far: the file `part` in a folder, described by `state.json`.
 
-    `total`: size of the whole file, if known. `version`: its ETag or Last-Modified at `location`. `joined`: whether the
-    bytes come from several responses, so that only the digest shows whether they belong to one file. The sha256 is
+    `total`: size of the complete file, if known. `version`: its ETag or Last-Modified at `location`. `joined`: whether
+    the bytes come from several responses, so that only the digest shows whether they belong to one file. The sha256 is
     updated as bytes arrive; bytes of an earlier process are read once, because hashlib can't save its state.
     """
 

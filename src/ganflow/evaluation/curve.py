@@ -1,5 +1,5 @@
-"""Scores over training: a cheap score of every snapshot, which selects the best one. It has a random stream of its own,
-so that enabling it changes no other number."""
+"""Scores over training: a cheap score of every snapshot, which selects the best one. Its random stream is separate, so
+that enabling it changes no other number."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
-"""Feature extraction by a fixed network, in batches of one size, so that an image's features depend on no other image;
-with what extractors need to load weights and run fast."""
+"""Feature extraction by a fixed network, in batches of a fixed size, so that an image's features depend on no other
+image; with functions for extractors to load and fuse their networks."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,8 +17,8 @@ from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import Identity, Samples, extractor_of
 from ganflow.progress import Progress
 
-BATCH = 16  # images; with more, the activations leave the caches
-WEIGHTS = "weights.pth"  # in the folder of the extractor
+BATCH = 16  # images; activations of more do not fit in the caches
+WEIGHTS = "weights.pth"  # in the extractor's folder
 
 N = TypeVar("N", bound=nn.Module)
 

@@ -13,7 +13,7 @@ from ganflow.config import Choice, Curve, Evaluation
 from ganflow.errors import UserError
 
 Direction = Literal["lower", "higher"]
-Worse = Literal["noise", "outliers", "uniform", "fewer_classes", "blend", "repeats", "copies"]  # than real samples
+Worse = Literal["noise", "outliers", "uniform", "fewer_classes", "blend", "repeats", "copies"]  # of samples
 
 
 class Samples:
@@ -63,8 +63,8 @@ class Samples:
     def _part(self, name: str) -> Tensor:
         if name not in self.known:
             raise LookupError(
-                f"samples without {name}, with {', '.join(self.known) or 'nothing'}; a metric gets what its `compares` "
-                "and `needs_labels` declare"
+                f"samples without {name}, with {', '.join(self.known) or 'nothing'}; a metric gets the fields that "
+                "its `compares` and `needs_labels` declare"
             )
         return self.known[name]
 
@@ -78,10 +78,13 @@ class Metric(Component):
     literature_name: ClassVar[dict[str, str]] = {}  # {score: name with the literature's Inception weights}
     needs_labels: ClassVar[bool] = False  # not computed for datasets without labels
     sensitive_to: ClassVar[dict[str, tuple[str, ...]]] = {}  # {score: degradations that must worsen it}; default: all
-    worsened_by: ClassVar[dict[str, tuple[Worse, ...]]]  # {score: what its contract's test makes samples worse by}
+    worsened_by: ClassVar[
+        dict[str, tuple[Worse, ...]]
+    ]  # {score: changes of samples that must worsen it, for its contract test}
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
-        """Statistics of the real samples, computed once and stored; only here `real` holds images or points."""
+        """Statistics of the real samples, computed once and stored; `real` has images or points here, not in
+        `score`."""
         return {}
 
     @abstractmethod
@@ -93,14 +96,14 @@ class Extractor(Component):
     """A network with fixed weights, from a file with a known sha256."""
 
     folder: ClassVar = "evaluation.extractors"
-    literature: ClassVar[str | None] = None  # sha256 of the weights that FID, KID and IS are defined by
+    literature: ClassVar[str | None] = None  # sha256 of the weights that define FID, KID and IS
     fetched: ClassVar[bool]  # whether the weights are downloaded
     bytes: ClassVar[int]  # of the weights
 
     @property
     @abstractmethod
     def resize(self) -> str:
-        """How images are resized for the network, in words, for the protocol."""
+        """How images are resized for the network, for the protocol."""
 
     @abstractmethod
     def provide(self, target: Path) -> None:
@@ -113,7 +116,7 @@ class Extractor(Component):
 
 @dataclass(frozen=True)
 class Identity:
-    """An extractor for the protocol: its name, its weights' sha256 and its resize in words."""
+    """An extractor in the protocol: name, sha256 of the weights, and description of the resize."""
 
     name: str
     sha256: str

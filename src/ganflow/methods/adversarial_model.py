@@ -43,11 +43,11 @@ class Parts:
     generator_constraints: dict[str, Constraint]
     conditioning: Conditioning
     critic_steps: Callable[[int], int]  # critic updates before the generator update of an iteration
-    summary: tuple[str, ...]  # what it is made of, for tables
+    summary: tuple[str, ...]  # names of the parts, for tables
 
 
 class AdversarialModel(Model):
-    """A generator and a critic. A generator without parameters is not trained: the critic has a fixed opponent."""
+    """A generator and a critic; a generator without parameters is fixed."""
 
     def __init__(self, parts: Parts, task: Task, data: Data, seed: int, device: str):
         training = task.training
@@ -150,8 +150,8 @@ class AdversarialModel(Model):
 
     @torch.no_grad()
     def validation(self, draws: Draws) -> Values:
-        """The critic's loss (without penalty), the estimate and, where scores have a threshold, the share of real and
-        generated samples on their side of it; for points the cosine with optimal transport."""
+        """The critic's loss (without penalty), the estimate, the accuracy if scores have a threshold and, for points,
+        the cosine with optimal transport."""
         real, fake, labels = self._pair(draws)
         (real_scores, _), (fake_scores, _) = self._scored(real, labels), self._scored(fake, labels)
         values = {
@@ -178,8 +178,8 @@ class AdversarialModel(Model):
     def gradient_values(self, norms: Tensor, values: dict[str, float]) -> dict[str, float]:
         """Journal values from gradient norms, (n,), and the means over held-out samples.
 
-        The estimate over the largest norm is there where the estimate grows with the critic's Lipschitz constant K: it
-        is a guess at W from K W, not a bound, as the gradient may be larger elsewhere.
+        If the estimate scales with the critic's Lipschitz constant K, this includes the estimate divided by the largest
+        norm: an approximation of W from K W, not a bound, as the gradient may be larger elsewhere.
         """
         found = {key: float(value) for key, value in summary(norms, "validation_gradient_norm").items()}
         found["validation_gradient_norm_max"] = largest = float(norms.max())
@@ -189,8 +189,8 @@ class AdversarialModel(Model):
         return found
 
     def diagnostics(self, real: Tensor, samples: Tensor, lattice: Tensor | None) -> dict[str, Tensor]:
-        """`gradient_norms`, (l,): of the critic's loss, without penalty, in the outputs of each linear layer; `scores`
-        at the lattice, and their sigmoid as `probabilities` where that is the probability of "real"."""
+        """`gradient_norms`, (layers,), of the critic's loss without penalty at the output of each linear layer;
+        `scores` on the lattice, and `probabilities`, their sigmoid, if that is the probability of "real"."""
         critic = self.modules["critic"]
 
         def loss(points: Tensor) -> Tensor:
@@ -208,12 +208,12 @@ class AdversarialModel(Model):
         return self._scored(points, torch.zeros(len(points), dtype=torch.int64, device=points.device))[0]
 
     def _pair(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
-        """Real samples, generated ones of the same classes, and these."""
+        """Real samples, generated samples of the same classes, and these classes."""
         real, labels = self._real(draws), self._labels(draws)
         return real, self._generated(draws, labels), labels
 
     def _real(self, draws: Draws) -> Tensor:
-        """Real samples as the critic is given them in training."""
+        """Real samples, dequantised if the training section asks for it."""
         real = draws.batch(SAMPLES).values
         if not self.dequantise:
             return real
@@ -221,7 +221,7 @@ class AdversarialModel(Model):
         return real * (255 / 256) + (noise - 0.5) / 128  # x / 127.5 - 1 to x / 128 - 1 + U(0, 1/128)
 
     def _labels(self, draws: Draws) -> Tensor:
-        """Labels of the real samples; without conditioning none is read, and every class is 0 of 0."""
+        """Labels of the real samples; zeros without conditioning."""
         return draws.batch(SAMPLES).labels if self.classes else draws.integers("classes", (draws.size,), 0)
 
     def _generated(self, draws: Draws, labels: Tensor) -> Tensor:
@@ -229,7 +229,7 @@ class AdversarialModel(Model):
         return self.modules["generator"](codes(latent, labels, self.classes))
 
     def _scored(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (n,) and the critic's other outputs (n, k), in float32 or better at whatever precision it runs."""
+        """Scores (n,) and the critic's other outputs (n, k), in float32 or better at any precision of the network."""
         outputs = self.modules["critic"](self.conditioning.critic_view(images, labels, self.classes))
         outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         return outputs[:, 0], outputs[:, 1:]

@@ -22,7 +22,7 @@ class AutoencoderMethod(Method):
         if _network(task).fixed_generator:
             raise UserError(
                 f"params.yaml: variants.{task.name}.network = {task.variant.network.name!r}: its generator has no "
-                "parameters, so it is no decoder; choose another network"
+                "parameters, so it can't be a decoder; choose another network"
             )
         task.refuse("dequantise", "generator_batch")
 
@@ -58,7 +58,7 @@ def _network(task: Task) -> Network:
 
 
 def full_precision(values: Tensor) -> Tensor:
-    """Outputs of a network in float32 or better, whatever precision it runs at."""
+    """A network's outputs in float32 or better, at any precision of the network."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 

@@ -1,5 +1,5 @@
-"""What a method is: it declares the data it takes, and builds a model: modules, the players that train them, what is
-saved and scored, and how its journal is drawn. The training loop runs any model and has no branch on the method.
+"""Interfaces of methods: a method declares its data and builds a model, with modules, players that train them, exports,
+and charts of its journal. The training loop runs any model and has no branch on the method.
 """
 
 from abc import ABC, abstractmethod
@@ -22,7 +22,7 @@ from ganflow.networks.codes import codes
 from ganflow.networks.interfaces import Shape
 
 Values = dict[str, Tensor]  # scalars for the journal, by column
-SAMPLES = "samples"  # the role of a dataset's own images or points
+SAMPLES = "samples"  # the role of a dataset's images or points
 
 
 class Batch(NamedTuple):
@@ -63,10 +63,10 @@ class Optimizer(Component):
     """An optimiser with its settings."""
 
     folder: ClassVar = "methods.optimizers"
-    about: ClassVar[str]  # what it is, in a phrase, for the table in the docs
+    about: ClassVar[str]  # a phrase for the table in the docs
     lr: float = Field(gt=0, description="learning rate")
     decay: Literal["none", "linear"] = Field(
-        "none", description="linear: the rate falls in every iteration alike, to 0 after the last"
+        "none", description="linear: the learning rate decreases linearly, to 0 after the last iteration"
     )
 
     @abstractmethod
@@ -91,8 +91,8 @@ def nothing() -> None:
 class Player:
     """One loss and the modules that are trained on it.
 
-    `loss` takes a step's `Draws` and returns the loss and values for the journal; `repeat` says how many steps there
-    are in iteration i; `before` and `after` run around each step.
+    `loss` takes a step's `Draws` and returns the loss and values for the journal; `repeat` returns the number of steps
+    in an iteration; `before` and `after` run around each step.
     """
 
     name: str
@@ -100,29 +100,29 @@ class Player:
     loss: Callable[[Draws], tuple[Tensor, Values]]
     optimizer: Optimizer
     repeat: Callable[[int], int] = once
-    roles: tuple[str, ...] = ()  # data of which a step takes a batch each
-    batches: int = 1  # the step's samples, in batches
+    roles: tuple[str, ...] = ()  # data of which each step uses one batch
+    batches: int = 1  # size of the step, in batches
     before: Callable[[], None] = nothing
     after: Callable[[], None] = nothing
 
 
 @dataclass(frozen=True)
 class Export:
-    """A module that is saved as <name>.safetensors, with what it maps and how it is built again."""
+    """A module that is saved as <name>.safetensors, with its input, its output and how to rebuild it."""
 
     module: nn.Module
     blueprint: Blueprint
     takes: Literal["latent", "samples"]
     gives: Literal["samples", "latent", "scores"]
-    averaged: bool = False  # a moving average is kept of it, where params.yaml asks for one
+    averaged: bool = False  # has a moving average, if params.yaml sets `ema`
     scale: float = 1.0  # from the module's output to [-1, 1]
 
 
 @dataclass(frozen=True)
 class Chart:
-    """How a column of the journal is drawn. Columns of one `axis` share a panel, so that their heights are compared.
+    """A line chart of a journal column. Columns with the same `axis` share a plot.
 
-    `figure` is "losses" or "estimates"; `level` is a height with a meaning, drawn as a line.
+    `figure` is "losses" or "estimates"; `level` is a reference value, shown as a horizontal line.
     """
 
     column: str
@@ -137,30 +137,32 @@ class Chart:
 
 @dataclass(frozen=True)
 class Grid:
-    """A picture besides the samples, made after training from held-out data: `make` gives images, row by row."""
+    """An additional image grid, made after training from held-out data: `make` returns images, row by row."""
 
     name: str
     title: str
     caption: str
     columns: int
-    make: Callable[[nn.Module, Draws], Tensor]  # of the scored module, averaged if it is
+    make: Callable[[nn.Module, Draws], Tensor]  # gets the scored module
 
 
 class Model(ABC):
-    """What a method builds for one run."""
+    """What a method trains in one run."""
 
     modules: dict[str, nn.Module]
     players: tuple[Player, ...]  # in the order of their steps in an iteration
     exports: dict[str, Export]
     charts: tuple[Chart, ...]
-    summary: tuple[str, ...]  # names of what makes it, for tables
-    held_out_loss: str  # the journal's column of the loss on held-out data
+    summary: tuple[str, ...]  # names of its parts, for tables
+    held_out_loss: str  # journal column of the loss on held-out data
     scored: str = "generator"  # the export that makes samples; also saved during training, for scores over training
     latent: int  # dimension of the standard normal vectors that it takes
-    state: Mapping[str, Tensor] = MappingProxyType({})  # what a checkpoint keeps besides; changed in place
+    state: Mapping[str, Tensor] = MappingProxyType({})  # further tensors of a checkpoint; changed in place
     grids: tuple[Grid, ...] = ()
-    metric_names: Mapping[str, str] = MappingProxyType({})  # MLflow's names of columns, by which it compares runs
-    classes: int = 0  # that samples are conditioned on
+    metric_names: Mapping[str, str] = MappingProxyType(
+        {}
+    )  # names of journal columns in MLflow, which compares runs by name
+    classes: int = 0  # number of classes that samples are conditioned on
 
     @abstractmethod
     def validation(self, draws: Draws) -> Values:
@@ -176,14 +178,14 @@ class Model(ABC):
         return module(codes(latent, labels, self.classes)).float() * self.exports[self.scored].scale
 
     def diagnostics(self, real: Tensor, samples: Tensor, lattice: Tensor | None) -> dict[str, Tensor]:
-        """Tensors that are kept beside a plot of points: real (m, d), samples (n, d), and a lattice (l, d) to evaluate
-        functions at, for d <= 2."""
+        """Tensors to store with a plot of points: real (m, d), samples (n, d), and, for d <= 2, a lattice (l, d) at
+        which to evaluate functions."""
         return {}
 
 
 @dataclass(frozen=True)
 class Task:
-    """A variant on a dataset, as known before any data is there; `dataset` is what messages call it."""
+    """A variant on a dataset, as known before there is any data; `dataset` is its key for messages."""
 
     name: str
     variant: Variant
@@ -194,7 +196,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Where the method's settings stand in params.yaml."""
+        """The key of the method's settings in params.yaml."""
         return ".".join(filter(None, [f"variants.{self.name}", self.variant.method_key]))
 
     def optimizer(self, player: str) -> Optimizer:
@@ -204,34 +206,33 @@ class Task:
         return component(Optimizer, self.variant.optimizer, f"variants.{self.name}.optimizer")
 
     def refuse(self, *keys: str) -> None:
-        """Raises UserError if a key of the training section that the method has no use for is set."""
+        """Raises UserError if one of these keys of the training section, which the method does not use, is set."""
         for key in keys:
             if (value := getattr(self.training, key)) != Training.model_fields[key].default:
                 raise UserError(
-                    f"params.yaml: variants.{self.name}: training.{key} = {value!r}: has no meaning for the method "
+                    f"params.yaml: variants.{self.name}: training.{key} = {value!r}: is not used by the method "
                     f"{self.variant.method.name!r}; remove it"
                 )
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a model may know of its training data: the number of classes, and the first samples, as stored, repeated if
-    there are fewer than asked for."""
+    """What a model gets of its training data when it is built."""
 
     classes: int
-    first: Callable[[int], np.ndarray]
+    first: Callable[[int], np.ndarray]  # the first n samples, as stored, repeated if there are fewer
 
 
 class Method(Component):
     """A way to train a model, with its settings."""
 
     folder: ClassVar = "methods.recipes"
-    about: ClassVar[str]  # what it is, in a phrase, for the table in the docs
+    about: ClassVar[str]  # a phrase for the table in the docs
     roles: ClassVar[tuple[str, ...]] = (SAMPLES,)
-    players: ClassVar[tuple[str, ...]]  # names, for optimisers of their own
+    players: ClassVar[tuple[str, ...]]  # names, for separate optimisers
 
     def check(self, task: Task) -> None:
-        """Raises UserError for a combination that makes no sense."""
+        """Raises UserError for an invalid combination of settings."""
 
     @abstractmethod
     def build(self, task: Task, data: Data, seed: int, device: str) -> Model:
@@ -239,7 +240,7 @@ class Method(Component):
 
 
 def means(held_out: Sequence[Draws], values: Callable[[Draws], Values]) -> dict[str, float]:
-    """Means of values over batches of different sizes."""
+    """Means of values over batches, weighted by size."""
     count = sum(draws.size for draws in held_out)
     totals: dict[str, float] = defaultdict(float)
     for draws in held_out:
@@ -249,8 +250,8 @@ def means(held_out: Sequence[Draws], values: Callable[[Draws], Values]) -> dict[
 
 
 def loss_charts(column: str, variant: str, label: str, level: float | None = None) -> tuple[Chart, Chart]:
-    """The charts of a loss in training and on held-out data, whose column is `validation_<column>`, on an axis of the
-    variant's own."""
+    """The charts of a loss on training and on held-out data (the column `validation_<column>`), one plot per
+    variant."""
     return (
         Chart(column, "losses", variant, variant, label, level, "training"),
         Chart(f"validation_{column}", "losses", variant, variant, label, level, "held out", dotted=True),

@@ -1,4 +1,4 @@
-"""From params.yaml to methods: the task of a variant on a dataset, and its method, checked."""
+"""The task of a variant on a dataset, and its method, from params.yaml."""
 
 from ganflow.components import named_class
 from ganflow.config import Experiment
@@ -6,17 +6,17 @@ from ganflow.errors import UserError, suggestion
 from ganflow.methods.interfaces import SAMPLES, Method, Task
 from ganflow.params_file import checked
 
-ROLES = (SAMPLES,)  # that datasets have
+ROLES = (SAMPLES,)  # of data that datasets provide
 
 
 def task_of(experiment: Experiment, dataset: str, variant: str, labelled: bool = True) -> Task:
-    """The task of a variant on a dataset; `labelled` says whether its samples have classes."""
+    """The task of a variant on a dataset; `labelled`: whether its samples have classes."""
     chosen, training = experiment.variants[variant], experiment.training_of(variant)
     return Task(variant, chosen, training, experiment.datasets[dataset].shape, labelled, f"datasets.{dataset}")
 
 
 def method_of(task: Task) -> Method:
-    """The method of a task; raises UserError for unknown names, wrong settings and senseless combinations."""
+    """The method of a task; raises UserError for unknown names, invalid settings and invalid combinations."""
     name = task.variant.method.name
     kind = named_class(Method.folder, name, f"variants.{task.name}.method")
     method: Method = checked(kind, task.variant.method.settings, task.key)

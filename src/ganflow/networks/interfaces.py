@@ -11,7 +11,7 @@ from torch import nn
 from ganflow.components import Component
 from ganflow.networks.layers import initial_value
 
-Shape = tuple[int, ...]  # of a sample as shards hold it: (height, width, 3) of images, (d,) of points
+Shape = tuple[int, ...]  # of a stored sample: (height, width, 3) of images, (d,) of points
 
 
 class Network(Component):
@@ -31,9 +31,9 @@ class Network(Component):
 
     @abstractmethod
     def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
-        """A module from (n, channels, resolution, resolution) to (n, outputs), unbounded whatever the objective.
+        """A module from (n, channels, resolution, resolution) to (n, outputs), unbounded for any objective.
 
-        The first output is the score, the others are logits of the classes. A family for points takes (n, channels).
+        The first output is the score, the others are logits of the classes. For points the input is (n, channels).
         """
 
     def initialise_from_data(self, generator: nn.Module, first: Callable[[int], np.ndarray]) -> None:

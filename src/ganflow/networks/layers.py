@@ -1,7 +1,7 @@
-"""Layers that torch lacks: those of TensorFlow 1 in the WGAN-GP authors' code, the norms that families name, and their
-initial values.
+"""Layers that torch lacks: those of TensorFlow 1 in the WGAN-GP authors' code, normalisation by name, and initial
+values.
 
-Initial values are uniform; a layer made here says by its `gain` whether He's (2) or Glorot's (1) deviation is meant.
+Initial values are uniform; the `gain` of a layer selects He's (2) or Glorot's (1) standard deviation.
 """
 
 from typing import cast
@@ -29,10 +29,10 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 
 
 def _same(kernel: int, stride: int) -> tuple[int, int, int, int]:
-    """Padding of an image whose sides the stride divides: left, right, top, bottom."""
-    whole = kernel - stride
-    before = whole // 2
-    return before, whole - before, before, whole - before
+    """Padding of an image whose sides are multiples of the stride: left, right, top, bottom."""
+    total = kernel - stride
+    before = total // 2
+    return before, total - before, before, total - before
 
 
 class ConditionalBatchNorm2d(nn.Module):
@@ -62,8 +62,8 @@ class Scaled(nn.Module):
 
 
 def normalisation(kind: str, channels: int) -> list[nn.Module]:
-    """The layers of a norm: "batch"; "layer", over all of an image with gain and bias a channel, as the WGAN-GP
-    authors' code has it; or "none"."""
+    """The layers of a norm: "batch"; "layer", over a complete image with gain and bias per channel, as in the WGAN-GP
+    authors' code; or "none"."""
     match kind:
         case "batch":
             return [nn.BatchNorm2d(channels)]
@@ -74,23 +74,24 @@ def normalisation(kind: str, channels: int) -> list[nn.Module]:
 
 
 def with_gain(layer: nn.Module, gain: float) -> nn.Module:
-    """The layer, marked for `initial_value`."""
-    layer.gain = cast(Tensor, gain)  # a plain attribute, which torch's annotations do not know
+    """Sets the gain of a layer for `initial_value`."""
+    layer.gain = cast(Tensor, gain)  # a plain attribute, which torch's annotations lack
     return layer
 
 
 def inputs_of(layer: nn.Module) -> int:
-    """The inputs of a linear layer."""
+    """The number of inputs of a linear layer."""
     return cast(nn.Linear, layer).in_features
 
 
 def gain_of(layer: nn.Module) -> float:
-    """The gain of a layer that `with_gain` marked."""
+    """The gain of a layer of `with_gain`."""
     return cast(float, layer.gain)
 
 
 def initial_value(module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
-    """Gains 1, biases 0, weights uniform with variance 2 gain / (fan-in + fan-out), a stride's share left out."""
+    """Gains 1, biases 0, weights uniform with variance 2 gain / (fan-in + fan-out), fans divided by the stride's
+    area."""
     if name == "bias":
         return np.zeros(shape)
     if not isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):

@@ -15,7 +15,7 @@ TABLES = {  # folder of components: column headers, and the class variables that
     "methods.objectives": (("objective", "critic and generator minimise", "from"), ("formula", "source")),
     "methods.constraints": (("constraint", "what it does", "from"), ("effect", "source")),
     "methods.optimizers": (("optimiser", "what it is"), ("about",)),
-    "methods.conditionings": (("conditioning", "classes enter"), ("effect",)),
+    "methods.conditionings": (("conditioning", "use of classes"), ("effect",)),
     "networks.families": (("network", "what it is"), ("about",)),
 }
 

@@ -23,7 +23,7 @@ class StepDraws(Draws):
         size: int,
         batches: Mapping[str, Batch] = MappingProxyType({}),
     ):
-        """`batches` are those of the step by their roles."""
+        """`batches` of the step are by role."""
         self.seed, self.device, self.purpose, self.step, self.size = seed, device, purpose, step, size
         self.batches = batches
 

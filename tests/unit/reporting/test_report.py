@@ -174,7 +174,7 @@ def test_the_tables_of_scores_hold_what_numpy_computes_with_digests(results, pag
             assert digest_file(score)[:8] in rows[run.variant] and digest_file(score) in page.text
             assert f"sha256 of score.json: {run.score_digest}" in rows[run.variant]
         assert "40, validation split" in rows["blurred"]
-    assert page.text.index('class="claim"') < page.text.index('class="viewer"')
+    assert page.text.index('class="scores"') < page.text.index('class="viewer"')
     assert page.text.count("Lowest sliced Wasserstein:") == 1
 
 

@@ -91,13 +91,13 @@ def test_files_that_hold_something_else_are_refused(splits, tmp_path):
         with pytest.raises(UserError, match="damaged, or not written by ganflow"):
             load_tensors(tmp_path / f"{name}.safetensors")
     save_tensors(tmp_path / "points.safetensors", {"points": torch.zeros(2)}, {"iteration": 1})
-    with pytest.raises(UserError, match="holds no network's weights; choose a file such as generator.safetensors"):
+    with pytest.raises(UserError, match="does not hold the weights of a network; choose a file such as generator.safetensors"):
         load_export(tmp_path / "points.safetensors")
     work = trainer(splits, plain(network=PLAIN), settings(iterations=1, ema=0))
     work.save(tmp_path / "g.safetensors", "generator", 0)
     tensors, about = load_tensors(tmp_path / "g.safetensors")
     save_tensors(tmp_path / "other.safetensors", dict(list(tensors.items())[1:]), about)
-    with pytest.raises(UserError, match="its weights do not fit the network that it names"):
+    with pytest.raises(UserError, match="its weights do not match the network in its metadata"):
         load_export(tmp_path / "other.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""Archives from given locations (a local path, a mirror, a shared disk), each verified by its sha256."""
+"""Archives from given locations (a local path, a mirror, a shared disk), each verified by sha256."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -89,7 +89,8 @@ def _blocks(batches: Iterable[Tensor]) -> Iterator[Tensor]:
 
 
 def _few(features: Tensor) -> bool:
-    """Whether there are at most as many samples as features, so that they are a smaller factor of their covariance."""
+    """Whether the samples are a smaller factor of their covariance than its eigenvectors: at most as many as
+    features."""
     return len(features) <= features.shape[1]
 
 

@@ -1,5 +1,5 @@
 """Each layer's weights on the unit sphere, W / |W|: the other compact set that the WGAN paper tried (arXiv 1701.07875,
-section 3: "projecting the weights to a sphere"). Biases, which change no slope, are free."""
+section 3: "projecting the weights to a sphere"). Biases are not constrained."""
 
 from typing import ClassVar
 

@@ -18,13 +18,13 @@ Choices = Choice | Annotated[tuple[Choice, ...], Field(strict=False, min_length=
 
 
 class CriticSteps(Settings):
-    """Critic updates per generator update; `boost` at the start and now and then, as in the WGAN authors' code."""
+    """Critic updates per generator update; `boost` at the start and at intervals, as in the WGAN authors' code."""
 
     short_form: ClassVar = {"type": "integer", "minimum": 1}
     steps: int = Field(1, ge=1, description="critic updates before each generator update")
     boost: int | None = Field(None, ge=1, description="critic updates at boosted iterations")
-    boost_first: int = Field(25, ge=0, description="the first so many generator iterations are boosted")
-    boost_every: int = Field(500, ge=1, description="and every so many")
+    boost_first: int = Field(25, ge=0, description="number of boosted generator iterations at the start")
+    boost_every: int = Field(500, ge=1, description="interval of further boosted iterations")
 
     @model_validator(mode="before")
     @classmethod
@@ -48,7 +48,7 @@ class Adversarial(Method):
         None, description="the critic's family; absent: the generator's"
     )
     objective: Annotated[Choice, In("methods.objectives")] = Field(
-        examples=["non_saturating"], description="what both minimise: a file of methods/objectives"
+        examples=["non_saturating"], description="losses of critic and generator: a file of methods/objectives"
     )
     constraint: Annotated[Choices, In("methods.constraints")] = Field(
         Choice(name="none"), description="of the critic: a file of methods/constraints, or a list of them"
@@ -68,7 +68,7 @@ class Adversarial(Method):
         return AdversarialModel(self.parts(task), task, data, seed, device)
 
     def parts(self, task: Task) -> Parts:
-        """The components on a task; raises UserError for unknown ones and combinations that make no sense."""
+        """The components on a task; raises UserError for unknown ones and invalid combinations."""
         key, critic_choice, steps = task.key, self.critic_network or task.variant.network, self.critic_steps.steps
         generator = network_of(task.variant.network, task.shape, f"variants.{task.name}.network")
         critic = network_of(critic_choice, task.shape, f"{key}.critic_network")

@@ -21,7 +21,9 @@ class BEGAN(AutoencoderMethod):
     players: ClassVar = ("critic", "generator")
     gamma: float = Field(0.5, gt=0, le=1, description="E L(G(z)) / E L(x) at equilibrium: the diversity ratio")
     rate: float = Field(1e-3, gt=0, description="lambda_k, the proportional gain of k")
-    code: int | None = Field(None, ge=1, description="numbers of the autoencoder's code; absent: as the latent vector")
+    code: int | None = Field(
+        None, ge=1, description="size of the autoencoder's code; absent: that of the latent vector"
+    )
 
     def build(self, task: Task, data: Data, seed: int, device: str) -> Model:
         return BEGANModel(self, task, seed, device)

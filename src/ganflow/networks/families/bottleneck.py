@@ -1,5 +1,5 @@
-"""The 101-layer residual networks of WGAN-GP's robustness test (arXiv 1704.00028, figure 2) as the authors' code has
-them: 33 bottleneck blocks, each followed by a normalisation and added with weight 0.3.
+"""The 101-layer residual networks of WGAN-GP's robustness test (arXiv 1704.00028, figure 2) as in the authors' code: 33
+bottleneck blocks, each followed by a normalisation and added with weight 0.3.
 
 At 64 pixels, width 64 and latent 128: 9,189,587 and 7,618,801 parameters.
 """

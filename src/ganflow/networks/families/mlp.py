@@ -18,15 +18,15 @@ from ganflow.networks.layers import gain_of, inputs_of, uniform, with_gain
 
 
 class MLP(Network):
-    """Generator and critic have as many hidden layers."""
+    """Generator and critic have the same number of hidden layers."""
 
     about: ClassVar = "perceptrons, as in the figures of both WGAN papers"
     resolutions: ClassVar = (8, 16, 32, 64, 128)
     width: int = Field(512, ge=1, le=8192, description="units of a hidden layer")
     layers: int = Field(4, ge=1, le=100, description="hidden layers")
-    output: Literal["tanh", "linear"] = Field("tanh", description="linear: pixels beyond [-1, 1] are cut when shown")
+    output: Literal["tanh", "linear"] = Field("tanh", description="linear: pixels are clipped to [-1, 1] when shown")
     init: Literal["he", "torch"] = Field(
-        "he", description="he: uniform, He's deviation before a ReLU and Glorot's at the end; torch: nn.Linear's own"
+        "he", description="he: uniform, He's deviation before a ReLU and Glorot's at the end; torch: that of nn.Linear"
     )
 
     def generator(self, resolution: int, latent: int, classes: int = 0) -> nn.Module:

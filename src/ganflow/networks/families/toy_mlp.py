@@ -24,7 +24,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class ToyMLP(Network):
-    """Generator and critic have as many hidden layers; initial weights are uniform, He's before a rectifier."""
+    """Generator and critic have the same number of hidden layers; initial weights are uniform, He's before a ReLU."""
 
     about: ClassVar = "perceptrons for points, as in WGAN-GP's toy code"
     resolutions: ClassVar = ()
