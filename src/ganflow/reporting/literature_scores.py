@@ -118,7 +118,7 @@ PUBLISHED = (
 
 
 def literature_for(dataset: Dataset) -> list[PublishedScore]:
-    """The numbers for a dataset; none for one that was drawn, whatever its format."""
+    """The published scores for a dataset; none for a synthetic one of the same format."""
     if dataset.source.name == "rendered":
         return []
     return [one for one in PUBLISHED if (one.dataset, one.resolution) == (dataset.format, dataset.resolution)]

@@ -127,4 +127,4 @@ def _table(runs: list[RunRecord], checks: dict[str, dict[str, Any]]) -> str:
         name = "held-out real samples" if check == HELD_OUT else f"{in_words(check)} ones"
         rows.append([name, "", *("" if value is None else f"{value:.4g}" for value in values)])
     lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"Scores of the last weights, the mean over seeds, and whether a lower or a higher one is better.\n\n{lines}"
+    return f"Scores of the final weights: means over seeds, with the better direction.\n\n{lines}"

@@ -78,7 +78,7 @@ class RunRecord:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """{dotted key: value} of the resolved parameters, components with the settings that they took by default."""
+        """{dotted key: value} of the resolved parameters, including default settings of components."""
         rest = {key: value for key, value in self.manifest["parameters"].items() if key not in COMPONENTS}
         return flat(rest | self.manifest["settings"])
 
@@ -98,7 +98,7 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
     score, scored = _score(scores / "score.json"), read_json(scores / MANIFEST)
     journal = _columns(folder / "journal.csv")
     curve = top.joinpath("generated", *axes, "curve.csv")
-    asked = score["best"] is not None or curve.exists()
+    has_curve = score["best"] is not None or curve.exists()
     samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob("*.png"))]
     if not samples:
         raise UserError(f"{folder}/samples: has no sample grid; delete {folder} and run `dvc repro`")
@@ -113,7 +113,7 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
         score,
         scored["fingerprint"],
         scored["outputs"]["score.json"]["sha256"],
-        _columns(curve) if asked else None,
+        _columns(curve) if has_curve else None,
         _neighbours(scores / "neighbours.png"),
     )
 

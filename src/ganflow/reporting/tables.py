@@ -63,7 +63,7 @@ class Table:
     rows: list[Row]
     checks: dict[str, dict[str, Any]]  # {held_out or a degradation of it: {samples, scores}}
     flags: list[str]  # failed checks of metrics, one sentence each
-    literature: dict[str, dict[str, Any]]  # {score: found, expected, agrees, source} of a whole set of real images
+    literature: dict[str, dict[str, Any]]  # {score: found, expected, agrees, source} of a complete set of real images
     split: str  # of the checks
 
     def best(self, score: Score) -> Row:
@@ -72,18 +72,18 @@ class Table:
         return next(row for row in self.rows if row.variant == score.best(means))
 
     def leads(self, score: Score, row: Row) -> bool:
-        """Whether no variant has a better mean, and some a worse one; of a lone variant, always."""
+        """Whether no variant has a better mean and some have a worse one; true for a single variant."""
         means = {other.cells[score.name].mean for other in self.rows}
         return row.cells[score.name].mean == self.best(score).cells[score.name].mean and (
             len(means) > 1 or len(self.rows) == 1
         )
 
     def real(self, score: Score) -> float | None:
-        """What real held-out images get."""
+        """The score of real held-out samples."""
         return self.checks[HELD_OUT]["scores"].get(score.name)
 
     def share(self, score: Score, value: float) -> float:
-        """A value's part of the score's scale, from 0 to the highest of variants and held-out images, in percent."""
+        """A value as percentage of the highest score among variants and held-out samples."""
         highest = max([row.cells[score.name].mean for row in self.rows] + [self.real(score) or 0])
         return 100 * min(max(value / highest, 0), 1) if highest > 0 else 0
 

@@ -1,7 +1,7 @@
 """compare: two runs side by side, from their files: scores, and differences in parameters, versions, inputs and code.
 
-A name without a seed stands for all seeds, with mean and deviation. If the protocols differ, the scores are reported as
-not comparable, with the differences.
+A name without a seed means all seeds, with mean and standard deviation. If the protocols differ, the scores are
+reported as not comparable, with the differences.
 """
 
 from typing import Any

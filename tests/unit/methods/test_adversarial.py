@@ -9,7 +9,7 @@ from ganflow.methods.interfaces import SAMPLES, Batch
 from ganflow.methods.recipes.adversarial import CriticSteps
 from ganflow.methods.tasks import method_of
 from ganflow.networks.codes import codes
-from ganflow.studies.critics import GivenUniform
+from ganflow.studies.critics import FixedUniform
 from ganflow.training.pixels import to_pixels
 
 
@@ -121,7 +121,7 @@ def test_dequantised_images_are_the_bytes_and_noise_and_come_back_as_the_bytes()
     model = built(variant(), dequantise=True)
     bytes_ = torch.arange(256).repeat(3).reshape(1, 3, 16, 16)
     noise = torch.rand(1, 3, 16, 16)
-    draws = GivenUniform(0, 0, noise)
+    draws = FixedUniform(0, 0, noise)
     draws.batches = {SAMPLES: Batch(bytes_ / 127.5 - 1, lambda: torch.zeros(1, dtype=torch.int64))}
     given = model._real(draws)
     expected = 2 * (bytes_.double() / 256 - 0.5) + noise.double() / 128  # U(0, 1/128)

@@ -72,9 +72,9 @@ class DisjointGaussians(Study):
         caption = (
             "Two Gaussians that hardly overlap (WGAN, figure 2). The optimal discriminator is flat on both, the "
             f"critic has a slope of {numbers['critic_slope_between']:.2f} between them. Right: the gradient of the "
-            "generator's loss with respect to its shift θ while the discriminator or critic is trained and θ is fixed: with the minimax loss it "
-            "vanishes, with the non-saturating one it follows the discriminator's growing slope, with the Wasserstein "
-            "loss it stays near 1. Values below 1e-12 are drawn at 1e-12."
+            "generator's loss with respect to its shift θ while the discriminator or critic is trained and θ is fixed: "
+            "with the minimax loss it vanishes, with the non-saturating one it follows the discriminator's growing "
+            "slope, with the Wasserstein loss it stays near 1. Values below 1e-12 are drawn at 1e-12."
         )
         return Findings(caption, (shown, norms), numbers)
 

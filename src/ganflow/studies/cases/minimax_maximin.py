@@ -57,25 +57,25 @@ class MinimaxMaximin(Study):
     def _play(self, of_critic: int, of_generator: int) -> tuple[list[int], list[float], np.ndarray]:
         """Rounds, the largest share of a mode after each, and all shares after the last."""
         network = ToyMLP(width=64, layers=2)
-        generating = initialise(network, network.generator(2, LATENT), self.seed, "generator")
+        model = initialise(network, network.generator(2, LATENT), self.seed, "generator")
         critic = Critic(NonSaturating(), Unconstrained(), 2, network, 1e-3, self.seed)
-        optimizer = torch.optim.Adam(generating.parameters(), 1e-3, (0.5, 0.9))
+        optimizer = torch.optim.Adam(model.parameters(), 1e-3, (0.5, 0.9))
         noise = points(lambda draw: draw.standard_normal((1000, LATENT)), generator(self.seed, "shown"))
         when, largest = [], []
         for number in range(self.rounds):
             draw = generator(self.seed, "round", number)
             for _ in range(of_critic):
                 with torch.no_grad():
-                    fake = generating(points(lambda d: d.standard_normal((BATCH, LATENT)), draw))
+                    fake = model(points(lambda d: d.standard_normal((BATCH, LATENT)), draw))
                 critic.step(points(lambda d: EightGaussians().sample(BATCH, d)[0], draw), fake, fake[:, 0])
             for _ in range(of_generator):
                 optimizer.zero_grad()
-                fake = generating(points(lambda d: d.standard_normal((BATCH, LATENT)), draw))
+                fake = model(points(lambda d: d.standard_normal((BATCH, LATENT)), draw))
                 critic.objective.generator_loss(critic(fake)).backward()
                 optimizer.step()
             if number % 5 == 4 or number == self.rounds - 1:
                 with torch.no_grad():
-                    shares = mode_shares(generating(noise).numpy())
+                    shares = mode_shares(model(noise).numpy())
                 when.append(number + 1)
                 largest.append(float(shares.max()))
         return when, largest, shares

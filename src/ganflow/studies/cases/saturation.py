@@ -24,9 +24,9 @@ class Saturation(Study):
             slopes.append(line(name, chance, slope, colour))
             numbers[f"slope_when_rejected_{name.partition(':')[0].replace('-', '_')}"] = float(slope[0])
         caption = (
-            "The generator's loss for one sample against D(G(z)), and the absolute value of its gradient with respect to "
-            "the discriminator's logit. Where the discriminator rejects the sample (left) the minimax loss is flat, so "
-            "the generator learns least when it is worst; the non-saturating loss has the same fixed point and a "
+            "The generator's loss for one sample against D(G(z)), and the absolute value of its gradient with respect "
+            "to the discriminator's logit. Where the discriminator rejects the sample (left) the minimax loss is flat, "
+            "so the generator learns least when it is worst; the non-saturating loss has the same fixed point and a "
             "gradient of 1 there."
         )
         return Findings(
