@@ -32,9 +32,7 @@ def test_accept(clone):
     refused("'train rendered_objects wgan_gp 0'", 2, stderr="is not finished, nothing to accept")
 
     loop.write_text(source + NOT_NEUTRAL)
-    said = (
-        f"^{SHARD}: equal\n{TRAIN}: .*differs when recomputed, so the change has an effect; nothing is accepted\n$"
-    )
+    said = f"^{SHARD}: equal\n{TRAIN}: .*differs when recomputed, so the change has an effect; nothing is accepted\n$"
     refused("", 1, said)
 
     loop.write_text(source + NEUTRAL)

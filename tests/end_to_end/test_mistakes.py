@@ -95,7 +95,7 @@ COMMANDS = [
     (["sample", f"{RUN}/critic.safetensors"], r"critic\.safetensors: holds no generator; choose generator"),
     (["sample", f"{RUN}/journal.csv"], r"journal\.csv: damaged, or not written by ganflow"),
     (["sample", f"{OBJECTS}/dcgan", "--out", "x.bmp"], r"\.bmp: images are written as \.png"),
-    (["sample", f"{OBJECTS}/dcgan", "--images", "0"], r"--images = 0: ask for one or more"),
+    (["sample", f"{OBJECTS}/dcgan", "--images", "0"], r"--images = 0: must be at least 1"),
     (["interpolate", f"{OBJECTS}/dcgan", "--steps", "1"], r"--steps = 1: a walk needs"),
     (["compare", f"{OBJECTS}/dcgan", "nothing"], r"there is no run 'nothing'; there is: "),
     (["verify", "--rerun", "train nothing"], r"there is no unit 'train nothing'; there is:"),

@@ -1,5 +1,5 @@
-"""schema: params.schema.json, by which editors complete and check params.yaml, and the tables of docs/methods.md; both
-generated from the models and the components."""
+"""schema: generates params.schema.json, with which editors complete and check params.yaml, and the tables in docs, from
+the models and components."""
 
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,18 @@ ANY_CHOICE = {"$ref": f"#/$defs/{Choice.__name__}"}
 
 
 def run(experiment: Experiment) -> None:
-    """Writes params.schema.json, and in a clone the tables of docs."""
+    """Writes params.schema.json and, in a clone, the tables in docs."""
     write_json(SCHEMA, schema())
     write_tables()
 
 
 def schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of params.yaml, with every component's settings and their descriptions."""
-    whole = Experiment.model_json_schema()
-    definitions = whole["$defs"]
+    found = Experiment.model_json_schema()
+    definitions = found["$defs"]
     for model in (Dataset, Variant, Evaluation, Curve):
         _name_components(model, definitions[model.__name__], definitions)
-    _name_components(Experiment, whole, definitions)
+    _name_components(Experiment, found, definitions)
     variant = definitions["Variant"]
     adversarial = _settings("methods.recipes", "adversarial", definitions)["properties"]
     variant["properties"] |= {key: adversarial[key] for key in Variant.short_keys}
@@ -38,11 +38,11 @@ def schema() -> dict[str, Any]:
     definitions |= changes.pop("$defs", {})
     variant["properties"]["training"] |= changes
     del definitions["Choice"]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | whole
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | found
 
 
 def _name_components(model: type[BaseModel], described: dict[str, Any], definitions: dict[str, Any]) -> None:
-    """Says in the schema of a model which components each field chooses from."""
+    """Adds the available components to the fields of a model's schema."""
     for name, field in model.model_fields.items():
         for mark in field.metadata:
             if isinstance(mark, In):
@@ -57,7 +57,7 @@ def _name_components(model: type[BaseModel], described: dict[str, Any], definiti
 
 
 def _replaced(described: Any, choice: dict[str, Any]) -> Any:
-    """A schema with `choice` in the place of the reference to any choice."""
+    """A schema with `choice` instead of the reference to any choice."""
     if isinstance(described, list):
         return [_replaced(item, choice) for item in described]
     if not isinstance(described, dict):

@@ -8,9 +8,9 @@ from ganflow.stages.graph import STAGES
 
 
 def runs_named(experiment: Experiment, name: str) -> list[Run]:
-    """The runs that a name stands for: one, or without a seed all of them.
+    """The runs of a name: one, or without a seed all seeds.
 
-    Raises UserError if params.yaml names no such run.
+    Raises UserError if params.yaml has no such run.
     """
     named: dict[str, list[Run]] = {}
     for run in experiment.runs:
@@ -22,7 +22,7 @@ def runs_named(experiment: Experiment, name: str) -> list[Run]:
 
 
 def weights_named(experiment: Experiment, name: str, weights: str | None) -> Path:
-    """The generator's weights of a run: averaged ones if there are any, unless `weights` says "raw" or "ema".
+    """The generator's weights of a run: averaged ones if there are any, unless `weights` is "raw" or "ema".
 
     Raises UserError if there is no such run, or if it has no weights of that kind.
     """

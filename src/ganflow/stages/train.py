@@ -18,7 +18,7 @@ from ganflow.stages.execution import device_of, fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
 from ganflow.training.loop import Trainer
 
-KEPT = ("samples", "snapshots", "grids")  # folders that a training fills as it goes on
+KEPT = ("samples", "snapshots", "grids")  # folders that a training fills
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
@@ -45,9 +45,9 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     }
     trainer = Trainer(str(unit), model, task.training, int(seed), device, train, held_out, header)
     folder = scratch("train", name)
-    began = time.monotonic()
+    start = time.monotonic()
     state = trainer.run(folder)
-    rate = trainer.images_used / (time.monotonic() - began)
+    rate = trainer.images_used / (time.monotonic() - start)
     about = describe(model) | {"settings": resolved(experiment.variants[variant])}
     with outputs(unit, about) as partial:
         write_file(partial / "journal.csv", journal_text(state.journal))
@@ -60,7 +60,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
 
 
 def describe(model: Model) -> dict[str, Any]:
-    """What a manifest says of a model, for scores, the report and MLflow."""
+    """The description of a model in the manifest, for scores, the report and MLflow."""
     return {
         "scored": model.scored,
         "exports": {
@@ -76,8 +76,8 @@ def describe(model: Model) -> dict[str, Any]:
 
 
 def resolved(variant: Variant) -> dict[str, Any]:
-    """{key: name and settings} of every component of a variant, with the settings that it took by default; keys of
-    what a method chooses are the last parts of theirs."""
+    """{key: name and settings} of every component of a variant, including default settings; keys of the method's
+    components are relative to the method."""
     found = {}
     for key, module, chosen in choices(variant):
         nested = {name for name, _, _ in choices(chosen)}
@@ -90,6 +90,6 @@ def resolved(variant: Variant) -> dict[str, Any]:
 
 
 def journal_text(rows: list[dict[str, float]]) -> str:
-    """journal.csv: a line for each row, its iteration first."""
-    columns = ["iteration", *sorted(set(rows[0]) - {"iteration"})]  # a restored row has an order of its own
+    """The text of journal.csv, with `iteration` as first column."""
+    columns = ["iteration", *sorted(set(rows[0]) - {"iteration"})]  # restored rows have another order
     return csv_text(columns, [[row[column] for column in columns] for row in rows])
