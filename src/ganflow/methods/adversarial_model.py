@@ -9,20 +9,9 @@ from torch import Tensor
 from ganflow.config import Choice
 from ganflow.methods.components import Conditioning, Constraint, Objective
 from ganflow.methods.critic_diagnostics import estimate_charts, estimate_name, layer_gradient_norms, transport_cosine
+from ganflow.methods.draws import SAMPLES, Draws
 from ganflow.methods.gradient_norms import gradient_norms, summary
-from ganflow.methods.interfaces import (
-    SAMPLES,
-    Data,
-    Draws,
-    Export,
-    Model,
-    Player,
-    Task,
-    Values,
-    loss_charts,
-    means,
-    on_device,
-)
+from ganflow.methods.interfaces import Data, Export, Model, Player, Task, Values, loss_charts, means, on_device
 from ganflow.networks.building import Blueprint, initialise, parameter_count
 from ganflow.networks.codes import codes
 from ganflow.networks.interfaces import Network

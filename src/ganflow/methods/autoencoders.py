@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ganflow.errors import UserError
-from ganflow.methods.interfaces import Draws, Export, Grid, Method, Model, Task, on_device
+from ganflow.methods.draws import Draws
+from ganflow.methods.interfaces import Export, Grid, Method, Model, Task, on_device
 from ganflow.networks.building import Blueprint, initialise, network_of
 from ganflow.networks.interfaces import Network
 

@@ -10,7 +10,8 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor, nn
 
 from ganflow.components import Component
-from ganflow.methods.interfaces import Draws, Values
+from ganflow.methods.draws import Draws
+from ganflow.methods.interfaces import Values
 from ganflow.networks.interfaces import Network
 
 Score = Callable[[Tensor], Tensor]  # images (n, 3, H, W), or points (n, d), to scores (n,)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -17,46 +17,12 @@ from torch import Tensor, nn, optim
 from ganflow.components import Component, component
 from ganflow.config import Training, Variant
 from ganflow.errors import UserError
+from ganflow.methods.draws import SAMPLES, Draws
 from ganflow.networks.building import Blueprint
 from ganflow.networks.codes import codes
 from ganflow.networks.interfaces import Shape
 
 Values = dict[str, Tensor]  # scalars for the journal, by column
-SAMPLES = "samples"  # the role of a dataset's images or points
-
-
-class Batch(NamedTuple):
-    """Real data of one role: images (n, 3, H, W) in [-1, 1] or points (n, d), and their classes."""
-
-    values: Tensor
-    read_labels: Callable[[], Tensor]
-
-    @property
-    def labels(self) -> Tensor:
-        """(n,) int64; raises UserError if the data has no classes."""
-        return self.read_labels()
-
-
-class Draws(ABC):
-    """Data and random numbers of one step: each draw is a pure function of (seed, name, purpose, step)."""
-
-    size: int  # samples
-
-    @abstractmethod
-    def batch(self, role: str = SAMPLES) -> Batch:
-        """The step's batch of a role, the same at every call."""
-
-    @abstractmethod
-    def normal(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """Standard normal float32 values; "latent" names latent vectors."""
-
-    @abstractmethod
-    def uniform(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """Uniform float32 values in [0, 1)."""
-
-    @abstractmethod
-    def integers(self, name: str, shape: tuple[int, ...], high: int) -> Tensor:
-        """Uniform int64 values in 0..high-1; zeros if `high` is 0."""
 
 
 class Optimizer(Component):
@@ -78,15 +44,6 @@ class Optimizer(Component):
         return self.lr * (1 - iteration / iterations) if self.decay == "linear" else self.lr
 
 
-def once(iteration: int) -> int:
-    """One step in each iteration."""
-    return 1
-
-
-def nothing() -> None:
-    """No action."""
-
-
 @dataclass(frozen=True)
 class Player:
     """One loss and the modules that are trained on it.
@@ -99,11 +56,11 @@ class Player:
     trains: tuple[str, ...]  # names of modules
     loss: Callable[[Draws], tuple[Tensor, Values]]
     optimizer: Optimizer
-    repeat: Callable[[int], int] = once
+    repeat: Callable[[int], int] = lambda iteration: 1
     roles: tuple[str, ...] = ()  # data of which each step uses one batch
     batches: int = 1  # size of the step, in batches
-    before: Callable[[], None] = nothing
-    after: Callable[[], None] = nothing
+    before: Callable[[], None] = lambda: None
+    after: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)

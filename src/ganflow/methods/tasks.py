@@ -3,7 +3,8 @@
 from ganflow.components import named_class
 from ganflow.config import Experiment
 from ganflow.errors import UserError, suggestion
-from ganflow.methods.interfaces import SAMPLES, Method, Task
+from ganflow.methods.draws import SAMPLES
+from ganflow.methods.interfaces import Method, Task
 from ganflow.params_file import checked
 
 ROLES = (SAMPLES,)  # of data that datasets provide

@@ -4,6 +4,8 @@ values.
 Initial values are uniform; the `gain` of a layer selects He's (2) or Glorot's (1) standard deviation.
 """
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -79,9 +81,20 @@ def with_gain(layer: nn.Module, gain: float) -> nn.Module:
     return layer
 
 
-def inputs_of(layer: nn.Module) -> int:
-    """The number of inputs of a linear layer."""
-    return cast(nn.Linear, layer).in_features
+def perceptron(
+    inputs: int, width: int, layers: int, outputs: int, activation: Callable[[], nn.Module], gain: float
+) -> list[nn.Module]:
+    """Hidden layers of a width, of which `gain` is that of the weights, and a linear output."""
+    sizes = [inputs, *[width] * layers]
+    hidden = [part for a, b in pairwise(sizes) for part in (with_gain(nn.Linear(a, b), gain), activation())]
+    return [*hidden, with_gain(nn.Linear(width, outputs), 1.0)]
+
+
+def he_value(module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
+    """The initial value of a parameter of a perceptron: uniform, He's deviation before a ReLU, else Glorot's."""
+    if name == "weight" and gain_of(module) > 1:
+        return uniform((2 / cast(nn.Linear, module).in_features) ** 0.5, shape, draw)
+    return initial_value(module, name, shape, draw)
 
 
 def gain_of(layer: nn.Module) -> float:

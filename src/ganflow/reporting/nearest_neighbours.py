@@ -16,7 +16,7 @@ def neighbour_figure(runs: dict[str, tuple[RunRecord, Neighbours]]) -> bytes:
     """The images of all variants, titled with their distances; PNG."""
     return image_figure(
         {
-            f"{variant}, seed {run.seed}: {distances(found)}": read_image(found.picture)
+            f"{variant}, seed {run.seed}: {distances(found)}": read_image(found.image)
             for variant, (run, found) in runs.items()
         }
     )

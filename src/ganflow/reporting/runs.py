@@ -26,9 +26,7 @@ SCORED = ("scores", "best", "better", "order", "checks", "flags", "literature", 
 class Neighbours:
     """Samples with their nearest training images: the image file, and feature distances."""
 
-    picture: Path
-    samples: list[int]
-    nearest: list[list[int]]
+    image: Path
     distances: list[list[float]]
     real_distance: float  # median distance of training images to the nearest other one
     first: int  # number of first samples; the others are those nearest to any training image
@@ -129,23 +127,14 @@ def _columns(path: Path) -> dict[str, np.ndarray]:
     return {column: np.array(numbers) for column, numbers in read_csv(path).items()}
 
 
-def _neighbours(picture: Path) -> Neighbours | None:
-    if not picture.exists():
+def _neighbours(image: Path) -> Neighbours | None:
+    if not image.exists():
         return None
-    about = read_json(picture.with_suffix(".json"))
+    about = read_json(image.with_suffix(".json"))
     try:
-        return Neighbours(
-            picture,
-            about["samples"],
-            about["nearest"],
-            about["distances"],
-            about["real_distance"],
-            about["first"],
-        )
+        return Neighbours(image, about["distances"], about["real_distance"], about["first"])
     except (KeyError, TypeError):
-        raise UserError(
-            f"{picture.with_suffix('.json')}: damaged; delete {picture.parent} and run `dvc repro`"
-        ) from None
+        raise UserError(f"{image.with_suffix('.json')}: damaged; delete {image.parent} and run `dvc repro`") from None
 
 
 def in_words(name: str) -> str:

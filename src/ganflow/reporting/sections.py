@@ -66,7 +66,7 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
                 "variant": variant,
                 "seed": run.seed,
                 "distances": distances(found),
-                "data": _webp(Image.fromarray(read_image(found.picture))),
+                "data": _webp(Image.fromarray(read_image(found.image))),
             }
             for variant, (run, found) in neighbours.items()
         ],

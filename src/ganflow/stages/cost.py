@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ganflow.config import Experiment
 from ganflow.stages.cost_model import Cost, CostModel
-from ganflow.stages.status import DONE, standings
+from ganflow.stages.status import DONE, duration, standings
 from ganflow.stages.units import units
 
 RATE = 100e6 / 8  # bytes/s of a network, for the time of downloads
@@ -30,7 +30,7 @@ def run(experiment: Experiment, device: str) -> None:
     print(f"experiment {experiment.experiment}: {len(remaining)} of {len(standing)} units to do, on {device}")
     print(f"  {'stage':<10}{'units':>6}{'images':>15}{'time':>16}{'disk':>10}")
     for stage, cost in by_stage.items():
-        print(f"  {stage:<10}{cost.units:>6}{cost.images:>15,}{_time(cost.seconds):>16}{_size(cost.bytes):>10}")
+        print(f"  {stage:<10}{cost.units:>6}{cost.images:>15,}{duration(cost.seconds):>16}{_size(cost.bytes):>10}")
     _print_total(experiment, sum((cost for _, cost in costs), Cost()))
     if model.unmeasured:
         print("times do not include the extractor, whose weights are missing: run `python -m ganflow extractor`")
@@ -39,10 +39,10 @@ def run(experiment: Experiment, device: str) -> None:
 def _print_total(experiment: Experiment, total: Cost) -> None:
     cores, threads = os.cpu_count() or 1, experiment.compute.threads
     at_once = max(1, cores // threads)
-    print(f"total: {_time(total.seconds)} with `dvc repro`, sequentially", end="")
+    print(f"total: {duration(total.seconds)} with `dvc repro`, sequentially", end="")
     if at_once > 1:
         print(
-            f"; with `snakemake --cores {cores}`, {at_once} in parallel, at best {_time(total.seconds / at_once)}",
+            f"; with `snakemake --cores {cores}`, {at_once} in parallel, at best {duration(total.seconds / at_once)}",
             end="",
         )
     free = shutil.disk_usage(".").free
@@ -50,16 +50,8 @@ def _print_total(experiment: Experiment, total: Cost) -> None:
     if total.scratch:
         print(f"{_size(total.scratch)} in build/scratch for extracted archives, until the shards are finished")
     if total.fetched:
-        took = _time(total.fetched / RATE)
+        took = duration(total.fetched / RATE)
         print(f"downloads: {_size(total.fetched)}, {took} at 100 Mbit/s, not included in the time above")
-
-
-def _time(seconds: float) -> str:
-    """A duration in days, hours, minutes or seconds."""
-    for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:.1f} {name}"
-    return f"{seconds:.0f} seconds"
 
 
 def _size(count: float) -> str:

@@ -82,7 +82,7 @@ def _unfinished(unit: Unit) -> tuple[str, str]:
     if newest is None:
         return TO_DO, ""
     total, ago = unit.parameters["training"]["iterations"], time.time() - newest.stat().st_mtime
-    return UNDER_WAY, f"iteration {iteration_of(unit):,} of {total:,}, the last checkpoint {_duration(ago)} ago"
+    return UNDER_WAY, f"iteration {iteration_of(unit):,} of {total:,}, the last checkpoint {duration(ago)} ago"
 
 
 def iteration_of(unit: Unit) -> int:
@@ -98,10 +98,11 @@ def _newest_checkpoint(unit: Unit) -> Path | None:
     return max(checkpoints, default=None)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A duration in days, hours, minutes or seconds."""
     for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {name}"
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.1f} {name}"
     return f"{max(seconds, 0):.0f} seconds"
 
 

@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 
 from ganflow.methods.components import Constraint, Objective
+from ganflow.methods.draws import Draws
 from ganflow.networks.building import initialise
 from ganflow.networks.families.toy_mlp import ToyMLP
 from ganflow.randomness import generator
-from ganflow.training.draws import StepDraws
 
 Sampler = Callable[[np.random.Generator], np.ndarray]  # returns (n, d), with the same n each time
 
 
-class FixedUniform(StepDraws):
+class FixedUniform(Draws):
     """The random numbers of a step, with fixed uniform numbers, (n,)."""
 
     def __init__(self, seed: int, step: int, values: Tensor):

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ganflow.config import MovingAverage
-from ganflow.methods.interfaces import Draws, Export
+from ganflow.methods.draws import Draws
+from ganflow.methods.interfaces import Export
 
 STATISTICS = 1024  # samples to recompute statistics, in batches of the training's size
 

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from ganflow.config import Training
 from ganflow.data.reader import Shards
 from ganflow.errors import UserError
-from ganflow.methods.interfaces import SAMPLES, Batch, Draws, Model, Player
+from ganflow.methods.draws import SAMPLES, Batch, Draws
+from ganflow.methods.interfaces import Model, Player
 from ganflow.networks.building import evaluating
 from ganflow.progress import Progress
 from ganflow.tensor_files import save_tensors
 from ganflow.training.averaging import STATISTICS, AveragedExport
 from ganflow.training.batches import batches_of
-from ganflow.training.draws import StepDraws
 from ganflow.training.image_files import write_grid
 from ganflow.training.pixels import from_stored
 from ganflow.training.sample_figures import sample_figure_of
@@ -122,7 +122,7 @@ class Trainer:
         """The draws of one (iteration, repetition) of a player, with the batches at these positions."""
         batches = {role: self._batch(positions.get(role, 0)) for role in player.roles}
         size = player.batches * self.training.batch_size
-        return StepDraws(self.seed, self.device, player.name, step, size, batches)
+        return Draws(self.seed, self.device, player.name, step, size, batches)
 
     def step(self, player: Player, draws: Draws) -> dict[str, Tensor]:
         """One step of a player; returns its values for the journal."""
@@ -181,7 +181,7 @@ class Trainer:
         for name, average in self.averaged.items():
             if name == self.model.scored:
                 parts = range(-(-STATISTICS // size))
-                batches = (StepDraws(self.seed, self.device, "statistics", (part,), size) for part in parts)
+                batches = (Draws(self.seed, self.device, "statistics", (part,), size) for part in parts)
                 with self.autocast():
                     average.recompute_statistics(batches, self._sample)
 
@@ -215,7 +215,7 @@ class Trainer:
         indices = np.arange(chosen.start, chosen.stop)
         values = from_stored(torch.from_numpy(self.held_out.samples(indices)).to(self.device))
         batch = Batch(values, lambda: torch.from_numpy(self.held_out.labels(indices)).to(self.device))
-        return StepDraws(self.seed, self.device, "validation", (part,), len(indices), {SAMPLES: batch})
+        return Draws(self.seed, self.device, "validation", (part,), len(indices), {SAMPLES: batch})
 
     @property
     def scored(self) -> nn.Module:
@@ -227,7 +227,7 @@ class Trainer:
     def write_samples(self, scratch: Path, iteration: int) -> None:
         """Writes the samples of an iteration, always for the same latent vectors, with one class per row."""
         side, classes = self.training.grid, self.model.classes
-        draws = StepDraws(self.seed, self.device, "grid", (), side * side)
+        draws = Draws(self.seed, self.device, "grid", (), side * side)
         rows = torch.arange(side, device=self.device).repeat_interleave(side) % max(classes, 1)
         with evaluating(self.scored), self.autocast():
             samples = self.model.sample(self.scored, draws, rows)

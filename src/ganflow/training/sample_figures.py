@@ -1,6 +1,5 @@
 """Figures of samples during training: a grid of images, or a plot of points with the model's diagnostics."""
 
-from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +19,18 @@ MARGIN = 0.25  # of the data's extent, around it
 REAL, FAKE = (150, 150, 150), (213, 94, 0)
 
 
-class SampleFigure(ABC):
-    """Shows side x side samples for the same latent vectors at every iteration."""
+class ImageGrid:
+    """Images, (n, 3, H, W) in [-1, 1], row by row."""
 
     def __init__(self, side: int):
         self.side = side
 
-    @abstractmethod
     def write(self, folder: Path, iteration: int, samples: Tensor, model: Model) -> None:
-        """Writes <iteration>.png and, for points, the tensors that the report plots."""
-
-
-class ImageGrid(SampleFigure):
-    """Images, (n, 3, H, W) in [-1, 1], row by row."""
-
-    def write(self, folder: Path, iteration: int, samples: Tensor, model: Model) -> None:
+        """Writes <iteration>.png."""
         write_grid(folder / f"{iteration:09d}.png", samples, self.side)
 
 
-class PointPlot(SampleFigure):
+class PointPlot:
     """Points, (n, d): a plot with held-out ones, and <iteration>.safetensors.
 
     The file holds the `points`, the held-out `real` ones, the `window` (d, 2) of the plot, and the model's diagnostics;
@@ -46,11 +38,11 @@ class PointPlot(SampleFigure):
     """
 
     def __init__(self, side: int, held_out: Shards):
-        super().__init__(side)
         points = held_out.samples(np.arange(min(side * side, held_out.count)))
         self.real, self.window = torch.from_numpy(points), window_of(points)
 
     def write(self, folder: Path, iteration: int, samples: Tensor, model: Model) -> None:
+        """Writes <iteration>.png and the tensors that the report plots, <iteration>.safetensors."""
         known = {"points": samples.cpu(), "real": self.real, "window": torch.from_numpy(self.window)}
         side = LATTICE.get(samples.shape[1], 0)
         at = lattice(self.window).to(samples) if side else None
@@ -108,6 +100,6 @@ def _histograms(real: np.ndarray, fake: np.ndarray, window: np.ndarray) -> np.nd
     return pixels
 
 
-def sample_figure_of(held_out: Shards, side: int) -> SampleFigure:
+def sample_figure_of(held_out: Shards, side: int) -> ImageGrid | PointPlot:
     """The figure for samples of the shape of the held-out ones."""
     return ImageGrid(side) if len(held_out.shape) == 3 else PointPlot(side, held_out)

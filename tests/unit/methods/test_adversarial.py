@@ -5,7 +5,7 @@ import torch
 from models import built, one_iteration, step_draws, task, variant
 
 from ganflow.errors import UserError
-from ganflow.methods.interfaces import SAMPLES, Batch
+from ganflow.methods.draws import SAMPLES, Batch
 from ganflow.methods.recipes.adversarial import CriticSteps
 from ganflow.methods.tasks import method_of
 from ganflow.networks.codes import codes

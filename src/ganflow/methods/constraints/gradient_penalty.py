@@ -9,8 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ganflow.methods.components import Constraint, Score
+from ganflow.methods.draws import Draws
 from ganflow.methods.gradient_norms import gradient_norms, summary
-from ganflow.methods.interfaces import Draws, Values
+from ganflow.methods.interfaces import Values
 
 
 class GradientPenalty(Constraint):

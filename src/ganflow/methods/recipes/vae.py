@@ -9,7 +9,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganflow.methods.autoencoders import AutoencoderMethod, AutoencoderModel, full_precision, reconstructions
-from ganflow.methods.interfaces import SAMPLES, Data, Draws, Model, Player, Task, Values, loss_charts
+from ganflow.methods.draws import SAMPLES, Draws
+from ganflow.methods.interfaces import Data, Model, Player, Task, Values, loss_charts
 
 
 class VAE(AutoencoderMethod):

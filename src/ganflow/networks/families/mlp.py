@@ -5,8 +5,7 @@ output linear, init torch has 6,880,768 parameters at 64 pixels. That of WGAN-GP
 4, output tanh, latent 128, init he has 7,157,760.
 """
 
-from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import gain_of, inputs_of, uniform, with_gain
+from ganflow.networks.layers import he_value, perceptron, uniform
 
 
 class MLP(Network):
@@ -39,12 +38,8 @@ class MLP(Network):
 
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
         if self.init == "torch":
-            return uniform((3 * inputs_of(module)) ** -0.5, shape, draw)
-        if name == "weight" and gain_of(module) > 1:
-            return uniform((2 / inputs_of(module)) ** 0.5, shape, draw)
-        return super().initial(module, name, shape, draw)
+            return uniform((3 * cast(nn.Linear, module).in_features) ** -0.5, shape, draw)
+        return he_value(module, name, shape, draw)
 
     def _perceptron(self, inputs: int, outputs: int) -> list[nn.Module]:
-        sizes = [inputs, *[self.width] * self.layers]
-        hidden = [part for a, b in pairwise(sizes) for part in (with_gain(nn.Linear(a, b), 2.0), nn.ReLU())]
-        return [*hidden, with_gain(nn.Linear(self.width, outputs), 1.0)]
+        return perceptron(inputs, self.width, self.layers, outputs, nn.ReLU, 2.0)

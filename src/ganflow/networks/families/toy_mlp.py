@@ -5,7 +5,6 @@ With the defaults and latent 2 the generator has 527,874 parameters in the plane
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import gain_of, inputs_of, uniform, with_gain
+from ganflow.networks.layers import he_value, perceptron
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -39,16 +38,8 @@ class ToyMLP(Network):
         return self._perceptron(channels, outputs)
 
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
-        if name == "weight" and gain_of(module) > 1:
-            return uniform((2 / inputs_of(module)) ** 0.5, shape, draw)
-        return super().initial(module, name, shape, draw)
+        return he_value(module, name, shape, draw)
 
     def _perceptron(self, inputs: int, outputs: int) -> nn.Module:
         gain = 1.0 if self.activation == "tanh" else 2.0
-        sizes = [inputs, *[self.width] * self.layers]
-        hidden = [
-            part
-            for a, b in pairwise(sizes)
-            for part in (with_gain(nn.Linear(a, b), gain), ACTIVATIONS[self.activation]())
-        ]
-        return nn.Sequential(*hidden, with_gain(nn.Linear(self.width, outputs), 1.0))
+        return nn.Sequential(*perceptron(inputs, self.width, self.layers, outputs, ACTIVATIONS[self.activation], gain))
