@@ -1,7 +1,4 @@
-"""Reads YAML files and validates values by models; every error is one sentence: file, key, value, remedy.
-
-params.yaml is YAML 1.2, as for DVC.
-"""
+"""Reads YAML 1.2 files and validates values by models; every error names file, key, value and remedy."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

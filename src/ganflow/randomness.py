@@ -8,7 +8,6 @@ import numpy as np
 
 
 def generator(seed: int, purpose: str, *step: int) -> np.random.Generator:
-    """The stream of one purpose ("latent", "shuffle", ...) at one step; streams of different arguments are
-    independent."""
+    """The stream of a purpose ("latent", "shuffle", ...) at a step; different arguments, independent streams."""
     key = hashlib.blake2b(repr((seed, purpose, step)).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=np.frombuffer(key, dtype="<u8").astype(np.uint64)))

@@ -1,6 +1,4 @@
-"""Interfaces of the data layer: a format reads and writes the official archives, a source puts them into a folder, a
-distribution is sampled for points.
-"""
+"""Interfaces of the data layer: formats of archives, sources that provide them, and distributions of points."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -64,10 +62,7 @@ class Format(Component):
 
     @abstractmethod
     def samples(self, folder: Path, split: str) -> Iterator[Sample]:
-        """The samples of "train" or "validation" in archive order; raises UserError for a damaged archive.
-
-        Their content is available until `discard`.
-        """
+        """The samples of a split in archive order, readable until `discard`; raises UserError for a damaged archive."""
 
     def discard(self, folder: Path) -> None:
         """Deletes what `samples` keeps in the scratch folder, once all samples have been read."""

@@ -83,8 +83,7 @@ class Metric(Component):
     ]  # {score: changes of samples that must worsen it, for its contract test}
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
-        """Statistics of the real samples, computed once and stored; `real` has images or points here, not in
-        `score`."""
+        """Statistics of the real samples, computed once and stored; only here `real` has images or points."""
         return {}
 
     @abstractmethod

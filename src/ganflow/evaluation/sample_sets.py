@@ -1,7 +1,4 @@
-"""Sets of samples to compare: real samples from shards, and features of any set as files.
-
-Images are uint8 (n, 3, H, W), points float32 (n, d).
-"""
+"""Sets of samples to compare: real samples from shards, and features as files."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -108,10 +108,7 @@ class AdversarialModel(Model):
             fake = self._generated(draws, labels)
         (real_scores, real_rest), (fake_scores, fake_rest) = self._scored(real, labels), self._scored(fake, labels)
         loss = self.objective.critic_loss(real_scores, fake_scores)
-        values = {
-            "critic_loss": loss.detach(),
-            "estimate": self.objective.estimate(real_scores, fake_scores).detach(),
-        }
+        values = {"critic_loss": loss.detach(), "estimate": self.objective.estimate(real_scores, fake_scores).detach()}
         class_loss, class_values = self.conditioning.critic_loss(real_rest, fake_rest, labels)
         for constraint in self.constraints:
             penalty, penalty_values = constraint.penalty(
@@ -139,8 +136,7 @@ class AdversarialModel(Model):
 
     @torch.no_grad()
     def validation(self, draws: Draws) -> Values:
-        """The critic's loss (without penalty), the estimate, the accuracy if scores have a threshold and, for points,
-        the cosine with optimal transport."""
+        """Critic loss without penalty, estimate, accuracy (if scores classify), transport cosine (for points)."""
         real, fake, labels = self._pair(draws)
         (real_scores, _), (fake_scores, _) = self._scored(real, labels), self._scored(fake, labels)
         values = {

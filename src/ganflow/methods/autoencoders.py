@@ -1,5 +1,4 @@
-"""Methods with encoders and decoders: an encoder is a network family's critic with one output for each number of the
-code, a decoder is its generator."""
+"""Methods with encoders and decoders: a network family's critic with several outputs, and its generator."""
 
 from collections.abc import Callable
 
@@ -64,8 +63,7 @@ def full_precision(values: Tensor) -> Tensor:
 
 
 def reconstructions(reconstruct: Callable[[nn.Module, Tensor], Tensor], task: Task) -> tuple[Grid, ...]:
-    """Held-out images, and below each row their reconstructions by `reconstruct`, which is given the scored module;
-    no grid for points."""
+    """A grid of held-out images, each row above its reconstructions by the scored module; none for points."""
     if len(task.shape) == 1:
         return ()
 

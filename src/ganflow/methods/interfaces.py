@@ -135,8 +135,7 @@ class Model(ABC):
         return module(codes(latent, labels, self.classes)).float() * self.exports[self.scored].scale
 
     def diagnostics(self, real: Tensor, samples: Tensor, lattice: Tensor | None) -> dict[str, Tensor]:
-        """Tensors to store with a plot of points: real (m, d), samples (n, d), and, for d <= 2, a lattice (l, d) at
-        which to evaluate functions."""
+        """Tensors for a plot of points: real (m, d), samples (n, d) and, for d <= 2, a lattice (l, d)."""
         return {}
 
 
@@ -207,8 +206,7 @@ def means(held_out: Sequence[Draws], values: Callable[[Draws], Values]) -> dict[
 
 
 def loss_charts(column: str, variant: str, label: str, level: float | None = None) -> tuple[Chart, Chart]:
-    """The charts of a loss on training and on held-out data (the column `validation_<column>`), one plot per
-    variant."""
+    """The charts of a loss on training and held-out data (`validation_<column>`), in one plot per variant."""
     return (
         Chart(column, "losses", variant, variant, label, level, "training"),
         Chart(f"validation_{column}", "losses", variant, variant, label, level, "held out", dotted=True),

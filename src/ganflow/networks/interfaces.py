@@ -37,8 +37,7 @@ class Network(Component):
         """
 
     def initialise_from_data(self, generator: nn.Module, first: Callable[[int], np.ndarray]) -> None:
-        """Initialises a generator that is made of training samples: `first(n)` gives the first n, (n, *shape), as
-        stored, repeated if there are fewer."""
+        """Initialises a generator made of training samples: `first(n)` returns the first n, repeated if fewer."""
         return
 
     def critic_normalisation(self) -> str:

@@ -64,8 +64,7 @@ class Scaled(nn.Module):
 
 
 def normalisation(kind: str, channels: int) -> list[nn.Module]:
-    """The layers of a norm: "batch"; "layer", over a complete image with gain and bias per channel, as in the WGAN-GP
-    authors' code; or "none"."""
+    """The layers of a norm: "batch"; "layer", over all of an image with gain and bias per channel; "none"."""
     match kind:
         case "batch":
             return [nn.BatchNorm2d(channels)]
@@ -103,8 +102,7 @@ def gain_of(layer: nn.Module) -> float:
 
 
 def initial_value(module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
-    """Gains 1, biases 0, weights uniform with variance 2 gain / (fan-in + fan-out), fans divided by the stride's
-    area."""
+    """Gains 1, biases 0, weights uniform with variance 2 gain / (fan-in + fan-out), without a stride's share."""
     if name == "bias":
         return np.zeros(shape)
     if not isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):

@@ -39,8 +39,7 @@ class Plot:
 
 
 def charts(runs: list[RunRecord]) -> dict[str, list[Plot]]:
-    """{figure: plots} of one dataset: scores over training and the charts of the methods' journals; without empty
-    ones."""
+    """{figure: plots} of one dataset, without empty ones: scores over training, and the methods' charts."""
     figures = {"scores": _score_plots(runs), "estimates": _plots(runs, "estimates"), "losses": _plots(runs, "losses")}
     return {figure: plots for figure, plots in figures.items() if plots}
 

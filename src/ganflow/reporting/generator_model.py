@@ -1,5 +1,4 @@
-"""MLflow's loader of generators, from safetensors without pickle; copied with its imports into each model, so that
-models work without the repository."""
+"""MLflow's loader of generators, without pickle; copied with its imports into each model."""
 
 import numpy as np
 import torch

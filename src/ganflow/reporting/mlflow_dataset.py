@@ -46,8 +46,7 @@ def open_dataset(
 
 
 def summarise(client: "MlflowClient", there: "Run", runs: list[RunRecord]) -> None:
-    """Updates the run of a dataset: scores of held-out samples and of their degradations, and a table of all scores as
-    its description."""
+    """Updates the run of a dataset: scores of held-out and degraded samples, and a table of all scores."""
     identity, known = there.info.run_id, there.data
     checks = scale({name: check for run in runs for name, check in run.score["checks"].items()})
     for check, found in checks.items():

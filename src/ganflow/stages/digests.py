@@ -36,8 +36,7 @@ INFRASTRUCTURE = {  # modules that can't affect the contents of outputs; tests c
 
 
 def code_of(roots: Iterable[str]) -> dict[str, str]:
-    """{module: digest} of this package's modules that some modules import; raises UserError for a module that does not
-    exist."""
+    """{module: digest} of modules and their imports in this package; raises UserError for a missing module."""
     return {module: module_digest(module) for module in sorted(closure(roots) - INFRASTRUCTURE.keys())}
 
 

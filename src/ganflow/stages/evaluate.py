@@ -1,5 +1,4 @@
-"""evaluate: scores the final and the best weights of a trained generator by the metrics of params.yaml, with their
-protocol and checks."""
+"""evaluate: scores the final and the best weights of a trained generator, with their protocol and checks."""
 
 from pathlib import Path
 

@@ -8,8 +8,7 @@ from ganflow.stages.units import unit_of
 
 
 def run(experiment: Experiment) -> None:
-    """Writes data/extractor: weights.pth, verified, and a manifest; only a manifest without an extractor in
-    params.yaml."""
+    """Writes data/extractor: weights.pth, verified, and a manifest; without an extractor only a manifest."""
     unit = unit_of(experiment, device_of(experiment), "extractor")
     chosen = experiment.evaluation.extractor
     with outputs(unit) as folder:

@@ -41,11 +41,7 @@ class Stage:
 
 _STAGES = (  # in an order in which they can run
     Stage(
-        "download",
-        "fetch the official archives, or make synthetic ones",
-        "data/raw/{dataset}",
-        DATASET,
-        threads=False,
+        "download", "fetch the official archives, or make synthetic ones", "data/raw/{dataset}", DATASET, threads=False
     ),
     Stage("shard", "write WebDataset tars and their index", "data/shards/{dataset}", DATASET, ("download",)),
     Stage("extractor", "fetch the weights of the feature extractor", "data/extractor", threads=False),

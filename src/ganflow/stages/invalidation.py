@@ -44,8 +44,7 @@ def _effect(module: str) -> str:
 
 @cache
 def _reach() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """{stage: modules} that every unit of a stage runs, and {stage: modules} that units run if their parameters name
-    them."""
+    """{stage: modules} of all units of a stage, and {stage: modules} of units with certain components."""
     chosen: dict[str, set[str]] = {name: set() for name in STAGES}
     always = {name: closure([f"ganflow.stages.{name}"]) for name in STAGES}
     for profile in sorted(PROFILES.glob("*.yaml")):

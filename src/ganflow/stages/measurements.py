@@ -97,8 +97,7 @@ class Measurements:
         return took / len(images), 4 * (found.features.shape[1] + found.logits.shape[1])
 
     def scoring(self, name: str) -> float:
-        """Seconds of all metrics for a sample of a dataset; too few for metrics of features, whose time per sample
-        grows with their number."""
+        """Seconds of all metrics for a sample of a dataset; too few for metrics of features, which scale worse."""
         metrics = metrics_of(evaluation_for(self.experiment, name)).values()
         return sum(self.metric(self.experiment.datasets[name], metric) for metric in metrics)
 

@@ -1,5 +1,4 @@
-"""sample: images from a trained generator, or a plot of points. With the seed of its run, the first images are those
-that were scored."""
+"""sample: images or points of a trained generator; with the seed of its run, the scored ones come first."""
 
 from pathlib import Path
 

@@ -1,5 +1,4 @@
-"""schema: generates params.schema.json, with which editors complete and check params.yaml, and the tables in docs, from
-the models and components."""
+"""schema: generates params.schema.json, for editors, and the tables in docs from models and components."""
 
 from pathlib import Path
 from typing import Any

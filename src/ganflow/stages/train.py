@@ -22,8 +22,7 @@ KEPT = ("samples", "snapshots", "grids")  # folders that a training fills
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
-    """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights of the model's exports, their snapshots,
-    journal.csv, samples and a manifest."""
+    """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights, snapshots, journal and samples."""
     device = device_of(experiment)
     unit = unit_of(experiment, device, "train", dataset, variant, seed)
     [shards] = unit.inputs
@@ -76,8 +75,7 @@ def describe(model: Model) -> dict[str, Any]:
 
 
 def resolved(variant: Variant) -> dict[str, Any]:
-    """{key: name and settings} of every component of a variant, including default settings; keys of the method's
-    components are relative to the method."""
+    """{key, relative to the method: name and all settings} of every component of a variant."""
     found = {}
     for key, module, chosen in choices(variant):
         nested = {name for name, _, _ in choices(chosen)}

@@ -89,8 +89,7 @@ def _blocks(batches: Iterable[Tensor]) -> Iterator[Tensor]:
 
 
 def _few(features: Tensor) -> bool:
-    """Whether the samples are a smaller factor of their covariance than its eigenvectors: at most as many as
-    features."""
+    """Whether there are at most as many samples as features, so that they are the smaller factor."""
     return len(features) <= features.shape[1]
 
 

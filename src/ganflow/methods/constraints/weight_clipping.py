@@ -1,5 +1,4 @@
-"""Weight clipping (WGAN, arXiv 1701.07875, Algorithm 1): every critic parameter in [-limit, limit], normalisation
-included."""
+"""Weight clipping (WGAN, arXiv 1701.07875, Algorithm 1): all critic parameters in [-limit, limit]."""
 
 from typing import ClassVar, Literal
 

@@ -1,5 +1,4 @@
-"""Generator against critic: GAN, LSGAN, f-GAN, WGAN, WGAN-GP and every other combination of objective, constraint and
-conditioning, on any networks."""
+"""Generator against critic: GAN, LSGAN, f-GAN, WGAN, WGAN-GP and all other combinations of components."""
 
 from typing import Annotated, Any, ClassVar
 

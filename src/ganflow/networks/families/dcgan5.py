@@ -14,13 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import (
-    SameConv2d,
-    SameConvTranspose2d,
-    normalisation,
-    uniform,
-    with_gain,
-)
+from ganflow.networks.layers import SameConv2d, SameConvTranspose2d, normalisation, uniform, with_gain
 
 
 class DCGAN5(Network):
