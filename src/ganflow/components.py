@@ -3,7 +3,7 @@ frozen pydantic model whose fields are its settings in params.yaml."""
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
@@ -55,6 +55,16 @@ def component_class(kind: type[C], name: str, where: str) -> type[C]:
 def component(kind: type[C], choice: Choice, where: str) -> C:
     """The component of a choice, with its settings checked; `where` is the key for messages."""
     return checked(component_class(kind, choice.name, where), choice.settings, f"{where}.{choice.name}")
+
+
+def components_of(kind: type[C], listed: Iterable[Choice], where: str) -> dict[str, C]:
+    """{name: component} of a list of choices; raises UserError for an unknown or repeated one."""
+    found: dict[str, C] = {}
+    for index, choice in enumerate(listed):
+        if choice.name in found:
+            raise UserError(f"params.yaml: {where}.{index} = {choice.name!r}: is listed twice; remove one")
+        found[choice.name] = component(kind, choice, f"{where}.{index}")
+    return found
 
 
 def choices(model: BaseModel, where: str = "") -> Iterator[tuple[str, str, Component]]:

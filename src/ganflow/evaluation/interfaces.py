@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from ganflow.components import Component, component
+from ganflow.components import Component, component, components_of
 from ganflow.config import Choice, Curve, Evaluation
 from ganflow.errors import UserError
 
@@ -125,13 +125,7 @@ class Identity:
 
 def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:
     """{name: metric} of params.yaml; raises UserError for an unknown or repeated one."""
-    found: dict[str, Metric] = {}
-    for index, choice in enumerate(evaluation.metrics):
-        where = f"evaluation.metrics.{index}"
-        if choice.name in found:
-            raise UserError(f"params.yaml: {where} = {choice.name!r}: is listed twice; remove one")
-        found[choice.name] = component(Metric, choice, where)
-    return found
+    return components_of(Metric, evaluation.metrics, "evaluation.metrics")
 
 
 def curve_metric(curve: Curve) -> Metric:

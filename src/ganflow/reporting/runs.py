@@ -37,6 +37,12 @@ class Neighbours:
         unit = self.real_distance or 1.0  # if most training images are equal, no scale
         return [distances[0] / unit for distances in self.distances]
 
+    @property
+    def ranges(self) -> str:
+        """The ranges of `ratios` for the first and for the nearest samples."""
+        parts = {"first": self.ratios[: self.first], "nearest": self.ratios[self.first :]}
+        return ", ".join(f"{name} {min(part):.2f} to {max(part):.2f}" for name, part in parts.items() if part)
+
 
 @dataclass(frozen=True)
 class RunRecord:

@@ -17,7 +17,6 @@ from ganflow.reporting.charts import TITLES, Plot, by_variant, charts
 from ganflow.reporting.figures import COLOURS, image_figure, plot_figure, progression_figure
 from ganflow.reporting.literature import compared
 from ganflow.reporting.literature_scores import literature_for
-from ganflow.reporting.nearest_neighbours import distances, neighbour_figure, with_neighbours
 from ganflow.reporting.points import point_figures
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.sample_grids import frames, frames_per_run, images_a_side, read_image
@@ -48,9 +47,11 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
     name = table.dataset
     write_file(folder / "curves" / f"{name}.csv", _curves(runs))
     write_file(folder / "figures" / f"{name}_samples.png", progression_figure(runs))
-    neighbours = with_neighbours(runs)
+    firsts = [seeds[0] for seeds in by_variant(runs).values()]
+    neighbours = [(run, run.neighbours) for run in firsts if run.neighbours]
     if neighbours:
-        write_file(folder / "figures" / f"{name}_neighbours.png", neighbour_figure(neighbours))
+        images = {f"{run.variant}, seed {run.seed}: {n.ranges}": read_image(n.image) for run, n in neighbours}
+        write_file(folder / "figures" / f"{name}_neighbours.png", image_figure(images))
     return {
         "dataset": name,
         "table": table,
@@ -63,12 +64,12 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
         "charts": [_chart(folder, name, figure, plots) for figure, plots in charts(runs).items()],
         "neighbours": [
             {
-                "variant": variant,
+                "variant": run.variant,
                 "seed": run.seed,
-                "distances": distances(found),
+                "distances": found.ranges,
                 "data": _webp(Image.fromarray(read_image(found.image))),
             }
-            for variant, (run, found) in neighbours.items()
+            for run, found in neighbours
         ],
         "figures": [
             *(
