@@ -23,7 +23,7 @@ from ganflow.training.pixels import to_pixels
         ({"constraint": "spectral_norm"}, "which undoes the bound"),
         (
             {"objective": {"least_squares": {"a": 1.0}}},
-            r"least_squares: a = 1.0, b = 1.0, c = 1.0: b and c must be above",
+            r"least_squares: a = 1.0, b = 1.0, c = 1.0: b and c must be larger",
         ),
         ({"objective": {"f_gan": {"divergence": "js"}}}, r"f_gan\.divergence = 'js'"),
         ({"critic_network": "mpl"}, "critic_network = 'mpl': .*did you mean `mlp`"),
