@@ -94,7 +94,7 @@ COMMANDS = [
     ),
     (["sample", f"{RUN}/critic.safetensors"], r"critic\.safetensors: holds no generator; choose generator"),
     (["sample", f"{RUN}/journal.csv"], r"journal\.csv: damaged, or not written by ganflow"),
-    (["sample", f"{OBJECTS}/dcgan", "--out", "x.bmp"], r"\.bmp: images are written as \.png"),
+    (["sample", f"{OBJECTS}/dcgan", "--out", "x.bmp"], r"\.bmp: the formats are \.png"),
     (["sample", f"{OBJECTS}/dcgan", "--images", "0"], r"--images = 0: must be at least 1"),
     (["interpolate", f"{OBJECTS}/dcgan", "--steps", "1"], r"--steps = 1: a walk needs"),
     (["compare", f"{OBJECTS}/dcgan", "nothing"], r"there is no run 'nothing'; there is: "),

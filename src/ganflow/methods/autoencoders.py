@@ -31,7 +31,7 @@ class AutoencoderModel(Model):
     """Encoders and decoders by name; the decoder called `generator` makes the samples."""
 
     def __init__(self, task: Task, seed: int, device: str, encoders: dict[str, int], decoders: dict[str, int]):
-        """`encoders` map samples to as many numbers as given, `decoders` map so many numbers to samples."""
+        """{name: size of the code} of `encoders`, from samples to codes, and of `decoders`, from codes to samples."""
         network, choice, side, channels = _network(task), task.variant.network, task.shape[0], task.shape[-1]
         blueprints = {
             name: Blueprint(choice, "critic", {"resolution": side, "channels": channels, "outputs": outputs})

@@ -106,7 +106,8 @@ def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):
         ("data.reader", lambda stage, axes: stage in JUDGED | {"train"}),
         ("tensor_files", lambda stage, axes: stage in JUDGED | {"train"}),
         ("data.image_codec", lambda stage, axes: stage in JUDGED | {"train", "shard"}),
-        ("methods.interfaces", lambda stage, axes: stage in ("train", "generate", "evaluate")),
+        ("methods.interfaces", lambda stage, axes: stage == "train"),
+        ("methods.draws", lambda stage, axes: stage in ("train", "generate", "evaluate")),
         ("networks.layers", lambda stage, axes: stage in ("train", "generate", "evaluate")),
         ("stages.arithmetic", lambda stage, axes: stage in JUDGED - {"reference"} | {"train"}),
         ("progress", lambda stage, axes: False),
@@ -226,5 +227,5 @@ def test_a_variant_of_one_dataset_has_units_of_that_one_alone(tmp_path):
 
 def test_inputs_that_another_version_made_are_refused(tmp_path):
     (tmp_path / MANIFEST).write_text('{"stage": "shard"}')
-    with pytest.raises(UserError, match="has no `content`, so it is of another version"):
+    with pytest.raises(UserError, match="has no `content`, so it is from another version"):
         content_digest(tmp_path)

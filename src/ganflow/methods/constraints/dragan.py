@@ -34,7 +34,7 @@ class DRAGAN(Constraint):
     def refusal(self, critic: Network, objective: Objective) -> str | None:
         if objective.needs_lipschitz:
             return (
-                "the penalty acts near real samples alone, and a Wasserstein critic without a constraint elsewhere has "
+                "the penalty acts near real samples only, and a Wasserstein critic without a constraint elsewhere has "
                 "no optimum; choose gradient_penalty"
             )
         return super().refusal(critic, objective)

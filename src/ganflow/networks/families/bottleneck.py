@@ -73,7 +73,7 @@ class Block(nn.Module):
 
 
 def _levels(filters: list[int], depths: tuple[int, ...], norm: str, resample: str) -> list[nn.Module]:
-    """All blocks: at each level its own, between levels one that changes resolution and filters."""
+    """The blocks of all levels, and between levels one that changes resolution and filters."""
     blocks: list[nn.Module] = [Block(filters[0], filters[0], norm) for _ in range(depths[0])]
     for (before, after), depth in zip(pairwise(filters), depths[1:], strict=True):
         blocks += [Block(before, after, norm, resample), *(Block(after, after, norm) for _ in range(depth))]

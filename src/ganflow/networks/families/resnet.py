@@ -82,7 +82,7 @@ class Generator(nn.Module):
 
 
 class Block(nn.Module):
-    """Norm, ReLU, convolution, twice, beside a shortcut, which is the identity if the shape does not change."""
+    """Twice norm, ReLU, convolution, plus a shortcut, which is the identity if the shape does not change."""
 
     def __init__(self, before: int, after: int, norm: str, resample: str = "", biases: bool = True, classes: int = 0):
         super().__init__()
