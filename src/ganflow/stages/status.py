@@ -36,7 +36,7 @@ def run(experiment: Experiment) -> None:
     if all(kind == DONE for _, kind, _ in standing):
         print("nothing to do; `python -m ganflow verify` checks every byte")
     else:
-        print("next: `dvc repro`, or `snakemake --cores N`; `python -m ganflow plan --cost` estimates time and disk space")
+        print("next: `dvc repro`, or `snakemake --cores N`; `python -m ganflow plan --cost` estimates the cost")
 
 
 def standings(known: list[Unit]) -> list[tuple[Unit, str, str]]:
