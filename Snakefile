@@ -1,6 +1,6 @@
-"""Snakemake schedules, DVC decides and remembers: a rule's command is one DVC stage, and before planning, outputs are dated
-by DVC's verdict, so that Snakemake plans exactly what `dvc repro` would run. Commands and parameters stand in dvc.yaml,
-the graph in src/ganflow/stages/graph.py.
+"""Snakemake schedules, DVC decides and remembers: a rule's command is one DVC stage, and before planning, the dates of
+outputs are set by `dvc status`, so that Snakemake plans exactly what `dvc repro` would run. Commands and parameters are in
+dvc.yaml, the graph in src/ganflow/stages/graph.py.
 """
 
 from ganflow.stages.graph import STAGES

@@ -1,9 +1,9 @@
-"""Extractors: whose Frechet distance orders known degradations of held-out images rightly, how finely, and how fast.
+"""Extractors: how well and how fast their Frechet distance ranks known degradations of held-out images.
 
-Each candidate gives features of n training images and of several disjoint draws of n held-out ones: their distances are
-its floor. The first draw is degraded in rising strength, and each step should raise the distance: it does, it falls, or
-it stays within two standard deviations of the floor, where chance hides it. The resolving power is the rise of the
-weakest strength in those standard deviations.
+The floor of a candidate is the distance between features of n training images and of several disjoint sets of n
+held-out ones. The first set is degraded with increasing strength. Each step should increase the distance: it counts as
+correct, wrong (a decrease), or hidden (a change within two standard deviations of the floor). The resolving power is
+the increase at the weakest strength in those standard deviations.
 """
 
 import argparse
@@ -42,7 +42,7 @@ RESOLUTIONS = (64, 96, 128)  # of EfficientNet-Lite0
 EPOCHS, BATCH, RATE, WIDTH = 4, 64, 0.1, 16  # of the small classifier
 TRAINING = 15  # times as many images as a set has, for the classifier
 
-# ---- degradations: images, uint8 (n, 3, H, W), to as many, by a strength
+# ---- degradations of images, uint8 (n, 3, H, W), by a strength
 
 
 def blurred(images: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -66,13 +66,13 @@ def compressed(images: np.ndarray, quality: int, rng: np.random.Generator) -> np
 
 
 def peppered(images: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """A share of the pixels is black or white."""
+    """Sets a share of the pixels to black or white."""
     draw = rng.random((len(images), 1, *images.shape[2:]))
     return np.where(draw < share / 2, 0, np.where(draw < share, 255, images)).astype(np.uint8)
 
 
 def covered(images: np.ndarray, part: float, rng: np.random.Generator) -> np.ndarray:
-    """A grey square anywhere, of this part of the side."""
+    """A grey square at a random position; `part`: its side relative to the image's."""
     side, made = round(part * images.shape[-1]), images.copy()
     for image in made:
         top, left = rng.integers(images.shape[-1] - side + 1, size=2)
@@ -81,7 +81,7 @@ def covered(images: np.ndarray, part: float, rng: np.random.Generator) -> np.nda
 
 
 def faded(images: np.ndarray, kept: float, rng: np.random.Generator) -> np.ndarray:
-    """So much of the colour is kept."""
+    """Reduces the saturation to the share `kept`."""
     grey = images.mean(1, keepdims=True)
     return _rounded(grey + kept * (images - grey))
 
@@ -90,7 +90,7 @@ def _rounded(values: np.ndarray) -> np.ndarray:
     return values.round().clip(0, 255).astype(np.uint8)
 
 
-PIXELS: dict[str, tuple[Callable, tuple[float, ...]]] = {  # what happens to an image, in rising strength
+PIXELS: dict[str, tuple[Callable, tuple[float, ...]]] = {  # degradations of single images, with increasing strength
     "blur": (blurred, (0.3, 0.5, 0.8, 1.2)),
     "noise": (noisy, (2, 5, 10, 20)),
     "JPEG": (compressed, (95, 80, 50, 20)),
@@ -98,8 +98,8 @@ PIXELS: dict[str, tuple[Callable, tuple[float, ...]]] = {  # what happens to an 
     "covered": (covered, (0.125, 0.25, 0.375, 0.5)),
     "faded": (faded, (0.9, 0.75, 0.5, 0)),
 }
-REPEATS = (2, 4, 16)  # of each image: collapse
-CLASSES = (0.7, 0.5, 0.2)  # of all classes are left: a mean over ORDERS in which they are lost
+REPEATS = (2, 4, 16)  # copies of each image, for collapse
+CLASSES = (0.7, 0.5, 0.2)  # shares of the classes that are kept, averaged over ORDERS orders of removal
 ORDERS = 8
 SEEN = 2  # standard deviations of the floor
 
@@ -108,7 +108,7 @@ SEEN = 2  # standard deviations of the floor
 
 @dataclass
 class Pool:
-    """Images of a dataset for the reference and for training, and held-out ones."""
+    """Training images of a dataset, and held-out ones."""
 
     about: str
     train: Samples
@@ -116,7 +116,7 @@ class Pool:
 
 
 def pool_of(form: Format, raw: Path, side: int, about: str) -> Pool:
-    """By way of shards. Splits without labels are joined and halved: of the photographs at hand most are of one."""
+    """Reads the samples from shards. Splits without labels are joined and halved, as their sizes may differ much."""
     parts = []
     for split in SPLITS:
         known = {"dataset": "pool", "split": split, "shape": (side, side, 3), "shard_size": 10_000}
@@ -143,7 +143,7 @@ def labelled(raw: Path, archive: Path | None, images: int, draws: int) -> Pool:
 
 
 def unlabelled(raw: Path, archives: Path | None, images: int, draws: int) -> Pool:
-    """Photographs of bedrooms, or drawings."""
+    """Photographs of bedrooms, or rendered ones."""
     raw.mkdir()
     if archives:
         for archive in LsunBedroom.archives:
@@ -255,7 +255,7 @@ def degraded(first: Samples) -> dict[str, list[Samples]]:
 
 
 def measured(network: nn.Module, pool: Pool, worse: dict[str, list[Samples]], count: int, draws: int) -> Measured:
-    """All scores of one candidate; what repeats or leaves out images needs no pass of its own."""
+    """All scores of one candidate; features are reused for sets with repeated or omitted images."""
     seen, began = 0, time.perf_counter()
 
     def features(samples: Samples) -> Samples:
@@ -285,7 +285,7 @@ def measured(network: nn.Module, pool: Pool, worse: dict[str, list[Samples]], co
 
 
 def losing(held: Samples, count: int, order: int) -> list[Samples]:
-    """Equally many of fewer and fewer classes."""
+    """Sets of equal size with fewer and fewer classes."""
     classes = int(held.labels.max()) + 1
     ranks = torch.from_numpy(generator(0, "classes lost", order).permutation(classes))[held.labels]
     kept = [held.take(ranks < round(share * classes)) for share in CLASSES]
@@ -298,7 +298,7 @@ def compare(candidates: dict[str, nn.Module], pool: Pool, images: int, draws: in
     worse = degraded(pool.held.take(slice(count)))
     found = {name: measured(network, pool, worse, count, draws) for name, network in candidates.items()}
     print(f"\n{pool.about}: n = {count:,}, floor of {draws} draws\n")
-    columns = ["what", "features", "steps told apart", "wrong", "hidden", "worst rank correlation", "resolving power"]
+    columns = ["what", "features", "steps ranked", "wrong", "hidden", "worst rank correlation", "resolving power"]
     show([*columns, "floor", "images/s"], [[name, *here.row()] for name, here in found.items()])
     print("\nRises, step by step, in standard deviations of the floor:\n")
     names = list(next(iter(found.values())).scores)

@@ -1,4 +1,4 @@
-"""The Frechet distance of generated features to real ones prepared before: moments, and the square root's trace."""
+"""The Frechet distance of generated features to prepared real ones: moments, and the trace of the square root."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ BASELINE = "scipy.linalg.sqrtm(S1 S2)"
 
 
 def spectrum(count: int, dimension: int, seed: int) -> Tensor:
-    """Features (n, f) float32, correlated, their variances falling as 1 / k over the axes."""
+    """Correlated features (n, f) float32 with variances 1 / k over the axes."""
     draw = np.random.default_rng(seed)
     axes = np.linalg.qr(np.random.default_rng(0).standard_normal((dimension, dimension)))[0]
     scale = (1 + 0.1 * seed) / np.arange(1, dimension + 1) ** 0.5
@@ -26,7 +26,7 @@ def spectrum(count: int, dimension: int, seed: int) -> Tensor:
 
 
 def by_square_root(real: Tensor) -> Callable[[Tensor], float]:
-    """The equation as it stands, the real moments known."""
+    """The equation, with known real moments."""
     m_w, c_w = real.double().numpy().mean(0), np.cov(real.numpy(), rowvar=False)
 
     def run(generated: Tensor) -> float:
@@ -50,7 +50,7 @@ def ours(real: Tensor) -> Callable[[Tensor], float]:
 
 
 def timed(score: Callable[[Tensor], float], generated: Tensor, into: dict[str, float], name: str) -> Callable[[], int]:
-    """A contender that notes its distance beside."""
+    """A contender that stores its distance in `into`."""
 
     def run() -> int:
         into[name] = score(generated)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: contenders timed in turn, their ratios round by round, the machine, and the images."""
+"""Common functions of the benchmarks: interleaved timing, tables of ratios, the machine, and the images."""
 
 import argparse
 import contextlib
@@ -24,16 +24,16 @@ from ganflow.data.formats.lsun_bedroom import LsunBedroom  # noqa: E402
 from ganflow.data.interfaces import Format  # noqa: E402
 from ganflow.data.sources.rendered import Rendered  # noqa: E402
 
-REAL = TOP.parent / "shared" / "data"  # real images, where there are any; drawings stand in for them elsewhere
+REAL = TOP.parent / "shared" / "data"  # real images, if available; else rendered ones are used
 PACKAGES = ("torch", "numpy", "pillow", "webdataset", "lmdb")
 
 
 def arguments(description: str, images: int = 20_000, rounds: int = 7, **others: int) -> argparse.Namespace:
-    """The command line of every benchmark, with its defaults; `others` are further whole numbers that it takes."""
+    """The command line of a benchmark; `others` are further integer options with their defaults."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--images", type=int, default=images, help=f"images of the data set (default: {images:,})")
     parser.add_argument(
-        "--rounds", type=int, default=rounds, help=f"times that all contenders run, in turn (default: {rounds})"
+        "--rounds", type=int, default=rounds, help=f"rounds, in each of which all contenders run (default: {rounds})"
     )
     for name, default in others.items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default: {default:,}")
@@ -42,14 +42,14 @@ def arguments(description: str, images: int = 20_000, rounds: int = 7, **others:
 
 @contextlib.contextmanager
 def workplace() -> Iterator[Path]:
-    """An empty folder, and one thread as on one core."""
+    """An empty folder; torch is limited to one thread."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="ganflow-benchmark-") as folder:
         yield Path(folder)
 
 
 def cifar(folder: Path, images: int) -> tuple[Format, str]:
-    """The archive of CIFAR-10's format in `folder`, with so many training images, and what they are."""
+    """Writes a CIFAR-10 archive with this number of training images; returns the format and a description."""
     script = REAL / "cifar10" / "make_cifar_archive.py"
     archive = folder / Cifar10.archives[0].name
     if script.exists():
@@ -61,7 +61,7 @@ def cifar(folder: Path, images: int) -> tuple[Format, str]:
 
 
 def bedrooms(folder: Path, images: int) -> tuple[Format, str]:
-    """The archives of LSUN-bedroom's format in `folder`, with at most so many drawings, and what they are."""
+    """Writes the LSUN-bedroom archives, rendered ones of this size; returns the format and a description."""
     real = REAL / "lsun_bedroom"
     if real.is_dir():
         for archive in LsunBedroom.archives:
@@ -72,7 +72,7 @@ def bedrooms(folder: Path, images: int) -> tuple[Format, str]:
 
 
 def interleaved(contenders: dict[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:
-    """Images a second of each contender in each round; the first round does not count. A contender returns images."""
+    """Images/s of each contender in each round after a warm-up; a contender returns its number of images."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, run in contenders.items():
@@ -86,7 +86,7 @@ def interleaved(contenders: dict[str, Callable[[], int]], rounds: int) -> dict[s
 
 
 def show(title: str, rates: dict[str, list[float]], baseline: str) -> None:
-    """Prints a table: images a second (median), and the ratio to the baseline of the same round (median, range)."""
+    """Prints a table: median images/s, and the ratio to the baseline of the same round (median and range)."""
     print(f"\n{title}\n\n| what | images/s | times `{baseline}` |\n| --- | ---: | ---: |")
     for name, found in rates.items():
         ratios = [rate / base for rate, base in zip(found, rates[baseline], strict=True)]
@@ -95,7 +95,7 @@ def show(title: str, rates: dict[str, list[float]], baseline: str) -> None:
 
 
 def machine(packages: tuple[str, ...] = PACKAGES) -> None:
-    """Prints what the numbers were measured on."""
+    """Prints the processor and the versions."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     processor = next(
         (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine()

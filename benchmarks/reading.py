@@ -19,7 +19,7 @@ from ganflow.training.pixels import from_stored
 
 BATCH = 64
 SHARD = 10_000  # images
-SLOW = 2_000  # images a round of the contenders that decode each image for itself
+SLOW = 2_000  # images per round of the contenders that decode each image separately
 SHUFFLE = 1_000  # webdataset's buffer
 
 
@@ -35,7 +35,7 @@ def png(image: Image.Image) -> bytes:
 
 
 class Folder(Dataset):
-    """A PNG a file, in a folder a class."""
+    """One PNG file per image, one folder per class."""
 
     def __init__(self, folder: Path):
         self.files = sorted(folder.rglob("*.png"))
@@ -69,7 +69,7 @@ class Lmdb(Dataset):
 
 
 def write_all(form: Format, raw: Path, folder: Path) -> None:
-    """The same images as shards of ours and of webdataset's writer, in LMDBs and in a folder."""
+    """Writes the same images as our shards, webdataset's shards, LMDBs and an image folder."""
     about = {"dataset": "cifar10", "split": "train", "shape": (32, 32, 3), "shard_size": SHARD}
     write_shards(form.samples(raw, "train"), folder / "raw", classes=form.classes(raw), **about)
     write_shards(form.samples(raw, "train"), folder / "webp", classes=form.classes(raw), **about, encoding="webp")

@@ -1,4 +1,4 @@
-"""Sharding photographs: from the pictures of LSUN's archive to shards on one core, against the decoding alone."""
+"""Sharding photographs: from the images of LSUN's archive to shards on one core, compared with decoding alone."""
 
 import io
 import shutil
@@ -17,7 +17,7 @@ RESOLUTION = 64  # pixels
 
 
 def encoded(data: Path, entry: Entry) -> bytes:
-    """A picture as it lies in data.mdb."""
+    """An encoded image of data.mdb."""
     with data.open("rb") as file:
         file.seek(entry.offset)
         return file.read(entry.size)
@@ -30,7 +30,7 @@ def opened(value: bytes) -> Image.Image:
 
 
 def decoding(values: list[bytes], then: Callable[[Image.Image], object] = id):
-    """Pillow's decoder, and what comes after it."""
+    """Pillow's decoder, followed by a function."""
 
     def run() -> int:
         for value in values:
@@ -41,9 +41,9 @@ def decoding(values: list[bytes], then: Callable[[Image.Image], object] = id):
 
 
 def fidelity(values: list[bytes]) -> None:
-    """Prints how far each filter is from full LANCZOS: PSNR over each picture, and the largest error."""
+    """Prints the fidelity of each filter to full LANCZOS: PSNR of each image, and the largest error."""
     print(
-        "\n| filter | PSNR to full LANCZOS: mean | worst picture | largest error of 255 |\n| --- | ---: | ---: | ---: |"
+        "\n| filter | PSNR to full LANCZOS: mean | worst image | largest error of 255 |\n| --- | ---: | ---: | ---: |"
     )
     images = [opened(value).convert("RGB") for value in values]
     exact = np.stack([center_crop_resize(image, RESOLUTION) for image in images]).astype(float)

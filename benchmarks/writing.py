@@ -1,4 +1,4 @@
-"""Writing: images that are in memory, with their labels, into shards, on one core; digests and index included."""
+"""Writing: images in memory with labels to shards on one core, including digests and index."""
 
 import io
 import shutil
@@ -13,11 +13,11 @@ from ganflow.data.interfaces import Sample
 from ganflow.data.writing import write_shards
 
 SHARD = 10_000  # images
-SLOW = 4_000  # images a round of the slower contenders
+SLOW = 4_000  # images per round of the slower contenders
 
 
 def sharded(samples: list[Sample], folder: Path, encoding: str):
-    """This project's writer."""
+    """ganflow's writer."""
     about = {"dataset": "cifar10", "split": "train", "shape": (32, 32, 3), "shard_size": SHARD}
     classes = tuple(map(str, range(10)))
 

@@ -4,23 +4,23 @@ from typing import Any
 
 from ganflow.stages.graph import STAGES, Stage
 
-ORIGIN = "src/ganflow"  # what stages without inputs read: a folder, for Snakemake compares small files by content
+ORIGIN = "src/ganflow"  # input of stages without inputs: a folder, as Snakemake compares small files by content
 
 
 def pattern(stage: Stage, config: dict[str, Any]) -> str:
-    """Where a stage writes, its axes as wildcards."""
+    """The output folder of a stage, with its axes as wildcards."""
     return stage.output.replace("{experiment}", config["experiment"])
 
 
 def all_of(stage: Stage, config: dict[str, Any]) -> list[str]:
-    """Every folder that a stage writes."""
+    """All output folders of a stage."""
     axes = {(): [{}], ("dataset",): [{"dataset": name} for name in config["datasets"]]}
     found = axes.get(stage.axes, config["runs"].values() if stage.axes else ())
     return [pattern(stage, config).format(**values) for values in found]
 
 
 def inputs(stage: Stage, config: dict[str, Any]) -> list[str]:
-    """What a stage reads: for the same axes, or all of a stage that has more."""
+    """The inputs of a stage: for the same axes, or all of a stage with more axes."""
     found: list[str] = []
     for before in (STAGES[name] for name in stage.inputs):
         same = set(before.axes) <= set(stage.axes)

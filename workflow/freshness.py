@@ -1,4 +1,4 @@
-"""Snakemake judges by dates, DVC by content: before Snakemake plans, outputs get dates by DVC's verdict."""
+"""Sets the dates of outputs by `dvc status` before Snakemake plans: it compares dates, DVC contents."""
 
 import os
 import shutil
@@ -19,13 +19,13 @@ BASE = 10**9  # seconds since the epoch, before any real file; Snakemake ignores
 
 
 def require_conda(workflow: Workflow) -> None:
-    """Raises WorkflowError if environments are asked for and there is nothing to make them."""
+    """Raises WorkflowError if environments are requested and conda is missing."""
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method and not shutil.which("conda"):
         raise WorkflowError("there is no conda on PATH; install it, or leave out --use-conda and run in .venv")
 
 
 def list_runs() -> None:
-    """Brings workflow/runs.yaml up to date; raises WorkflowError for a mistake in params.yaml."""
+    """Updates workflow/runs.yaml; raises WorkflowError for an error in params.yaml."""
     try:
         runs.run(load())
     except UserError as error:
@@ -33,7 +33,7 @@ def list_runs() -> None:
 
 
 def align() -> None:
-    """Dates the outputs of stages that DVC finds changed before their inputs, and all others after theirs."""
+    """Dates outputs of changed stages before their inputs, and all others after them."""
     with Repo() as repo:
         stale, graph = set(repo.status()), repo.index.graph  # edges point from a stage to those it depends on
         _date(Path(ORIGIN), BASE)

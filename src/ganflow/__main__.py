@@ -1,12 +1,12 @@
-"""`python -m ganflow`, and the command `ganflow`. It says so in a sentence if this is not the environment that ganflow
-is installed in. In a clone, the sources of that clone run, whatever copy of the package is installed."""
+"""`python -m ganflow` and the command `ganflow`. Outside its environment it prints one sentence with the remedy. In a
+clone, the sources of that clone run, independent of the installed copy of the package."""
 
 import os
 import sys
 
 
 def start() -> int:
-    """Runs the command line; written so that a Python too old for the rest of the package reads this file."""
+    """Runs the command line; this file also runs on Python versions that are too old for the rest of the package."""
     if sys.version_info < (3, 11):  # noqa: UP036
         return _refuse(f"needs Python 3.11, and this is {sys.version.split()[0]}")
     here = os.path.join("src", "ganflow", "__main__.py")
@@ -23,7 +23,7 @@ def start() -> int:
 
 
 def _run_sources_of(folder: str) -> int:
-    """Replaces this process: an environment may be shared by clones, and a clone may have been copied."""
+    """Replaces this process by one that imports from `folder`, as clones may share an environment."""
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
     os.execv(sys.executable, [sys.executable, "-m", "ganflow", *sys.argv[1:]])
 

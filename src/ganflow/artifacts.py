@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganflow.errors import UserError
-from ganflow.serialization import canonical_json, readable_json
+from ganflow.serialization import canonical_json, csv_columns, readable_json
 
 MANIFEST = "manifest.json"
 SCRATCH = Path("build/scratch")
@@ -109,13 +109,13 @@ def discard_scratch(stage: str, fingerprint: str) -> None:
 
 
 def content_digest(folder: Path) -> str:
-    """What a finished folder holds, in one digest that is equal however it was made; raises UserError if the folder is
-    not finished, or was made by a version whose manifests have no such digest."""
+    """The digest of a finished folder's content, independent of its origin; raises UserError if the folder is not
+    finished, or its manifest, of another version, has no such digest."""
     if not (folder / MANIFEST).is_file():
         raise UserError(f"{folder}: missing or not finished (no {MANIFEST}); run `dvc repro` to create it")
     manifest = read_json(folder / MANIFEST)
     if "content" not in manifest:
-        raise UserError(f"{folder / MANIFEST}: has no `content`, so it is of another version; run `dvc repro`")
+        raise UserError(f"{folder / MANIFEST}: has no `content`, so it is from another version; run `dvc repro`")
     return manifest["content"]
 
 
@@ -125,8 +125,8 @@ def write_manifest(
     known: Mapping[str, str] | None = None,
     origin: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes manifest.json: the entries of `about`, size and sha256 of every file in it, the digest of both,
-    and its `origin`: how it was made.
+    """Writes manifest.json: the entries of `about`, size and sha256 of every file, the digest of both, and the entries
+    of `origin`, which describe how the files were made.
 
     `known` are the digests, by name, of files that need not be read again.
     """
@@ -148,3 +148,13 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
     except (ValueError, RecursionError):
         raise UserError(f"{path}: damaged (not JSON); delete its folder and run `dvc repro` again") from None
+
+
+def read_csv(path: Path) -> dict[str, list[float]]:
+    """{column: numbers} of a CSV file; raises UserError if it is absent or damaged."""
+    try:
+        return csv_columns(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
+    except ValueError:
+        raise UserError(f"{path}: damaged; delete its folder and run `dvc repro` again") from None

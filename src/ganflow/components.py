@@ -1,23 +1,22 @@
-"""Components: one file each, found by its name. A file `weight_clipping.py` in a folder holds one subclass of
-`Component`, a frozen pydantic model whose fields are its settings in params.yaml and whose methods are what it does."""
+"""Components: one file each, found by name. A file such as `weight_clipping.py` defines one subclass of `Component`, a
+frozen pydantic model whose fields are its settings in params.yaml."""
 
-import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
 from ganflow.config import Choice, In, Model
-from ganflow.errors import UserError
+from ganflow.errors import UserError, suggestion
 from ganflow.params_file import checked
 
 
 class Component(Model):
-    """Base of everything that params.yaml chooses by name."""
+    """Base class of everything that params.yaml selects by name."""
 
-    folder: ClassVar[str]  # of the files of one kind, below the package: methods.objectives
+    folder: ClassVar[str]  # subpackage of the components of a kind, such as methods.objectives
 
 
 C = TypeVar("C", bound=Component)
@@ -33,9 +32,7 @@ def named_class(folder: str, name: str, where: str) -> Any:
     """The component class in the file `name`.py of a folder; raises UserError if there is no such file."""
     known = component_names(folder)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        cure = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
-        raise UserError(f"params.yaml: {where} = {name!r}: there is no such component; {cure}")
+        raise UserError(f"params.yaml: {where} = {name!r}: there is no such component; {suggestion(name, known)}")
     module = importlib.import_module(f"ganflow.{folder}.{name}")
     [found] = [
         c
@@ -56,15 +53,24 @@ def component_class(kind: type[C], name: str, where: str) -> type[C]:
 
 
 def component(kind: type[C], choice: Choice, where: str) -> C:
-    """The component that a choice names, with its settings checked; `where` is the key for messages."""
+    """The component of a choice, with its settings checked; `where` is the key for messages."""
     return checked(component_class(kind, choice.name, where), choice.settings, f"{where}.{choice.name}")
 
 
-def choices(model: BaseModel, where: str = "") -> Iterator[tuple[str, str, Component]]:
-    """(key, module, component) of everything that a model of params.yaml chooses by name, and of what that chooses.
+def components_of(kind: type[C], listed: Iterable[Choice], where: str) -> dict[str, C]:
+    """{name: component} of a list of choices; raises UserError for an unknown or repeated one."""
+    found: dict[str, C] = {}
+    for index, choice in enumerate(listed):
+        if choice.name in found:
+            raise UserError(f"params.yaml: {where}.{index} = {choice.name!r}: is listed twice; remove one")
+        found[choice.name] = component(kind, choice, f"{where}.{index}")
+    return found
 
-    The key is dotted and begins with `where`; the module is that of the component's file. Raises UserError for an
-    unknown name or setting.
+
+def choices(model: BaseModel, where: str = "") -> Iterator[tuple[str, str, Component]]:
+    """(dotted key, module, component) of all components that a model of params.yaml selects, and that these select.
+
+    Keys start with `where`. Raises UserError for an unknown name or setting.
     """
     for name, field in type(model).model_fields.items():
         folder = next((mark.folder for mark in field.metadata if isinstance(mark, In)), None)

@@ -1,7 +1,7 @@
-"""params.yaml as frozen models: every key is checked, every default stands here once, every mistake is one sentence.
+"""params.yaml as frozen models: every key is checked, every default is defined once, every error is one sentence.
 
-What a component (network, objective, source, ...) takes is declared in the component's own file; here it is a
-`Choice`: a name and its settings.
+The settings of a component (network, objective, source, ...) are declared in its own file; here it is a `Choice`: a
+name with settings.
 """
 
 from pathlib import Path
@@ -27,11 +27,11 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 
 
 class Model(BaseModel):
-    """Frozen, refuses unknown keys and silent conversions (a number written as text stays text)."""
+    """Frozen; refuses unknown keys and implicit conversions, such as from text to a number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
-    short_keys: ClassVar[tuple[str, ...]] = ()  # keys that are short for others
-    short_form: ClassVar[dict[str, Any] | None] = None  # JSON schema of a value that is short for the mapping
+    short_keys: ClassVar[tuple[str, ...]] = ()  # keys that abbreviate others
+    short_form: ClassVar[dict[str, Any] | None] = None  # JSON schema of a value that abbreviates the mapping
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Model(BaseModel):
 
 
 class In(NamedTuple):
-    """Says of a field that its `Choice`s name files of this folder of the package, such as methods.objectives."""
+    """Marks a field whose `Choice`s name files of this subpackage, such as methods.objectives."""
 
     folder: str
 
@@ -79,15 +79,15 @@ class Compute(Model):
 
 
 class Dataset(Model):
-    """A dataset: where its archives come from, how they are read, how its images are cut or how long its points are."""
+    """A dataset: the source and format of its archives, and the size of its images or points."""
 
     format: Annotated[Name, In("data.formats")] = Field(description="layout of the archives: a file of data/formats")
     source: Annotated[Choice, In("data.sources")] = Field(
         description="where the archives come from: a file of data/sources"
     )
-    resolution: int | None = Field(None, ge=8, le=1024, description="of images: pixels a side, after crop and resize")
-    dimension: int | None = Field(None, ge=1, le=1024, description="of points: their coordinates")
-    resize: Resize = Field("lanczos", description="filter; the others are faster and less exact (docs/data.md)")
+    resolution: int | None = Field(None, ge=8, le=1024, description="of images: pixels per side, after crop and resize")
+    dimension: int | None = Field(None, ge=1, le=1024, description="of points: number of coordinates")
+    resize: Resize = Field("lanczos", description="filter; the others are faster and less accurate (docs/data.md)")
     encoding: Encoding = Field(
         "raw", description="of pixels in shards; webp: lossless, smaller, decoded on each access"
     )
@@ -98,7 +98,7 @@ class Dataset(Model):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of a stored sample: (height, width, 3) of an image, (d,) of a point."""
+        """Shape of a stored sample: (height, width, 3) of an image, (d,) of a point."""
         if self.dimension is not None:
             return (self.dimension,)
         assert self.resolution is not None, "one of the two is set"
@@ -117,7 +117,7 @@ class MovingAverage(Model):
     short_form: ClassVar = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
     decay: float = Field(gt=0, lt=1, description="of the average")
     ramp_up: bool = Field(
-        False, description="decay min(decay, (1 + t) / (10 + t)) in iteration t, as TensorFlow's `num_updates` has it"
+        False, description="decay min(decay, (1 + t) / (10 + t)) in iteration t, as with TensorFlow's `num_updates`"
     )
     batch_norm: Literal["recomputed", "copied"] = Field(
         "recomputed",
@@ -133,22 +133,27 @@ class Training(Model):
     latent: int = Field(100, ge=1, description="dimension of the standard normal latent vector")
     generator_batch: int = Field(1, ge=1, le=64, description="batches in the generator's update (WGAN-GP's ResNet: 2)")
     dequantise: bool = Field(
-        False, description="critics see 2 (x / 256 - 0.5) + U(0, 1/128) of real images, as in WGAN-GP's CIFAR code"
+        False, description="critics get 2 (x / 256 - 0.5) + U(0, 1/128) of real images, as in WGAN-GP's CIFAR code"
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the networks; penalties stay float32")
     ema: MovingAverage | None = Field(
-        None, description="moving average of what is scored: its decay, or a mapping; 0 or absent: none"
+        None, description="moving average of the generator: its decay, or a mapping; 0 or absent: none"
     )
     journal_every: int = Field(100, ge=1, description="iterations between journal rows")
     sample_every: int = Field(1000, ge=1, description="iterations between sample grids")
     snapshot_every: int = Field(
-        10_000, ge=1, description="iterations between snapshots of the generator, of which curves and the best are made"
+        10_000,
+        ge=1,
+        description="iterations between snapshots of the generator, for scores over training and the best snapshot",
     )
     checkpoint_every: int = Field(1000, ge=1, description="iterations between checkpoints")
     grid: int = Field(
-        8, ge=1, le=32, description="images a side of a sample grid; its square of points in a picture of points"
+        8,
+        ge=1,
+        le=32,
+        description="images per side of a sample grid; its square is the number of points in a plot of points",
     )
-    validation_images: int = Field(1000, ge=1, description="at most so many held-out images in the validation loss")
+    validation_images: int = Field(1000, ge=1, description="maximum number of held-out images in the validation loss")
 
     @field_validator("ema", mode="before")
     @classmethod
@@ -158,7 +163,7 @@ class Training(Model):
         return value
 
     @model_validator(mode="after")
-    def _rows_are_whole(self) -> "Training":
+    def _whole_rows(self) -> "Training":
         if self.checkpoint_every % self.journal_every:
             raise ValueError(
                 f"checkpoint_every = {self.checkpoint_every} must be a multiple of "
@@ -169,10 +174,9 @@ class Training(Model):
 
 
 class Variant(Model):
-    """One line of the experiment: a method with its networks and optimisers, and what it changes in the training
-    section.
+    """One line of the experiment: a method with its networks, optimisers and changes of the training section.
 
-    The settings of the method `adversarial` may also stand in the variant itself: `objective: wasserstein` is short for
+    Settings of the method `adversarial` may be keys of the variant itself: `objective: wasserstein` is short for
     `method: {adversarial: {objective: wasserstein}}`.
     """
 
@@ -191,12 +195,12 @@ class Variant(Model):
         description="of every player: a file of methods/optimizers"
     )
     optimizers: Annotated[dict[Name, Choice], In("methods.optimizers")] = Field(
-        {}, description="of single players by their names, as two learning rates (TTUR, arXiv 1706.08500)"
+        {}, description="of single players by name, such as two learning rates (TTUR, arXiv 1706.08500)"
     )
     datasets: tuple[Name, ...] | None = Field(
         None, min_length=1, strict=False, description="the datasets to train it on; absent: all"
     )
-    training: dict[str, Any] = Field({}, description="keys of the training section that this variant sets otherwise")
+    training: dict[str, Any] = Field({}, description="keys of the training section that this variant overrides")
     _short: bool = PrivateAttr(False)
 
     @model_validator(mode="wrap")
@@ -205,7 +209,7 @@ class Variant(Model):
         short = isinstance(value, dict) and not value.keys().isdisjoint(cls.short_keys)
         if short:
             if "method" in value:
-                raise ValueError("has `method` and settings of `adversarial` beside it; move them into the method")
+                raise ValueError("has both `method` and settings of `adversarial`; move these into the method")
             settings = {key: value[key] for key in cls.short_keys if key in value}
             others = {key: value[key] for key in value.keys() - settings.keys()}
             value = others | {"method": {"adversarial": settings}}
@@ -215,34 +219,31 @@ class Variant(Model):
 
     @property
     def method_key(self) -> str:
-        """Where the method's settings stand in the variant, for messages; empty for the short form."""
+        """The key of the method's settings in the variant, for messages; empty for the short form."""
         return "" if self._short else f"method.{self.method.name}"
 
 
 class Curve(Model):
-    """A cheap score of each snapshot of a training, by latent vectors of its own; the best snapshot is scored in full.
-
-    Its first score says which is best.
-    """
+    """A cheap score of each snapshot, with separate latent vectors; the best by the first score is scored in full."""
 
     metric: Annotated[Choice, In("evaluation.metrics")] = Field(description="a file of evaluation/metrics")
     images: int = Field(500, ge=2, description="generated images of each snapshot")
 
 
 class Evaluation(Model):
-    """What is measured, and on how much."""
+    """Metrics, and the numbers of samples that they use."""
 
     images: int = Field(1000, ge=2, description="generated images")
-    real_images: int | None = Field(None, ge=2, description="at most so many of each split; absent: as many")
-    batch_size: int = Field(100, ge=1, description="images generated at a time")
-    weights: Literal["ema", "raw"] = Field(
-        "raw", description="weights to score; a variant without ema has raw ones only"
+    real_images: int | None = Field(
+        None, ge=2, description="maximum number of real images of each split; absent: `images`"
     )
+    batch_size: int = Field(100, ge=1, description="images generated at a time")
+    weights: Literal["ema", "raw"] = Field("raw", description="weights to score; raw for a variant without ema")
     batch_norm: Literal["running", "batch"] = Field(
         "running", description="statistics of the generator's batch normalisation; batch: as in WGAN-GP's code"
     )
     extractor: Annotated[Choice | None, In("evaluation.extractors")] = Field(
-        None, description="of the features that some metrics compare: a file of evaluation/extractors"
+        None, description="network whose features some metrics compare: a file of evaluation/extractors"
     )
     metrics: Annotated[tuple[Choice, ...], In("evaluation.metrics")] = Field(
         min_length=1, strict=False, description="files of evaluation/metrics"
@@ -251,7 +252,7 @@ class Evaluation(Model):
 
     @property
     def max_real_images(self) -> int:
-        """Real images of a split at most."""
+        """Maximum number of real images of a split."""
         return self.real_images or self.images
 
 
@@ -264,7 +265,7 @@ class Run(NamedTuple):
 
 
 class Experiment(Model):
-    """The whole of params.yaml."""
+    """The contents of params.yaml."""
 
     experiment: Name
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(min_length=1, strict=False)
@@ -274,14 +275,14 @@ class Experiment(Model):
     training: Training
     evaluation: Evaluation
     studies: Annotated[tuple[Choice, ...], In("studies.cases")] = Field(
-        (), strict=False, description="of the theory: files of studies/cases"
+        (), strict=False, description="numerical studies of the theory: files of studies/cases"
     )
 
     @field_validator("seeds")
     @classmethod
     def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(seeds)) < len(seeds):
-            raise ValueError("each seed may stand there once")
+            raise ValueError("is not a list of different seeds; remove the repeated one")
         return seeds
 
     @model_validator(mode="after")
@@ -305,7 +306,7 @@ class Experiment(Model):
             if (described.source.name == "rendered") != name.startswith("rendered_"):
                 raise ValueError(
                     f"datasets.{name}: its source is `{described.source.name}`; a dataset with the source `rendered`, "
-                    "and no other, has a name that begins with `rendered_`, so that it is not taken for real data"
+                    "and no other, has a name that starts with `rendered_`, so that it is not mistaken for real data"
                 )
         return self
 
@@ -321,12 +322,12 @@ class Experiment(Model):
         )
 
     def training_of(self, variant: str) -> Training:
-        """The training section as it holds for a variant."""
+        """The training section with the changes of a variant."""
         changes = self.variants[variant].training
         merged = self.training.model_dump() | changes
         return checked(Training, merged, f"variants.{variant}.training")
 
 
 def load(path: Path = PARAMS) -> Experiment:
-    """Reads and checks an experiment; raises UserError with one sentence a mistake."""
+    """Reads and checks an experiment; raises UserError with one sentence for each error."""
     return checked(Experiment, read_yaml(path), "", str(path))

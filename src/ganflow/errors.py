@@ -1,5 +1,15 @@
-"""The exception for mistakes of the user: one sentence that states the fault and the remedy."""
+"""The exception for errors outside the code, and suggestions for unknown names."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake outside the code (file, key, value, network, disk); shown as one line, without a traceback."""
+    """An error outside the code (file, key, value, network, disk): one sentence with fault and remedy, no traceback."""
+
+
+def suggestion(name: str, known: Iterable[str], label: str = "known") -> str:
+    """The remedy for an unknown name: the closest known one, or a list of all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean `{near[0]}`?" if near else f"{label}: {', '.join(names) or 'none'}"

@@ -1,9 +1,5 @@
-"""Reading YAML files and checking values against models; every mistake is one sentence: file, key, value, cure.
+"""Reads YAML 1.2 files and validates values by models; every error names file, key, value and remedy."""
 
-params.yaml is read by YAML 1.2, as DVC reads it.
-"""
-
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
@@ -12,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from ganflow.errors import UserError
+from ganflow.errors import UserError, suggestion
 
 PARAMS = Path("params.yaml")
 LARGEST_FILE = 1 << 20  # bytes; an experiment is a page or two
@@ -46,7 +42,7 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
 
 
 def checked(model: type[T], value: Any, where: str = "", file: str = str(PARAMS)) -> T:
-    """`value` as a `model`; raises UserError that names file, key, value and cure for each mistake."""
+    """`value` as a `model`; raises UserError with file, key, value and remedy of each error."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -56,7 +52,7 @@ def checked(model: type[T], value: Any, where: str = "", file: str = str(PARAMS)
 
 
 def _follows(place: tuple[int | str, ...], problems: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a problem lies around another one, as that of a list left empty by an item that was refused."""
+    """Whether a problem follows from one inside it, as an empty list does from a refused item."""
     return any(len(p["loc"]) > len(place) and p["loc"][: len(place)] == place for p in problems)
 
 
@@ -68,13 +64,11 @@ def _sentence(model: type[BaseModel], problem: Mapping[str, Any], where: str, fi
     match problem["type"]:
         case "extra_forbidden":
             known = sorted(_fields_at(model, path[:-1]))
-            near = difflib.get_close_matches(path[-1], known, n=1)
-            cure = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known) or 'none'}"
-            return f"{file}: {key}: unknown key; {cure}"
+            return f"{file}: {key}: unknown key; {suggestion(path[-1], known, 'known keys')}"
         case "missing":
             return f"{file}: {key}: is missing; add it"
         case "string_pattern_mismatch":
-            return f"{file}: {key}{shown}: a name has lower-case letters, digits and _ and begins with a letter"
+            return f"{file}: {key}{shown}: a name has lower-case letters, digits and _ and starts with a letter"
         case "too_short":
             return f"{file}: {key}: is empty; name at least {problem['ctx']['min_length']}"
         case _:
@@ -83,7 +77,7 @@ def _sentence(model: type[BaseModel], problem: Mapping[str, Any], where: str, fi
 
 
 def _fields_at(annotation: Any, path: list[str]) -> set[str]:
-    """The keys that the models know at a path of keys."""
+    """The keys of the models at a path of keys."""
     for part in path:
         if get_origin(annotation) in (dict, tuple):
             annotation = get_args(annotation)[get_origin(annotation) is dict]

@@ -1,5 +1,5 @@
-"""Progress of long operations: a bar with rate and remaining time on a terminal, else a line every few seconds, and the
-same lines in the log file. Of several processes on one terminal, as with Snakemake, one shows a bar, the others lines.
+"""Progress of long operations: a bar with rate and remaining time on a terminal, else a line every few seconds, which
+also goes to the log file. If several processes share a terminal, as with Snakemake, one shows a bar, the others lines.
 """
 
 import sys
@@ -18,14 +18,14 @@ _log: TextIO | None = None
 
 
 def log_to(path: Path) -> None:
-    """Appends all further lines of this process to a log file too, with time stamps."""
+    """Appends all further lines of this process to a log file, with time stamps."""
     global _log
     path.parent.mkdir(parents=True, exist_ok=True)
     _log = path.open("a", encoding="utf-8")
 
 
 def log(line: str, shown: bool = False) -> None:
-    """Logs a line to stderr, unless it is `shown` already, and to the log file if there is one."""
+    """Logs a line to stderr, unless it is already `shown`, and to the log file if there is one."""
     if not shown:
         print(line, file=sys.stderr, flush=True)
     if _log:

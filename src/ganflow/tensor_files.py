@@ -1,4 +1,4 @@
-"""Tensors as files: safetensors whose header holds, as sorted JSON, what they are; equal contents are equal bytes."""
+"""Tensors as safetensors files with sorted JSON metadata; equal contents give equal bytes."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from ganflow.serialization import canonical_json
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Writes weights as safetensors with one metadata key of sorted JSON, so that equal contents are equal bytes."""
+    """Writes tensors with their metadata atomically."""
     write_file(path, packed(tensors, about))
 
 
@@ -25,7 +25,7 @@ def packed(tensors: dict[str, Tensor], about: dict[str, Any]) -> bytes:
 
 
 def metadata(content: bytes) -> dict[str, Any]:
-    """What a safetensors file says about itself under the key "ganflow"; raises SafetensorError if it is not one."""
+    """The metadata of a safetensors file; raises SafetensorError if it is not one."""
     length = int.from_bytes(content[:8], "little")
     if length > len(content) - 8:
         raise SafetensorError("the header is longer than the file")
@@ -33,7 +33,7 @@ def metadata(content: bytes) -> dict[str, Any]:
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a safetensors file and what it says about itself; raises UserError if it is absent or damaged."""
+    """The tensors and the metadata of a safetensors file; raises UserError if it is absent or damaged."""
     try:
         content = path.read_bytes()
         return load(content), metadata(content)

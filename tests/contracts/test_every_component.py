@@ -13,8 +13,7 @@ from ganflow.evaluation.interfaces import Extractor, Metric
 from ganflow.methods.components import Conditioning, Constraint, Objective
 from ganflow.methods.interfaces import Method, Optimizer
 from ganflow.networks.interfaces import Network
-from ganflow.stages.component_tables import TABLES
-from ganflow.stages.docs import with_tables
+from ganflow.stages.docs import TABLES, with_tables
 from ganflow.stages.schema import schema
 from ganflow.studies.interfaces import Study
 
@@ -63,7 +62,7 @@ def test_the_page_on_methods_names_every_component():
 def test_a_table_is_made_anew_whatever_it_held():
     page = "# x\n<!-- ganflow schema: methods.conditionings -->\n| old |\n<!-- end -->\nrest\n"
     made = with_tables(page)
-    assert made.startswith("# x\n<!-- ganflow schema: methods.conditionings -->\n| conditioning | classes enter |\n")
+    assert made.startswith("# x\n<!-- ganflow schema: methods.conditionings -->\n| conditioning | use of classes |\n")
     assert made.endswith("<!-- end -->\nrest\n") and "old" not in made and with_tables(made) == made
 
 

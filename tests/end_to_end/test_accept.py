@@ -29,12 +29,10 @@ def test_accept(clone):
         assert re.search(stdout, done.stdout) and re.search(stderr, done.stderr)
         assert [file.read_text() for file in files] == signed
 
-    refused("'train rendered_objects wgan_gp 0'", 2, stderr="is not finished, so there is nothing to accept")
+    refused("'train rendered_objects wgan_gp 0'", 2, stderr="is not finished, nothing to accept")
 
     loop.write_text(source + NOT_NEUTRAL)
-    said = (
-        f"^{SHARD}: equal\n{TRAIN}: .*differs when computed again, so the change is not neutral; nothing is accepted\n$"
-    )
+    said = f"^{SHARD}: equal\n{TRAIN}: .*differs when recomputed, so the change has an effect; nothing is accepted\n$"
     refused("", 1, said)
 
     loop.write_text(source + NEUTRAL)
@@ -46,7 +44,7 @@ def test_accept(clone):
 
     clone.edit("params.yaml", "lr: 2.0e-4", "lr: 3.0e-4")
     refused(
-        f"'{TRAIN}'", 2, stderr="changed by more than its code: optimizer.settings.lr 0.0002 -> 0.0003; run `dvc repro`"
+        f"'{TRAIN}'", 2, stderr="other changes than its code: optimizer.settings.lr 0.0002 -> 0.0003; run `dvc repro`"
     )
     clone.edit("params.yaml", "lr: 3.0e-4", "lr: 2.0e-4")
 

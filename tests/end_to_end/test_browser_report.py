@@ -173,7 +173,7 @@ def test_a_phone_shows_all_of_it_in_both_colour_schemes(opened, scheme):
     assert page.evaluate(SMALLEST) >= 11
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) > 600) == (scheme == "light")
-    for selector in ("h1", ".note", ".digests a", ".claim th small", ".tick-y", ".mark", ".failed"):
+    for selector in ("h1", ".note", ".digests a", ".scores th small", ".tick-y", ".mark", ".failed"):
         assert page.evaluate(CONTRAST, selector) >= 4.5, selector
     for line in range(3):
         assert page.evaluate(CONTRAST, f"path.line.c{line}") >= 3
@@ -202,11 +202,11 @@ def test_a_wide_table_scrolls_inside_its_box_beside_the_names_of_its_rows(opened
 def test_without_a_script_the_last_samples_and_the_figures_are_there(opened):
     page = opened(java_script_enabled=False)
     assert [said for *_, said in shown(page)] == ["iteration 6 of 6"] * len(VARIANTS)
-    still = page.locator("img.still")
-    assert still.count() == 2 * (3 + len(VARIANTS)) and all(
-        image.bounding_box()["height"] > 100 for image in still.all()
+    static = page.locator("img.static")
+    assert static.count() == 2 * (3 + len(VARIANTS)) and all(
+        image.bounding_box()["height"] > 100 for image in static.all()
     )
-    assert not page.locator(".controls").first.is_visible() and page.locator(".claim").first.is_visible()
+    assert not page.locator(".controls").first.is_visible() and page.locator(".scores").first.is_visible()
 
 
 def test_the_page_of_dvc_plots_shows_figures_and_curves_without_a_network(opened, report, tmp_path):

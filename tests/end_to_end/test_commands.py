@@ -77,7 +77,7 @@ def test_cost_counts_what_is_ahead(finished, capfd):
     images = 2 * 8 * (6000 + 2 * 6000 + 8 * boosted)  # two seeds, batches of 8; critic steps 1 and 2, or 10
     assert re.search(rf"train +4 +{images:,} +[\d.]+ (seconds|minutes) +\d", said)
     assert "4 train" not in said and "13 of 19 units to do, on cpu" in said
-    assert re.search(r"in all [\d.]+ (seconds|minutes) with `dvc repro`", said) and "are free here" in said
+    assert re.search(r"total: [\d.]+ (seconds|minutes) with `dvc repro`", said) and "are free" in said
 
 
 def test_cost_of_the_official_archives_is_said_before_anything_is_fetched(tmp_path, monkeypatch, capfd):
@@ -91,7 +91,7 @@ def test_cost_of_the_official_archives_is_said_before_anything_is_fetched(tmp_pa
     said = capfd.readouterr().out
     assert re.search(r"download +1 +3,033,342 +0 seconds +45.9 GB", said)
     assert re.search(r"shard +1 +3,033,342 +[\d.]+ (minutes|hours) +[45]\d(\.\d)? GB", said)
-    assert "to fetch: 45.9 GB, which is 1.0 hours at 100 Mbit/s" in said or "61.2 minutes at 100 Mbit/s" in said
+    assert "downloads: 45.9 GB, 1.0 hours at 100 Mbit/s" in said or "61.2 minutes at 100 Mbit/s" in said
     assert not (tmp_path / "data").exists()
 
 

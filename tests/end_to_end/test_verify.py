@@ -46,15 +46,63 @@ def test_verify(reproduced):
     assert "train rendered_objects dcgan 0: not what today's parameters, code" in stale.stdout
 
 
-def test_another_cpu_is_close_and_said_to_be_no_more(reproduced):
+OTHER_CPU = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
+TRAIN = "train rendered_objects wgan_gp 0"
+
+
+def test_settings_of_the_libraries_change_nothing_of_portable_arithmetic(reproduced):
+    again = reproduced("clone").run(f"python -m ganflow verify --rerun '{TRAIN}'", **OTHER_CPU)
+    assert f"{TRAIN}: equal" in again.stdout
+
+
+def test_with_native_arithmetic_another_cpu_is_close_and_said_to_be_no_more(reproduced):
     """Libraries told to leave out the wider instructions round as an older CPU does."""
     clone = reproduced("clone")
-    older = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
-    command = "python -m ganflow verify --rerun 'train rendered_objects wgan_gp 0' 'shard rendered_objects'"
-    again = clone.run(command, check=False, **older)
+    clone.edit("params.yaml", "device: cpu", "device: cpu, arithmetic: native")
+    clone.run("dvc repro --quiet --single-item plan")
+    clone.run(f"python -m ganflow {TRAIN}")
+    again = clone.run(f"python -m ganflow verify --rerun '{TRAIN}' 'shard rendered_objects'", check=False, **OTHER_CPU)
     assert "shard rendered_objects: equal" in again.stdout
     if again.returncode == 0:
         pytest.skip("this CPU rounds alike with narrower instructions")
     assert again.returncode == 1
     assert "generator.safetensors (by" in again.stdout and ": close)" in again.stdout
     assert "not close" not in again.stdout
+
+
+def test_what_is_published_is_compared_by_its_bytes(reproduced):
+    """dvc.lock of the last commit against the files: all equal, damaged, made by other sources, another experiment's."""
+    clone = reproduced("clone")
+    command = "python -m ganflow verify --published"
+    none = clone.run(command, check=False)
+    assert none.returncode == 2 and "the last commit of this folder has none" in none.stderr
+    clone.run("git add --all && git commit --quiet --message results")
+    commit = clone.run("git rev-parse --short HEAD").stdout.strip()
+    sentence = f"23 of 23 artifacts equal those published in dvc.lock (commit {commit})"
+    row, said = clone.run(command).stdout.splitlines()[::-1]
+    assert said == sentence and row.startswith("docs/exactness.md: | ") and row.endswith("| 23 of 23 |")
+    assert clone.run(f"{command} --brief").stdout == f"{sentence}\n"
+
+    with (clone.folder / RUN / "journal.csv").open("a") as file:
+        file.write("\n")
+    damaged = clone.run(f"{command} --brief", check=False)
+    assert damaged.returncode == 1
+    assert "train rendered_objects dcgan 0: differs first: nothing that is recorded differs" in damaged.stdout
+    assert (
+        "22 of 23 artifacts equal" in damaged.stdout
+        and 'verify --rerun "train rendered_objects dcgan 0"' in damaged.stdout
+    )
+
+    clone.run("dvc checkout --quiet --force")
+    clone.edit("params.yaml", "lr: 2.0e-4", "lr: 3.0e-4")
+    clone.run("dvc repro --quiet")
+    edited = clone.run(f"{command} --brief", check=False)
+    assert edited.returncode == 1 and "16 of 23 artifacts equal" in edited.stdout
+    reasons = [line for line in edited.stdout.splitlines() if "differs first" in line]
+    assert len(reasons) == 2 and all(
+        line.startswith("train ") and "parameters, sources or versions are not those" in line for line in reasons
+    )
+
+    clone.edit("params.yaml", "device: cpu", "device: cpu, arithmetic: native")
+    other = clone.run(f"{command} --brief", check=False)
+    assert "differs first: its parameters" in other.stdout

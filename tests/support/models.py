@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from ganflow.config import Training, Variant
-from ganflow.methods.interfaces import SAMPLES, Batch, Data, Model, Task
+from ganflow.methods.draws import SAMPLES, Batch, Draws
+from ganflow.methods.interfaces import Data, Model, Task
 from ganflow.methods.tasks import method_of
-from ganflow.training.draws import StepDraws
 
 IMAGES = (16, 16, 3)
 LATENT = 5
@@ -41,14 +41,14 @@ def stored(count: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     return draw.integers(0, 256, (count, *shape), dtype=np.uint8)
 
 
-def step_draws(seed: int = 0, size: int = 4, shape: tuple[int, ...] = IMAGES, purpose: str = "step") -> StepDraws:
+def step_draws(seed: int = 0, size: int = 4, shape: tuple[int, ...] = IMAGES, purpose: str = "step") -> Draws:
     """The draws of one step with a batch of random samples of three classes, all a function of the seed."""
     draw = np.random.default_rng(seed)
     real = torch.from_numpy(
         draw.uniform(-1, 1, (size, *(shape[-1:] + shape[:-1] if len(shape) == 3 else shape))).astype(np.float32)
     )
     batch = Batch(real, lambda: torch.arange(size) % 3)
-    return StepDraws(seed, "cpu", purpose, (0,), size, {SAMPLES: batch})
+    return Draws(seed, "cpu", purpose, (0,), size, {SAMPLES: batch})
 
 
 def one_iteration(model: Model, shape: tuple[int, ...] = IMAGES, size: int = 4) -> None:

@@ -109,7 +109,7 @@ def test_a_variant_is_trained_on_the_datasets_that_it_names(tmp_path):
         ),
         ("[ring]", "[rendered_objects]", r"datasets\.ring: no variant is trained on it; remove it, or name it"),
         ("[ring]", "[]", r"variants\.toy\.datasets: is empty; name at least 1"),
-        ("method: vae", "method: vae, objective: wasserstein", "has `method` and settings of `adversarial` beside it"),
+        ("method: vae", "method: vae, objective: wasserstein", "has both `method` and settings of `adversarial`"),
         ("objective: non_saturating, ", "", r"variants\.toy\.method: is missing; add it"),
     ],
 )

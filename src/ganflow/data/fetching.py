@@ -16,7 +16,8 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from ganflow import artifacts
-from ganflow.data.http_transfer import PartialFile, SourceFailed, Transfer
+from ganflow.data.http_transfer import SourceFailed, Transfer
+from ganflow.data.partial_file import PartialFile
 from ganflow.errors import UserError
 from ganflow.progress import Progress, log
 
@@ -142,9 +143,9 @@ def _mismatch(file: Path, size: int, found: str, sha256: str) -> SourceFailed:
 def _advice(file: Path) -> str:
     """What to do about unexpected content."""
     with file.open("rb") as content:
-        begin = content.read(60)
-    if begin.lstrip().startswith(b"<"):
-        return f"it is a web page that begins with {begin.decode('latin-1')!r}, not the file: check the address"
+        start = content.read(60)
+    if start.lstrip().startswith(b"<"):
+        return f"it is a web page that starts with {start.decode('latin-1')!r}, not the file: check the address"
     return "take the file from elsewhere (source `files`), or, if you trust this one, give its sha256 there"
 
 

@@ -1,8 +1,8 @@
-"""Downloads one file over HTTP(S) into a partial file that survives a kill, from servers that may stall, disconnect,
-ignore ranges or change the file.
+"""Downloads one file over HTTP(S) into a partial file, from servers that may stall, disconnect, ignore ranges or change
+the file.
 
-A download resumes with a range request. If the server answers with the whole file instead, its bytes are compared with
-those already stored, and only what differs is replaced. With a known sha256, one mirror resumes what another began.
+A download resumes with a range request. If the server sends the complete file instead, its bytes are compared with
+those already stored, and only what differs is replaced. With a known sha256, one mirror continues another's download.
 """
 
 import hashlib
@@ -14,13 +14,12 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import BinaryIO
 
 import requests
 import urllib3
 
-from ganflow import artifacts
+from ganflow.data.partial_file import PartialFile
 from ganflow.errors import UserError
 from ganflow.progress import Progress
 
@@ -45,73 +44,12 @@ class _Interrupted(Exception):
         self.wait = wait
 
 
-class PartialFile:
-    """The bytes of a download received so far: the file `part` in a folder, described by `state.json`.
-
-    `total`: size of the whole file, if known. `version`: its ETag or Last-Modified at `location`. `joined`: whether the
-    bytes come from several responses, so that only the digest shows whether they belong to one file. The sha256 is
-    updated as bytes arrive; bytes of an earlier process are read once, because hashlib can't save its state.
-    """
-
-    def __init__(self, folder: Path):
-        self.path, self.state = folder / "part", folder / "state.json"
-        about = artifacts.read_json(self.state) if self.state.exists() else {}
-        self.total: int | None = about.get("total")
-        self.location, self.version = about.get("location", ""), about.get("version", "")
-        self.joined: bool = about.get("joined", False)
-        if not about:
-            self.path.unlink(missing_ok=True)
-        self.path.touch()
-        self.hash, self.hashed = hashlib.sha256(), 0
-
-    @property
-    def size(self) -> int:
-        """Bytes received."""
-        return self.path.stat().st_size
-
-    @property
-    def complete(self) -> bool:
-        return self.size == self.total
-
-    def record(self, **about: int | str | bool | None) -> None:
-        """Updates `total`, `location`, `version` and `joined`, here and in state.json."""
-        vars(self).update(about)
-        known = {"total": self.total, "location": self.location, "version": self.version, "joined": self.joined}
-        artifacts.write_json(self.state, known)
-
-    def reset(self) -> None:
-        """Discards all bytes and creates a new file: the old one may be hard-linked to a target or to a cache."""
-        self.path.unlink()
-        self.path.touch()
-        self.state.unlink(missing_ok=True)
-        self.total, self.location, self.version, self.joined = None, "", "", False
-        self.hash, self.hashed = hashlib.sha256(), 0
-
-    def truncate(self, size: int) -> None:
-        """Discards everything after the first `size` bytes."""
-        if size == 0:
-            return self.reset()
-        os.truncate(self.path, size)
-        self.hashed = -1  # unknown
-
-    def sha256(self) -> str:
-        """The digest of the bytes received; reads the file if another process received some of them."""
-        if self.hashed != self.size:
-            self.hash, self.hashed = hashlib.sha256(), 0
-            with self.path.open("rb") as file, Progress("hash partial download", self.size, "B") as progress:
-                while block := file.read(artifacts.BLOCK):
-                    self.hash.update(block)
-                    self.hashed += len(block)
-                    progress.advance(len(block))
-        return self.hash.hexdigest()
-
-
 class Transfer:
-    """Completes a partial file; `sha256` and `expected` (bytes) are those of the whole file, if known."""
+    """Completes a partial file; `sha256` and `expected` (bytes) are those of the complete file, if known."""
 
     def __init__(self, part: PartialFile, name: str, sha256: str | None, expected: int | None):
         self.part, self.name, self.sha256, self.expected = part, name, sha256, expected
-        self.whole = False  # request the whole file, after an invalid response to a range request
+        self.restart = False  # request the complete file, after an invalid response to a range request
 
     def complete(self, location: str) -> None:
         """Retries until the file is complete; raises SourceFailed after TRIES attempts without progress.
@@ -119,7 +57,7 @@ class Transfer:
         If the digest is wrong and some bytes were there before or come from several responses, downloads once more from
         the start.
         """
-        self.whole, found = False, self.part.complete
+        self.restart, found = False, self.part.complete
         self._retry(location)
         if (found or self.part.joined) and self.sha256 not in (None, self.part.sha256()):
             self.part.reset()
@@ -143,11 +81,11 @@ class Transfer:
                 time.sleep(min(max(pause, error.wait), LONGEST_PAUSE))
 
     def _request(self, location: str) -> None:
-        """One request: for the missing bytes or, if they might not match those already there, for the whole file."""
+        """One request: for the missing bytes or, if they might not match those already there, for the complete file."""
         part, have = self.part, self.part.size
         same = part.location == location and bool(part.version)
         headers = {"Accept-Encoding": "identity"}  # else a .tar.gz may arrive decompressed
-        if have and not self.whole and (same or self.sha256):
+        if have and not self.restart and (same or self.sha256):
             part.sha256()  # hash before connecting: the server would time out meanwhile
             headers |= {"Range": f"bytes={have}-"} | ({"If-Range": part.version} if same else {})
         try:
@@ -161,7 +99,7 @@ class Transfer:
             raise SourceFailed(f"can't be fetched ({_reason(error)}); check the address") from None
 
     def _accept(self, response: requests.Response, offset: int) -> tuple[int, int | None]:
-        """Checks the response; returns (offset of its first byte, size of the whole file if known)."""
+        """Checks the response; returns (offset of its first byte, size of the complete file if known)."""
         status = response.status_code
         if status in TRANSIENT:
             raise _Interrupted(
@@ -174,10 +112,10 @@ class Transfer:
             )
             total = int(found[2]) if found and found[2] != "*" else self.part.total
             if status == 416 or not found or int(found[1]) != offset or self.part.total not in (None, total):
-                self.whole = True
+                self.restart = True
                 raise _Interrupted("the server sent another range than requested, or the file changed")
         elif status == 200:
-            self.whole = False
+            self.restart = False
             start, length = 0, response.headers.get("Content-Length", "")
             total = int(length) if re.fullmatch(r"\d{1,18}", length) else None
         else:
@@ -203,7 +141,7 @@ class Transfer:
             while block := response.raw.read1(BLOCK, decode_content=False):  # read1 returns early on a slow stream
                 if at == 0 and block.lstrip().startswith(b"<"):
                     raise SourceFailed(
-                        f"sent a web page{_via(response)}, which begins with {_text(block)}; check the address"
+                        f"sent a web page{_via(response)}, which starts with {_text(block)}; check the address"
                     )
                 if limit is not None and at + len(block) > limit:
                     part.truncate(start)

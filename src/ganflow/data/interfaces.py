@@ -1,6 +1,4 @@
-"""Interfaces of the data layer: a format reads and writes the official archives, a source puts them into a folder, a
-distribution is sampled for points.
-"""
+"""Interfaces of the data layer: formats of archives, sources that provide them, and distributions of points."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -55,7 +53,7 @@ class Format(Component):
     archives: ClassVar[tuple[Archive, ...]]
     images: ClassVar[dict[str, int]]  # {split: count} in the official archives
     labelled: ClassVar[bool] = False  # whether the images have classes
-    points: ClassVar[bool] = False  # whether the samples are points, and not images
+    points: ClassVar[bool] = False  # whether the samples are points instead of images
     scene: ClassVar[str]  # module of data/scenes that renders synthetic images for this format
 
     @abstractmethod
@@ -64,10 +62,7 @@ class Format(Component):
 
     @abstractmethod
     def samples(self, folder: Path, split: str) -> Iterator[Sample]:
-        """The samples of "train" or "validation" in archive order; raises UserError for a damaged archive.
-
-        Their content is available until `discard`.
-        """
+        """The samples of a split in archive order, readable until `discard`; raises UserError for a damaged archive."""
 
     def discard(self, folder: Path) -> None:
         """Deletes what `samples` keeps in the scratch folder, once all samples have been read."""
@@ -111,11 +106,11 @@ class Source(Component):
         """
 
     def named(self, form: Format) -> dict[str, Any] | None:
-        """{archive: addresses and digest}, which name every byte that it delivers; None if its code makes them."""
+        """{archive: addresses and digest}, if they determine every byte; None if the code generates the data."""
         return None
 
     def counts(self, form: Format) -> dict[str, int] | None:
-        """{split: number of samples}; None if only the archives tell."""
+        """{split: number of samples}; None if only the archives determine it."""
         return None
 
     def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:

@@ -58,10 +58,7 @@ class LmdbFile:
             )
 
     def entries(self) -> Iterator[Entry]:
-        """The entries in key order; raises UserError at the first fault.
-
-        Keys must ascend, so a cyclic tree is detected within one leaf.
-        """
+        """The entries in key order; raises UserError at the first fault. As keys must ascend, there can't be cycles."""
         last, count = b"", 0
         for entry in self._walk(self.root, self.depth) if self.count else ():
             if count and entry.key <= last:

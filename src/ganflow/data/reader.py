@@ -22,7 +22,7 @@ from ganflow.params_file import checked
 from ganflow.randomness import generator
 
 MAX_DIGITS = 8  # of a label
-CURE = "delete the folder and run `dvc repro` to make it again"
+REMEDY = "delete the folder and run `dvc repro` to make it again"
 
 
 class RawShard:
@@ -36,7 +36,7 @@ class RawShard:
         found = mapped[layout.header : first]
         if found != tar_header(_name(found, layout), layout.npy_bytes) + layout.npy_header:
             raise UserError(
-                f"{path}: its first sample is not a .npy of {layout.dtype} {layout.shape} as in index.json; {CURE}"
+                f"{path}: its first sample is not a .npy of {layout.dtype} {layout.shape} as in index.json; {REMEDY}"
             )
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ class WebpShard:
         try:
             return decode_webp(self.mapped[start:end], self.layout.shape)  # trailing zeros are ignored
         except ValueError as error:
-            raise UserError(f"{self.path}: sample {index}: not a WebP of its shape ({error}); {CURE}") from None
+            raise UserError(f"{self.path}: sample {index}: not a WebP of its shape ({error}); {REMEDY}") from None
 
 
 class Shards:
@@ -135,7 +135,7 @@ class Shards:
         except ValueError:
             labels = np.full(1, -1)
         if labels.size and not 0 <= labels.min() <= labels.max() < len(self.classes):
-            raise UserError(f"{self.folder}: holds a label that is not in 0..{len(self.classes) - 1}; {CURE}")
+            raise UserError(f"{self.folder}: holds a label that is not in 0..{len(self.classes) - 1}; {REMEDY}")
         return labels
 
     def verify(self) -> None:
@@ -143,7 +143,7 @@ class Shards:
         for shard in self.index.shards:
             path = self.folder / shard.name
             if (found := artifacts.digest_file(path)) != shard.sha256:
-                raise UserError(f"{path}: altered: has the sha256 {found}, expected {shard.sha256}; {CURE}")
+                raise UserError(f"{path}: altered: has the sha256 {found}, expected {shard.sha256}; {REMEDY}")
 
     def _split(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yields (shard number, positions in `indices`, indices within the shard) for each shard involved."""
@@ -184,22 +184,22 @@ def batch_indices(count: int, seed: int, position: int, size: int) -> np.ndarray
 def _read_index(path: Path) -> Index:
     index = checked(Index, artifacts.read_json(path), file=str(path))
     if not (len(index.shape) == 3 and index.shape[2] == 3 if index.dtype == "uint8" else len(index.shape) == 1):
-        raise UserError(f"{path}: dtype = {index.dtype!r} with the shape {index.shape}; {CURE}")
+        raise UserError(f"{path}: dtype = {index.dtype!r} with the shape {index.shape}; {REMEDY}")
     compressed = index.encoding != "raw"
     if compressed and index.dtype != "uint8" or compressed != (index.offsets is not None):
-        raise UserError(f"{path}: encoding = {index.encoding!r} of {index.dtype}, offsets {index.offsets}; {CURE}")
+        raise UserError(f"{path}: encoding = {index.encoding!r} of {index.dtype}, offsets {index.offsets}; {REMEDY}")
     layout = Layout(index.shape, index.dtype, index.labelled, index.encoding)
     if index.labelled != bool(index.classes):
-        raise UserError(f"{path}: labelled = {index.labelled} with {len(index.classes)} classes; {CURE}")
+        raise UserError(f"{path}: labelled = {index.labelled} with {len(index.classes)} classes; {REMEDY}")
     for number, shard in enumerate(index.shards):
         expected = {"name": shard_name(index.dataset, index.split, number), "stride": layout.stride}
         if layout.stride:
             expected["bytes"] = shard_bytes(shard.count * layout.stride)
         for key, value in expected.items():
             if (found := getattr(shard, key)) != value:
-                raise UserError(f"{path}: shards.{number}.{key} = {found!r}, expected {value!r}; {CURE}")
+                raise UserError(f"{path}: shards.{number}.{key} = {found!r}, expected {value!r}; {REMEDY}")
     if (found := sum(shard.count for shard in index.shards)) != index.count:
-        raise UserError(f"{path}: count = {index.count}, but its shards hold {found} samples; {CURE}")
+        raise UserError(f"{path}: count = {index.count}, but its shards hold {found} samples; {REMEDY}")
     return index
 
 
@@ -208,12 +208,12 @@ def _read_offsets(path: Path, index: Index) -> np.ndarray:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{path}: missing, but listed in index.json; {CURE}") from None
+        raise UserError(f"{path}: missing, but listed in index.json; {REMEDY}") from None
     if (found := artifacts.digest_bytes(content)) != index.offsets:
-        raise UserError(f"{path}: altered: has the sha256 {found}, expected {index.offsets}; {CURE}")
+        raise UserError(f"{path}: altered: has the sha256 {found}, expected {index.offsets}; {REMEDY}")
     offsets = np.load(io.BytesIO(content), allow_pickle=False)
     if offsets.shape != (index.count,) or offsets.dtype != np.int64 or offsets.min() < 0:
-        raise UserError(f"{path}: holds {offsets.dtype} {offsets.shape}, expected int64 ({index.count},); {CURE}")
+        raise UserError(f"{path}: holds {offsets.dtype} {offsets.shape}, expected int64 ({index.count},); {REMEDY}")
     return offsets
 
 
@@ -221,11 +221,11 @@ def _map(path: Path, size: int) -> mmap.mmap:
     """Maps a file of exactly `size` bytes for reading."""
     try:
         if (found := path.stat().st_size) != size:
-            raise UserError(f"{path}: has {found} bytes, expected {size}; {CURE}")
+            raise UserError(f"{path}: has {found} bytes, expected {size}; {REMEDY}")
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
     except FileNotFoundError:
-        raise UserError(f"{path}: missing, but listed in index.json; {CURE}") from None
+        raise UserError(f"{path}: missing, but listed in index.json; {REMEDY}") from None
     except OSError as error:
         raise UserError(
             f"{path}: can't be opened ({error.strerror}); raise `ulimit -n` or the dataset's shard_size"

@@ -117,7 +117,7 @@ class Layout:
 
 
 def shard_bytes(length: int) -> int:
-    """Size of a shard: `length` bytes of samples, two empty blocks, padding to a whole tar record."""
+    """Size of a shard: `length` bytes of samples, two empty blocks, padding to a complete tar record."""
     return -(-(length + 2 * BLOCK) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
 
 
@@ -136,7 +136,7 @@ def tar_header(name: str, size: int) -> bytes:
 
 @lru_cache(maxsize=64)
 def _template(size: int) -> tuple[bytes, int]:
-    """The header of a nameless file and its checksum; cached, which is three times faster than one TarInfo each."""
+    """The header of a file without a name, and its checksum; three times as fast as one TarInfo per file."""
     member = tarfile.TarInfo("")
     member.size, member.mode = size, 0o644
     header = member.tobuf(tarfile.USTAR_FORMAT)
@@ -144,5 +144,5 @@ def _template(size: int) -> tuple[bytes, int]:
 
 
 def padded(size: int) -> int:
-    """`size` bytes rounded up to whole tar blocks."""
+    """`size` bytes rounded up to complete tar blocks."""
     return -(-size // BLOCK) * BLOCK

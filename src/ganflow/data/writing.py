@@ -220,12 +220,7 @@ def _write_shard(
         file.write(end)
         digest.update(end)
     shard = Shard(
-        name=path.name,
-        count=count,
-        bytes=length + len(end),
-        sha256=digest.hexdigest(),
-        first=0,
-        stride=layout.stride,
+        name=path.name, count=count, bytes=length + len(end), sha256=digest.hexdigest(), first=0, stride=layout.stride
     )
     return shard, () if layout.stride else tuple(offsets)
 

@@ -1,1 +1,1 @@
-"""Evaluation: scores of generated images, offline and named for what they are."""
+"""Evaluation: metrics of generated samples, with their extractors, protocols and checks."""

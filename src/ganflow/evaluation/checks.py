@@ -1,6 +1,6 @@
 """Checks of metrics: on real held-out samples, on degradations of them, and on real sets with a published score.
 
-A failed check is a flag, one sentence, which is stored and shown with the scores.
+A failed check is a flag, a sentence that is stored and shown with the scores.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ HELD_OUT = "held_out"
 
 @dataclass(frozen=True)
 class LiteratureScore:
-    """A published score of a whole set of real images."""
+    """A published score of a complete set of real images."""
 
     dataset: str  # format
     images: int
@@ -30,7 +30,7 @@ LITERATURE = (
 
 
 def flags(metric: Metric, names: dict[str, str], checks: dict[str, dict[str, float]]) -> list[str]:
-    """Sentences for the degradations that should worsen a metric's scores and don't.
+    """Sentences for the degradations that should worsen a metric's scores but don't.
 
     `names`: {metric's name of a score: full name}; `checks`: {held_out or degradation: {full name: value}}.
     """

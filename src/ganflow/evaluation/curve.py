@@ -1,16 +1,15 @@
-"""Scores over training: a cheap score of every snapshot, which selects the best one. It has a random stream of its own,
-so that enabling it changes no other number."""
+"""Scores over training: a cheap score of every snapshot, which selects the best one. Its random stream is separate, so
+that enabling it changes no other number."""
 
-import csv
-import io
 from pathlib import Path
 
-from ganflow.artifacts import write_file
+from ganflow.artifacts import read_csv, write_file
 from ganflow.config import Curve, Evaluation
 from ganflow.errors import UserError
 from ganflow.evaluation.extraction import Extraction
 from ganflow.evaluation.generated_samples import evaluation_samples
 from ganflow.evaluation.interfaces import Direction, Samples, curve_metric, score_names
+from ganflow.serialization import csv_text
 from ganflow.training.weights import load_generator
 
 ScoreRow = tuple[int, dict[str, float]]  # iteration, scores
@@ -53,26 +52,19 @@ def needs_values(curve: Curve) -> bool:
 
 def write_curve(path: Path, rows: list[ScoreRow]) -> None:
     """Writes a CSV file with the columns `iteration` and one per score."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["iteration", *rows[0][1]])
-    writer.writerows([iteration, *scores.values()] for iteration, scores in rows)
-    write_file(path, text.getvalue())
+    write_file(
+        path, csv_text(["iteration", *rows[0][1]], [[iteration, *scores.values()] for iteration, scores in rows])
+    )
 
 
 def read_curve(path: Path) -> list[ScoreRow]:
-    """Reads what `write_curve` wrote; raises UserError if it is missing or damaged."""
+    """Reads a file of `write_curve`; raises UserError if it is missing or damaged."""
+    columns = read_csv(path)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-        read = [(int(row.pop("iteration")), row) for row in rows]
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
-    except (ValueError, TypeError, KeyError):
-        read = []
-    if not read:
-        raise UserError(f"{path}: damaged; delete its folder and run `dvc repro`")
-    return read
+        iterations = [int(number) for number in columns.pop("iteration")]
+    except (KeyError, ValueError):
+        raise UserError(f"{path}: damaged; delete its folder and run `dvc repro`") from None
+    return [(at, {name: columns[name][row] for name in columns}) for row, at in enumerate(iterations)]
 
 
 def scored_weights(evaluation: Evaluation, run: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Degradations of real held-out samples: their scores give the scale on which to read a metric."""
+"""Degradations of real held-out samples: their scores are the scale of a metric."""
 
 import numpy as np
 import torch

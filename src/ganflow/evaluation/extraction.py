@@ -1,5 +1,5 @@
-"""Feature extraction by a fixed network, in batches of one size, so that an image's features depend on no other image;
-with what extractors need to load weights and run fast."""
+"""Feature extraction by a fixed network, in batches of a fixed size, so that an image's features depend on no other
+image; with functions for extractors to load and fuse their networks."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ganflow.artifacts import digest_file
-from ganflow.config import Choice, Evaluation
+from ganflow.config import Evaluation
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import Identity, Samples, extractor_of
 from ganflow.progress import Progress
 
-BATCH = 16  # images; with more, the activations leave the caches
-WEIGHTS = "weights.pth"  # in the folder of the extractor
+BATCH = 16  # images; activations of more do not fit in the caches
+WEIGHTS = "weights.pth"  # in the extractor's folder
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -38,27 +38,22 @@ class Extraction:
 
 def extraction_of(evaluation: Evaluation, folder: Path, device: str) -> Extraction | None:
     """The extractor of params.yaml with the weights in `folder`; None if there is none."""
-    if evaluation.extractor is None:
+    identity = identity_of(evaluation, folder)
+    if evaluation.extractor is None or identity is None:
         return None
-    identity = _identity(evaluation.extractor, folder)
     return Extraction(identity, extractor_of(evaluation.extractor).network(folder / WEIGHTS).to(device))
 
 
 def identity_of(evaluation: Evaluation, folder: Path) -> Identity | None:
-    """The identity of the extractor of params.yaml with the weights in `folder`; None if there is none.
-
-    Raises UserError if the weights are missing.
-    """
-    return None if evaluation.extractor is None else _identity(evaluation.extractor, folder)
-
-
-def _identity(choice: Choice, folder: Path) -> Identity:
-    extractor = extractor_of(choice)
+    """The identity of that extractor; raises UserError if the weights are missing."""
+    if evaluation.extractor is None:
+        return None
+    extractor = extractor_of(evaluation.extractor)
     try:
         sha256 = digest_file(folder / WEIGHTS)
     except FileNotFoundError:
         raise UserError(f"{folder / WEIGHTS}: missing; run `dvc repro` to create it") from None
-    return Identity(choice.name, sha256, extractor.resize, sha256 == extractor.literature)
+    return Identity(evaluation.extractor.name, sha256, extractor.resize, sha256 == extractor.literature)
 
 
 @torch.no_grad()

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ganflow.config import Curve, Evaluation
 from ganflow.evaluation.sample_sets import channels_first
+from ganflow.methods.draws import Draws
 from ganflow.networks.building import evaluating
 from ganflow.networks.codes import codes
-from ganflow.training.draws import StepDraws
 from ganflow.training.pixels import as_stored
 
 
@@ -36,7 +36,7 @@ def generate_samples(
     with evaluating(module), _batch_norm_statistics(module, batch_norm):
         for part, start in enumerate(range(0, count, batch_size)):
             size = min(batch_size, count - start)
-            draws = StepDraws(seed, device, purpose, (part,), size)
+            draws = Draws(seed, device, purpose, (part,), size)
             vectors, labels = draws.normal("latent", (size, latent)), draws.integers("classes", (size,), classes)
             parts.append(as_stored(module(codes(vectors, labels, classes)).float()))
     return channels_first(np.concatenate(parts))

@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from ganflow.components import Component, component
+from ganflow.components import Component, component, components_of
 from ganflow.config import Choice, Curve, Evaluation
 from ganflow.errors import UserError
 
 Direction = Literal["lower", "higher"]
-Worse = Literal["noise", "outliers", "uniform", "fewer_classes", "blend", "repeats", "copies"]  # than real samples
+Worse = Literal["noise", "outliers", "uniform", "fewer_classes", "blend", "repeats", "copies"]  # of samples
 
 
 class Samples:
@@ -63,8 +63,8 @@ class Samples:
     def _part(self, name: str) -> Tensor:
         if name not in self.known:
             raise LookupError(
-                f"samples without {name}, with {', '.join(self.known) or 'nothing'}; a metric gets what its `compares` "
-                "and `needs_labels` declare"
+                f"samples without {name}, with {', '.join(self.known) or 'nothing'}; a metric gets the fields that "
+                "its `compares` and `needs_labels` declare"
             )
         return self.known[name]
 
@@ -78,10 +78,12 @@ class Metric(Component):
     literature_name: ClassVar[dict[str, str]] = {}  # {score: name with the literature's Inception weights}
     needs_labels: ClassVar[bool] = False  # not computed for datasets without labels
     sensitive_to: ClassVar[dict[str, tuple[str, ...]]] = {}  # {score: degradations that must worsen it}; default: all
-    worsened_by: ClassVar[dict[str, tuple[Worse, ...]]]  # {score: what its contract's test makes samples worse by}
+    worsened_by: ClassVar[
+        dict[str, tuple[Worse, ...]]
+    ]  # {score: changes of samples that must worsen it, for its contract test}
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:
-        """Statistics of the real samples, computed once and stored; only here `real` holds images or points."""
+        """Statistics of the real samples, computed once and stored; only here `real` has images or points."""
         return {}
 
     @abstractmethod
@@ -93,14 +95,14 @@ class Extractor(Component):
     """A network with fixed weights, from a file with a known sha256."""
 
     folder: ClassVar = "evaluation.extractors"
-    literature: ClassVar[str | None] = None  # sha256 of the weights that FID, KID and IS are defined by
+    literature: ClassVar[str | None] = None  # sha256 of the weights that define FID, KID and IS
     fetched: ClassVar[bool]  # whether the weights are downloaded
     bytes: ClassVar[int]  # of the weights
 
     @property
     @abstractmethod
     def resize(self) -> str:
-        """How images are resized for the network, in words, for the protocol."""
+        """How images are resized for the network, for the protocol."""
 
     @abstractmethod
     def provide(self, target: Path) -> None:
@@ -113,7 +115,7 @@ class Extractor(Component):
 
 @dataclass(frozen=True)
 class Identity:
-    """An extractor for the protocol: its name, its weights' sha256 and its resize in words."""
+    """An extractor in the protocol: name, sha256 of the weights, and description of the resize."""
 
     name: str
     sha256: str
@@ -123,13 +125,7 @@ class Identity:
 
 def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:
     """{name: metric} of params.yaml; raises UserError for an unknown or repeated one."""
-    found: dict[str, Metric] = {}
-    for index, choice in enumerate(evaluation.metrics):
-        where = f"evaluation.metrics.{index}"
-        if choice.name in found:
-            raise UserError(f"params.yaml: {where} = {choice.name!r}: is listed twice; remove one")
-        found[choice.name] = component(Metric, choice, where)
-    return found
+    return components_of(Metric, evaluation.metrics, "evaluation.metrics")
 
 
 def curve_metric(curve: Curve) -> Metric:

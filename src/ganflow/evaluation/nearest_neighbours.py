@@ -10,7 +10,7 @@ from ganflow.errors import UserError
 from ganflow.evaluation.distances import nearest
 from ganflow.training.image_files import as_grid
 
-FIRST, NEAREST, SHOWN = 6, 6, 3  # first samples, samples nearest to any real image, neighbours shown of each
+FIRST, NEAREST, SHOWN = 6, 6, 3  # first samples, samples nearest to any real image, neighbours of each
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class NearestNeighbours:
 
     @property
     def as_json(self) -> dict[str, object]:
-        """All fields, and how many samples are first ones and how many nearest ones."""
+        """All fields, and the numbers of first and of nearest samples."""
         numbers = {key: getattr(self, key).tolist() for key in ("samples", "nearest", "distances")}
         return numbers | {"real_distance": self.real_distance, "first": FIRST, "nearest_first": NEAREST}
 

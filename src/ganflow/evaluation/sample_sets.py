@@ -1,7 +1,4 @@
-"""Sets of samples to compare: real samples from shards, and features of any set as files.
-
-Images are uint8 (n, 3, H, W), points float32 (n, d).
-"""
+"""Sets of samples to compare: real samples from shards, and features as files."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -44,8 +41,8 @@ def load_features(folder: Path, name: str) -> Samples:
 
 
 def real_set(shards: Shards, features: Path | None, size: int, values: bool = True) -> Samples:
-    """The real samples of a split that scores compare with: labels if there are any, features from a folder if one is
-    given, and the images or points themselves if `values`."""
+    """The real samples of a split for scores: with labels if there are any, with features from a folder if one is
+    given, and with the images or points themselves if `values`."""
     indices = subset_indices(shards.count, size)
     real = Samples(real_samples(shards, indices) if values else None, real_labels(shards, indices))
     return real | load_features(features, shards.index.split) if features else real

@@ -1,1 +1,1 @@
-"""Methods: objectives, constraints and optimisers, and the updates they make."""
+"""Methods: what a variant trains, with the objectives, constraints and optimisers that it is composed of."""

@@ -1,5 +1,4 @@
-"""Encoders and decoders out of network families: a family's critic with as many outputs as the code has numbers, and
-its generator."""
+"""Methods with encoders and decoders: a network family's critic with several outputs, and its generator."""
 
 from collections.abc import Callable
 
@@ -7,53 +6,70 @@ import torch
 from torch import Tensor, nn
 
 from ganflow.errors import UserError
-from ganflow.methods.interfaces import Draws, Grid, Task
+from ganflow.methods.draws import Draws
+from ganflow.methods.interfaces import Export, Grid, Method, Model, Task, on_device
 from ganflow.networks.building import Blueprint, initialise, network_of
+from ganflow.networks.interfaces import Network
 
 COLUMNS, PAIRS = 8, 2  # of the grid: images in a row, rows of originals
 
 
-def check_autoencoder(task: Task) -> None:
-    """Raises UserError if the task's network can't be trained as an autoencoder."""
-    network = network_of(task.variant.network, task.shape, f"variants.{task.name}.network")
-    if network.fixed_generator:
-        raise UserError(
-            f"params.yaml: variants.{task.name}.network = {task.variant.network.name!r}: its generator has no "
-            "parameters, so it is no decoder; choose another network"
+class AutoencoderMethod(Method):
+    """A method whose modules are encoders and decoders."""
+
+    def check(self, task: Task) -> None:
+        """Raises UserError if the task's network can't be trained as an autoencoder."""
+        if _network(task).fixed_generator:
+            raise UserError(
+                f"params.yaml: variants.{task.name}.network = {task.variant.network.name!r}: its generator has no "
+                "parameters, so it can't be a decoder; choose another network"
+            )
+        task.refuse("dequantise", "generator_batch")
+
+
+class AutoencoderModel(Model):
+    """Encoders and decoders by name; the decoder called `generator` makes the samples."""
+
+    def __init__(self, task: Task, seed: int, device: str, encoders: dict[str, int], decoders: dict[str, int]):
+        """{name: size of the code} of `encoders`, from samples to codes, and of `decoders`, from codes to samples."""
+        network, choice, side, channels = _network(task), task.variant.network, task.shape[0], task.shape[-1]
+        blueprints = {
+            name: Blueprint(choice, "critic", {"resolution": side, "channels": channels, "outputs": outputs})
+            for name, outputs in encoders.items()
+        }
+        blueprints |= {
+            name: Blueprint(choice, "generator", {"resolution": side, "latent": code, "classes": 0})
+            for name, code in decoders.items()
+        }
+        self.latent = task.training.latent
+        self.modules = on_device(
+            device, {name: initialise(network, plan.module(network), seed, name) for name, plan in blueprints.items()}
         )
-    task.refuse("dequantise", "generator_batch")
+        self.exports = {
+            name: Export(self.modules[name], plan, "samples", "latent")
+            if name in encoders
+            else Export(self.modules[name], plan, "latent", "samples", averaged=name == "generator")
+            for name, plan in blueprints.items()
+        }
 
 
-def encoder(task: Task, outputs: int) -> Blueprint:
-    """From samples to (n, outputs)."""
-    arguments = {"resolution": task.shape[0], "channels": task.shape[-1], "outputs": outputs}
-    return Blueprint(task.variant.network, "critic", arguments)
-
-
-def decoder(task: Task, code: int) -> Blueprint:
-    """From codes, (n, code), to samples."""
-    return Blueprint(task.variant.network, "generator", {"resolution": task.shape[0], "latent": code, "classes": 0})
-
-
-def initialised(task: Task, seed: int, blueprints: dict[str, Blueprint]) -> dict[str, nn.Module]:
-    """Modules with initial weights by their names."""
-    network = network_of(task.variant.network, task.shape, f"variants.{task.name}.network")
-    return {name: initialise(network, plan.module(network), seed, name) for name, plan in blueprints.items()}
+def _network(task: Task) -> Network:
+    return network_of(task.variant.network, task.shape, f"variants.{task.name}.network")
 
 
 def full_precision(values: Tensor) -> Tensor:
-    """Outputs of a network in float32 or better, whatever precision it runs at."""
+    """A network's outputs in float32 or better, at any precision of the network."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def reconstructions(reconstruct: Callable[[nn.Module, Tensor], Tensor], task: Task) -> tuple[Grid, ...]:
-    """Held-out images, and below each row what `reconstruct` makes of them by the scored module; none of points."""
+    """A grid of held-out images, each row above its reconstructions by the scored module; none for points."""
     if len(task.shape) == 1:
         return ()
 
     def make(module: nn.Module, draws: Draws) -> Tensor:
         images = draws.batch().values[: COLUMNS * PAIRS]
-        images = images[: len(images) // COLUMNS * COLUMNS or len(images)]  # whole rows
+        images = images[: len(images) // COLUMNS * COLUMNS or len(images)]  # complete rows
         pairs = zip(images.split(COLUMNS), reconstruct(module, images).float().split(COLUMNS), strict=True)
         return torch.cat([row for pair in pairs for row in pair])
 

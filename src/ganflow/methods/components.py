@@ -1,4 +1,4 @@
-"""What adversarial methods are composed of: objectives, constraints on a network, and conditioning on classes.
+"""The components of adversarial methods: objectives, constraints on a network, and conditioning on classes.
 
 Scores are the critic's outputs, shape (n,), unbounded; losses are minimised; expectations are means over the batch.
 """
@@ -10,16 +10,17 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor, nn
 
 from ganflow.components import Component
-from ganflow.methods.interfaces import Draws, Values
+from ganflow.methods.draws import Draws
+from ganflow.methods.interfaces import Values
 from ganflow.networks.interfaces import Network
 
 Score = Callable[[Tensor], Tensor]  # images (n, 3, H, W), or points (n, d), to scores (n,)
 
 
 class Legend(NamedTuple):
-    """What a figure says of an objective's numbers."""
+    """Names, formulas and ranges of an objective's values, for figures."""
 
-    estimate: str  # the distance that scores estimate
+    estimate: str  # the distance that the scores estimate
     formula: str  # of the estimate
     smallest: float | None  # the distance's range
     largest: float | None
@@ -38,13 +39,13 @@ class Objective(Component):
 
     @property
     def threshold(self) -> float | None:
-        """Scores above it say "real"; None: scores say no such thing."""
+        """Scores above it classify a sample as real; None if scores do not classify."""
         return 0.0
 
     @property
     @abstractmethod
     def legend(self) -> Legend:
-        """Names, formulas and ranges for reports."""
+        """Names, formulas and ranges for figures."""
 
     @abstractmethod
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -56,53 +57,65 @@ class Objective(Component):
 
     @abstractmethod
     def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
-        """The distance between the two distributions that these scores estimate; larger is farther."""
+        """The estimated distance between both distributions; larger is farther."""
 
 
 class Constraint(Component):
-    """What restricts a network, by its weights or by a penalty; the default restricts nothing."""
+    """Restricts a network by its weights or by a penalty; the default does nothing."""
 
     folder: ClassVar = "methods.constraints"
-    lipschitz: ClassVar[str] = "unknown"  # the Lipschitz constant of a critic so constrained: "one" or "unknown"
+    lipschitz: ClassVar[str] = "unknown"  # of a constrained critic: "one" or "unknown"
     for_generators: ClassVar[bool] = False  # whether it may constrain a generator too
-    effect: ClassVar[str]  # in a phrase, for the table in the docs
+    per_sample: ClassVar[bool] = False  # whether its penalty is defined for each sample, independent of the others
+    bounds_scores: ClassVar[bool] = False  # whether it keeps scores too small for a sigmoid loss
+    effect: ClassVar[str]  # a phrase for the table in the docs
     source: ClassVar[str]  # paper and equation
 
     def prepare(self, network: nn.Module, seed: int, name: str = "critic") -> None:
-        """Adds to a network with initial weights what the constraint keeps in it; draws depend on seed and name."""
+        """Prepares a network with initial weights; random numbers depend on seed and name."""
 
     def before_step(self, network: nn.Module) -> None:
-        """Acts on the weights before the gradients of an optimiser step are computed."""
+        """Changes the weights before the gradients of an optimiser step are computed."""
 
     def after_step(self, network: nn.Module) -> None:
-        """Acts on the weights after an optimiser step."""
+        """Changes the weights after an optimiser step."""
 
     def penalty(self, score: Score, real: Tensor, fake: Tensor, draws: Draws) -> tuple[Tensor, Values]:
         """A term added to the critic's loss, and values for the journal."""
         return real.new_zeros(()), {}
 
     def refusal(self, critic: Network, objective: Objective) -> str | None:
-        """Why this constraint makes no sense with the critic's network or an objective, or None."""
+        """Why this constraint can't be combined with the critic's network or an objective; None if it can."""
+        if self.per_sample and critic.critic_mixes_samples():
+            return (
+                "the penalty is defined for each sample, and batch normalisation in the critic mixes samples "
+                "(WGAN-GP, section 4); set the network's critic_norm to none or layer"
+            )
+        if self.bounds_scores and not objective.needs_lipschitz:
+            return (
+                "it bounds the slope of a Wasserstein critic; the optimum of this objective needs scores of any size, "
+                "as a sigmoid loss does, so the critic could not reach it"
+            )
         return None
 
 
 class Conditioning(Component):
-    """How classes enter generator and critic; the default is for those whose critic has nothing to add to its score.
+    """How generator and critic are conditioned on classes; by default the critic's only output is its score.
 
-    `classes` is their count: 0 in a method that uses none.
+    `classes` is their number: 0 without conditioning.
     """
 
     folder: ClassVar = "methods.conditionings"
     uses_labels: ClassVar[bool] = True
-    critic_input: ClassVar[str] = "images"  # the distributions that an estimate compares are those of these
-    effect: ClassVar[str]  # where classes enter, for the table in the docs
+    critic_input: ClassVar[str] = "images"  # whose distributions an estimate compares
+    effect: ClassVar[str]  # a phrase for the table in the docs
 
     def channels(self, own: int, classes: int) -> int:
-        """Channels of the critic's input, for samples that have `own`: 3 of an image, d of a point."""
+        """Channels of the critic's input for samples with `own` channels: 3 of an image, d of a point."""
         return own
 
     def outputs(self, classes: int) -> int:
-        """Outputs of the critic: the score, and what `critic_loss` and `generator_loss` are given."""
+        """Number of the critic's outputs: the score, and those that `critic_loss` and `generator_loss` get."""
         return 1
 
     def critic_view(self, images: Tensor, labels: Tensor, classes: int) -> Tensor:
@@ -110,7 +123,7 @@ class Conditioning(Component):
         return images
 
     def critic_loss(self, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Tensor | float, Values]:
-        """A term of the critic's loss, from its outputs beside the score, (n, outputs - 1)."""
+        """A term of the critic's loss, from its outputs after the score, (n, outputs - 1)."""
         return 0.0, {}
 
     def generator_loss(self, fake: Tensor, labels: Tensor) -> tuple[Tensor | float, Values]:

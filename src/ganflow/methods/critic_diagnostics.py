@@ -1,5 +1,4 @@
-"""What journals, plots and charts show of critics: gradients by layer, the direction of transport, losses and
-estimates."""
+"""Diagnostics of critics for journals and charts: gradients by layer, the direction of transport, and estimates."""
 
 from collections.abc import Callable
 
@@ -13,7 +12,7 @@ from ganflow.optimal_transport import transport_plan
 
 
 def layer_gradient_norms(critic: nn.Module, loss: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
-    """The norm of a loss's gradient in the outputs of each linear layer of a critic, (layers,) float32."""
+    """The norm of a loss's gradient at the output of each linear layer of a critic, (layers,) float32."""
     outputs: list[Tensor] = []
     layers = [layer for layer in critic.modules() if isinstance(layer, nn.Linear)]
     hooks = [layer.register_forward_hook(lambda _, __, output: outputs.append(output)) for layer in layers]
@@ -25,9 +24,9 @@ def layer_gradient_norms(critic: nn.Module, loss: Callable[[Tensor], Tensor], po
 
 
 def transport_cosine(score: Score, real: Tensor, fake: Tensor) -> Tensor:
-    """Mean over the mass of the optimal plan of the cosine between the critic's gradient at a generated point and the
-    direction to the real point that it is matched with; 1 for an optimal critic, whose gradient points along the plan
-    with probability 1 (WGAN-GP, arXiv 1704.00028, proposition 1). real (m, d), fake (n, d); a scalar."""
+    """Cosine between the critic's gradient at a generated point and the direction to the real point that the optimal
+    transport plan assigns, averaged over the plan's mass; 1 for an optimal critic (WGAN-GP, arXiv 1704.00028,
+    proposition 1). real (m, d), fake (n, d)."""
     with torch.enable_grad():
         at = fake.detach().float().requires_grad_()
         [gradient] = torch.autograd.grad(score(at).sum(), at)
@@ -40,10 +39,11 @@ def transport_cosine(score: Score, real: Tensor, fake: Tensor) -> Tensor:
 def estimate_charts(
     legend: Legend, lipschitz: str | None, compared: str, constraints: tuple[str, ...], variant: str
 ) -> tuple[Chart, ...]:
-    """The estimate on held-out samples, and over the largest gradient norm where the Lipschitz constant K scales it.
+    """Charts of the estimate on held-out samples and, if the Lipschitz constant K scales it, of the estimate divided by
+    the largest gradient norm.
 
-    Estimates of one distance share an axis if they do not depend on K (`lipschitz` is None) or if it is near one; with
-    an unknown K a variant has an axis of its own.
+    Estimates of one distance share an axis if they do not depend on K (`lipschitz` is None) or if K is near one; with
+    an unknown K each variant has its own axis.
     """
     name = legend.estimate.removesuffix(" estimate")
     match lipschitz:
@@ -66,7 +66,7 @@ def estimate_charts(
 
 
 def estimate_name(legend: Legend, lipschitz: str | None, compared: str, variant: str) -> str:
-    """MLflow's name of an estimate: what is estimated, and with an unknown Lipschitz constant the variant too."""
+    """The name of an estimate in MLflow: the distance and, with an unknown Lipschitz constant, the variant."""
     name = legend.estimate.removesuffix(" estimate").lower()
     name += "" if compared == "images" else f" of {compared}"
     return name + (f" times K of {variant}" if lipschitz == "unknown" else "")

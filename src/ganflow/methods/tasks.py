@@ -1,39 +1,37 @@
-"""From params.yaml to methods: the task of a variant on a dataset, and its method, checked."""
-
-import difflib
+"""The task of a variant on a dataset, and its method, from params.yaml."""
 
 from ganflow.components import named_class
 from ganflow.config import Experiment
-from ganflow.errors import UserError
-from ganflow.methods.interfaces import SAMPLES, Method, Task
+from ganflow.errors import UserError, suggestion
+from ganflow.methods.draws import SAMPLES
+from ganflow.methods.interfaces import Method, Task
 from ganflow.params_file import checked
 
-ROLES = (SAMPLES,)  # that datasets have
+ROLES = (SAMPLES,)  # of data that datasets provide
 
 
 def task_of(experiment: Experiment, dataset: str, variant: str, labelled: bool = True) -> Task:
-    """The task of a variant on a dataset; `labelled` says whether its samples have classes."""
+    """The task of a variant on a dataset; `labelled`: whether its samples have classes."""
     chosen, training = experiment.variants[variant], experiment.training_of(variant)
     return Task(variant, chosen, training, experiment.datasets[dataset].shape, labelled, f"datasets.{dataset}")
 
 
 def method_of(task: Task) -> Method:
-    """The method of a task; raises UserError for unknown names, wrong settings and senseless combinations."""
+    """The method of a task; raises UserError for unknown names, invalid settings and invalid combinations."""
     name = task.variant.method.name
     kind = named_class(Method.folder, name, f"variants.{task.name}.method")
     method: Method = checked(kind, task.variant.method.settings, task.key)
     for player in task.variant.optimizers:
         if player not in method.players:
-            near = difflib.get_close_matches(player, method.players, n=1)
-            cure = f"did you mean `{near[0]}`?" if near else f"it has: {', '.join(method.players)}"
             raise UserError(
-                f"params.yaml: variants.{task.name}.optimizers.{player}: the method {name!r} has no such player; {cure}"
+                f"params.yaml: variants.{task.name}.optimizers.{player}: the method {name!r} has no such player; "
+                f"{suggestion(player, method.players, 'it has')}"
             )
     for player in method.players:
         task.optimizer(player)
     if lacking := [role for role in method.roles if role not in ROLES]:
         raise UserError(
-            f"params.yaml: variants.{task.name}.method = {name!r}: needs {lacking[0]}, which {task.dataset} has not"
+            f"params.yaml: variants.{task.name}.method = {name!r}: needs {lacking[0]}, which {task.dataset} lacks"
         )
     method.check(task)
     return method

@@ -1,1 +1,1 @@
-"""Networks: one family a file, each giving a generator and a critic."""
+"""Networks: families of a generator and a critic, one file each."""

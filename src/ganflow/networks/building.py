@@ -1,4 +1,4 @@
-"""Networks out of families: by their choice in params.yaml, with initial weights, and again for a file of weights."""
+"""Builds networks from families: with initial weights, or for a file of weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,21 +16,20 @@ from ganflow.randomness import generator
 
 
 class Blueprint(NamedTuple):
-    """How a module is built: a family with its settings, which of its two networks, and the arguments of that."""
+    """How to build a module: a family with its settings, one of its two networks, and the arguments."""
 
     network: Choice
     part: Literal["generator", "critic"]
     arguments: dict[str, int]
 
     def module(self, family: Network) -> nn.Module:
-        """The module of the family that `network` names, with weights as torch has them."""
+        """The module, by the family that `network` selects, with torch's initial weights."""
         return getattr(family, self.part)(**self.arguments)
 
 
 @torch.no_grad()
 def initialise(network: Network, module: nn.Module, seed: int, purpose: str) -> nn.Module:
-    """Draws every parameter from a stream of its own name, so that a new layer leaves the others' values as they
-    are."""
+    """Initialises each parameter from a separate random stream, so that a new layer does not change the others."""
     for path, layer in module.named_modules():
         for name, parameter in layer.named_parameters(recurse=False):
             draw = generator(seed, f"initial/{purpose}/{path}.{name}")
@@ -40,23 +39,23 @@ def initialise(network: Network, module: nn.Module, seed: int, purpose: str) -> 
 
 
 def parameter_count(module: nn.Module) -> int:
-    """The number of trained values."""
+    """The number of trainable parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def network_of(choice: Choice, shape: Shape, where: str) -> Network:
-    """The network family with its settings; raises UserError for an unknown one or samples it is not made for."""
+    """The network family with its settings; raises UserError for an unknown one or unsupported samples."""
     network = component(Network, choice, where)
     if (shape[0] if len(shape) == 3 else None) in (network.resolutions or (None,)):
         return network
     known = f"images of {', '.join(map(str, network.resolutions))} pixels" if network.resolutions else "points"
-    asked = f"{shape[0]}" if len(shape) == 3 and network.resolutions else "images" if len(shape) == 3 else "points"
-    raise UserError(f"params.yaml: {where} = {choice.name!r} makes {known}, not {asked}")
+    wanted = f"{shape[0]}" if len(shape) == 3 and network.resolutions else "images" if len(shape) == 3 else "points"
+    raise UserError(f"params.yaml: {where} = {choice.name!r} makes {known}, not {wanted}")
 
 
 @contextmanager
 def evaluating(*modules: nn.Module) -> Iterator[None]:
-    """Networks in evaluation mode: batch normalisation uses its running statistics."""
+    """Puts networks in evaluation mode: batch normalisation uses its running statistics."""
     for module in modules:
         module.eval()
     yield

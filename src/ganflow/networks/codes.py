@@ -1,11 +1,11 @@
-"""Codes: what a generator is given, a latent vector and behind it the class one-hot where there are classes."""
+"""Codes, the inputs of generators: a latent vector, followed by the one-hot class if there are classes."""
 
 import torch
 from torch import Tensor
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """Labels (n,) int64 in 0..classes-1 as (n, classes) float; no column where there are no classes."""
+    """Labels (n,) int64 in 0..classes-1 as (n, classes) float."""
     return (labels[:, None] == torch.arange(classes, device=labels.device)).float()
 
 

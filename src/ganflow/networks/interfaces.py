@@ -1,4 +1,4 @@
-"""What a network family is: a generator from codes to images in [-1, 1] or to points, a critic from these to scores."""
+"""The interface of network families: a generator from codes to images in [-1, 1] or points, and a critic of these."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -9,45 +9,49 @@ import torch
 from torch import nn
 
 from ganflow.components import Component
+from ganflow.networks.layers import initial_value
 
-Shape = tuple[int, ...]  # of a sample as shards hold it: (height, width, 3) of images, (d,) of points
+Shape = tuple[int, ...]  # of a stored sample: (height, width, 3) of images, (d,) of points
 
 
 class Network(Component):
     """A generator and a critic for square RGB images of some resolutions, or for points of any dimension."""
 
     folder: ClassVar = "networks.families"
-    about: ClassVar[str]  # what it is, in a phrase, for the table in the docs
+    about: ClassVar[str]  # a phrase for the table in the docs
     fixed_generator: ClassVar[bool] = False  # whether the generator has no parameters
-    resolutions: ClassVar[tuple[int, ...]]  # pixels a side that the family is defined for; none: it is for points
+    resolutions: ClassVar[tuple[int, ...]]  # pixels a side that the family supports; empty: it is for points
 
     @abstractmethod
     def generator(self, resolution: int, latent: int, classes: int = 0) -> nn.Module:
         """A module from codes, (n, latent + classes) float, to (n, 3, resolution, resolution) in [-1, 1].
 
-        A family for points is given their dimension d, and its module gives (n, d), unbounded.
+        For points `resolution` is their dimension d, and the module returns (n, d), unbounded.
         """
 
     @abstractmethod
     def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
-        """A module from (n, channels, resolution, resolution) to (n, outputs), unbounded whatever the objective.
+        """A module from (n, channels, resolution, resolution) to (n, outputs), unbounded for any objective.
 
-        The first output is the score, the others are logits of the classes. A family for points takes (n, channels).
+        The first output is the score, the others are logits of the classes. For points the input is (n, channels).
         """
 
     def initialise_from_data(self, generator: nn.Module, first: Callable[[int], np.ndarray]) -> None:
-        """Initialises a generator that is made of training samples: `first(n)` gives the first n, (n, *shape), as
-        stored, repeated if there are fewer."""
+        """Initialises a generator made of training samples: `first(n)` returns the first n, repeated if fewer."""
         return
 
-    @abstractmethod
+    def critic_normalisation(self) -> str:
+        """The kind of the critic's normalisation layers: "batch", "layer" or "none"."""
+        return "none"
+
     def critic_mixes_samples(self) -> bool:
-        """Whether a score depends on the other images of the batch, as with batch normalisation."""
+        """Whether a score depends on the other samples of the batch, as with batch normalisation."""
+        return self.critic_normalisation() == "batch"
 
     def critic_normalises(self) -> bool:
         """Whether the critic has a normalisation layer of any kind."""
-        return self.critic_mixes_samples()
+        return self.critic_normalisation() != "none"
 
-    @abstractmethod
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
         """The initial value of parameter `name` of one layer."""
+        return initial_value(module, name, shape, draw)

@@ -1,9 +1,11 @@
-"""Layers that torch lacks: those of TensorFlow 1 in the WGAN-GP authors' code, the norms that families name, and their
-initial values.
+"""Layers that torch lacks: those of TensorFlow 1 in the WGAN-GP authors' code, normalisation by name, and initial
+values.
 
-Initial values are uniform; a layer made here says by its `gain` whether He's (2) or Glorot's (1) deviation is meant.
+Initial values are uniform; the `gain` of a layer selects He's (2) or Glorot's (1) standard deviation.
 """
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -33,10 +35,10 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 
 
 def _same(kernel: int, stride: int) -> tuple[int, int, int, int]:
-    """Padding of an image whose sides the stride divides: left, right, top, bottom."""
-    whole = kernel - stride
-    before = whole // 2
-    return before, whole - before, before, whole - before
+    """Padding of an image whose sides are multiples of the stride: left, right, top, bottom."""
+    total = kernel - stride
+    before = total // 2
+    return before, total - before, before, total - before
 
 
 class ConditionalBatchNorm2d(nn.Module):
@@ -66,8 +68,7 @@ class Scaled(nn.Module):
 
 
 def normalisation(kind: str, channels: int) -> list[nn.Module]:
-    """The layers of a norm: "batch"; "layer", over all of an image with gain and bias a channel, as the WGAN-GP
-    authors' code has it; or "none"."""
+    """The layers of a norm: "batch"; "layer", over all of an image with gain and bias per channel; "none"."""
     match kind:
         case "batch":
             return [nn.BatchNorm2d(channels)]
@@ -78,23 +79,34 @@ def normalisation(kind: str, channels: int) -> list[nn.Module]:
 
 
 def with_gain(layer: nn.Module, gain: float) -> nn.Module:
-    """The layer, marked for `initial_value`."""
-    layer.gain = cast(Tensor, gain)  # a plain attribute, which torch's annotations do not know
+    """Sets the gain of a layer for `initial_value`."""
+    layer.gain = cast(Tensor, gain)  # a plain attribute, which torch's annotations lack
     return layer
 
 
-def inputs_of(layer: nn.Module) -> int:
-    """The inputs of a linear layer."""
-    return cast(nn.Linear, layer).in_features
+def perceptron(
+    inputs: int, width: int, layers: int, outputs: int, activation: Callable[[], nn.Module], gain: float
+) -> list[nn.Module]:
+    """Hidden layers of a width, of which `gain` is that of the weights, and a linear output."""
+    sizes = [inputs, *[width] * layers]
+    hidden = [part for a, b in pairwise(sizes) for part in (with_gain(nn.Linear(a, b), gain), activation())]
+    return [*hidden, with_gain(nn.Linear(width, outputs), 1.0)]
+
+
+def he_value(module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
+    """The initial value of a parameter of a perceptron: uniform, He's deviation before a ReLU, else Glorot's."""
+    if name == "weight" and gain_of(module) > 1:
+        return uniform((2 / cast(nn.Linear, module).in_features) ** 0.5, shape, draw)
+    return initial_value(module, name, shape, draw)
 
 
 def gain_of(layer: nn.Module) -> float:
-    """The gain of a layer that `with_gain` marked."""
+    """The gain of a layer of `with_gain`."""
     return cast(float, layer.gain)
 
 
 def initial_value(module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
-    """Gains 1, biases 0, weights uniform with variance 2 gain / (fan-in + fan-out), a stride's share left out."""
+    """Gains 1, biases 0, weights uniform with variance 2 gain / (fan-in + fan-out), without a stride's share."""
     if name == "bias":
         return np.zeros(shape)
     if not isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):

@@ -1,1 +1,1 @@
-"""Reporting: figures, tables, the page, and the view in MLflow."""
+"""Reporting: figures, tables, the HTML page, and publishing to MLflow."""

@@ -1,7 +1,7 @@
 """The charts of the report: lines and bands over seeds, with titles and labels that state sign and formula.
 
-Methods declare their charts in the manifests of their runs; columns of one axis share a plot, so that heights are
-compared only where they can be. Images and interactive charts are drawn from the same plots.
+Methods declare their charts in the manifests of their runs; columns share a plot only if their values are comparable.
+The PNG figures and the interactive charts show the same plots.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ import numpy as np
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.scores import score_named
 
-TITLES = {"scores": "Scores over training", "estimates": "What the critics estimate", "losses": "Losses"}
+TITLES = {"scores": "Scores over training", "estimates": "Estimates of the critics", "losses": "Losses"}
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Plot:
 
 
 def charts(runs: list[RunRecord]) -> dict[str, list[Plot]]:
-    """{figure: plots} of one dataset: scores over training and the charts of the methods' journals; without empty
-    ones."""
+    """{figure: plots} of one dataset, without empty ones: scores over training, and the methods' charts."""
     figures = {"scores": _score_plots(runs), "estimates": _plots(runs, "estimates"), "losses": _plots(runs, "losses")}
     return {figure: plots for figure, plots in figures.items() if plots}
 
@@ -64,7 +63,7 @@ def _score_plots(runs: list[RunRecord]) -> list[Plot]:
 
 
 def _plots(runs: list[RunRecord], figure: str) -> list[Plot]:
-    """The charts of a figure that the runs' methods declare, one plot an axis, axes of several variants last."""
+    """The charts of a figure that the runs' methods declare, one plot per axis."""
     axes: dict[str, list[tuple[dict[str, Any], str, int, list[RunRecord]]]] = {}
     for colour, (variant, seeds) in enumerate(by_variant(runs).items()):
         for chart in seeds[0].manifest["charts"]:

@@ -1,4 +1,4 @@
-"""Figures as PNG bytes, equal for equal runs: no clock, no machine, no matplotlibrc."""
+"""Figures as PNG bytes, equal for equal runs: independent of time, machine and matplotlibrc."""
 
 import io
 
@@ -41,7 +41,7 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
 }
-WIDTH, DPI = 10.0, 130  # inches, pixels an inch
+WIDTH, DPI = 10.0, 130  # inches, pixels per inch
 
 
 @matplotlib.style.context(["default", STYLE])
@@ -100,10 +100,10 @@ def image_figure(images: dict[str, np.ndarray]) -> bytes:
 
 
 def _draw(axes: Axes, series: Series) -> None:
-    look = (0, (1.2, 1.2)) if series.dotted else "-"
+    linestyle = (0, (1.2, 1.2)) if series.dotted else "-"
     marker = "o" if len(series.iterations) == 1 else None
     colour = COLOURS[series.colour % len(COLOURS)]
-    axes.plot(series.iterations, series.mean, color=colour, label=series.label, marker=marker, linestyle=look)
+    axes.plot(series.iterations, series.mean, color=colour, label=series.label, marker=marker, linestyle=linestyle)
     if series.deviation is not None:
         low, high = series.mean - series.deviation, series.mean + series.deviation
         axes.fill_between(series.iterations, low, high, color=colour, alpha=0.15, linewidth=0)

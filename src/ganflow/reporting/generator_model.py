@@ -1,5 +1,4 @@
-"""MLflow's loader of a generator, from safetensors without pickle; copied with its imports into each model, so that a
-model works without the repository."""
+"""MLflow's loader of generators, without pickle; copied with its imports into each model."""
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ class GeneratorModel:
     @torch.no_grad()
     def predict(self, latent: np.ndarray) -> np.ndarray:
         """float32 (n, latent), standard normal, to images, uint8 (n, H, W, 3), or points, float32 (n, d); with classes
-        (n, latent + classes), the class one-hot behind the latent vector."""
+        (n, latent + classes), the one-hot class after the latent vector."""
         return as_stored(self.module(torch.from_numpy(latent)))
 
 

@@ -22,13 +22,7 @@ def _protocol(dataset: str, source: str, images: int | None = None, **facts: Any
     return PublishedScore(dataset, "", "", 0, None, source, images=images, **facts)
 
 
-PAPER = _protocol(
-    "cifar10",
-    "Gulrajani et al., arXiv 1704.00028, table 3",
-    50_000,
-    extractor="TensorFlow",
-    splits=10,
-)
+PAPER = _protocol("cifar10", "Gulrajani et al., arXiv 1704.00028, table 3", 50_000, extractor="TensorFlow", splits=10)
 MIMICRY = _protocol("cifar10", "torch-mimicry, README", 50_000, real_images=50_000, extractor="TensorFlow")
 COLLECTIONS = _protocol("cifar10", "pytorch-gan-collections, README", 50_000, split="train")
 STUDIO = _protocol(
@@ -108,17 +102,13 @@ PUBLISHED = (
         ("SSGAN", "", {"inception_score": (2.12,), "fid": (12.02,)}),
         ("InfoMax-GAN", "", {"inception_score": (2.22,), "fid": (12.13,)}),
     ),
-    *_each(
-        MMGENERATION,
-        ("LSGAN", "lsgan", {"fid": (30.74,)}),
-        ("GGAN, hinge loss", "", {"fid": (85.66,)}),
-    ),
+    *_each(MMGENERATION, ("LSGAN", "lsgan", {"fid": (30.74,)}), ("GGAN, hinge loss", "", {"fid": (85.66,)})),
     *_each(replace(MMGENERATION, resolution=128), ("LSGAN", "lsgan", {"fid": (51.55,)})),
 )
 
 
 def literature_for(dataset: Dataset) -> list[PublishedScore]:
-    """The numbers for a dataset; none for one that was drawn, whatever its format."""
+    """The published scores for a dataset; none for a synthetic one of the same format."""
     if dataset.source.name == "rendered":
         return []
     return [one for one in PUBLISHED if (one.dataset, one.resolution) == (dataset.format, dataset.resolution)]

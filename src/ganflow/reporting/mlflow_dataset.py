@@ -46,8 +46,7 @@ def open_dataset(
 
 
 def summarise(client: "MlflowClient", there: "Run", runs: list[RunRecord]) -> None:
-    """Updates the run of a dataset: scores of held-out samples and of their degradations, and a table of all scores as
-    its description."""
+    """Updates the run of a dataset: scores of held-out and degraded samples, and a table of all scores."""
     identity, known = there.info.run_id, there.data
     checks = scale({name: check for run in runs for name, check in run.score["checks"].items()})
     for check, found in checks.items():
@@ -127,4 +126,4 @@ def _table(runs: list[RunRecord], checks: dict[str, dict[str, Any]]) -> str:
         name = "held-out real samples" if check == HELD_OUT else f"{in_words(check)} ones"
         rows.append([name, "", *("" if value is None else f"{value:.4g}" for value in values)])
     lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"Scores of the last weights, the mean over seeds, and whether a lower or a higher one is better.\n\n{lines}"
+    return f"Scores of the final weights: means over seeds, with the better direction.\n\n{lines}"

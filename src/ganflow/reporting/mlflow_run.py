@@ -134,7 +134,7 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
         client.log_artifact(identity, str(run.folder / name))
     client.log_dict(identity, run.score, "score.json")
     if run.neighbours:
-        client.log_artifact(identity, str(run.neighbours.picture))
+        client.log_artifact(identity, str(run.neighbours.image))
     client.log_batch(identity, tags=[RunTag(key, value) for key, value in _finished_tags(run).items()])
     client.set_terminated(identity, status="FINISHED", end_time=end)
     client.set_tag(identity, PUBLISHED, run.score_fingerprint)

@@ -1,13 +1,12 @@
 """Loads the finished runs of params.yaml from files: journal, curve, sample grids, scores and manifests."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganflow.artifacts import MANIFEST, read_json
+from ganflow.artifacts import MANIFEST, read_csv, read_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 
@@ -27,9 +26,7 @@ SCORED = ("scores", "best", "better", "order", "checks", "flags", "literature", 
 class Neighbours:
     """Samples with their nearest training images: the image file, and feature distances."""
 
-    picture: Path
-    samples: list[int]
-    nearest: list[list[int]]
+    image: Path
     distances: list[list[float]]
     real_distance: float  # median distance of training images to the nearest other one
     first: int  # number of first samples; the others are those nearest to any training image
@@ -39,6 +36,12 @@ class Neighbours:
         """The distance of each sample to the nearest training image, in units of `real_distance`."""
         unit = self.real_distance or 1.0  # if most training images are equal, no scale
         return [distances[0] / unit for distances in self.distances]
+
+    @property
+    def ranges(self) -> str:
+        """The ranges of `ratios` for the first and for the nearest samples."""
+        parts = {"first": self.ratios[: self.first], "nearest": self.ratios[self.first :]}
+        return ", ".join(f"{name} {min(part):.2f} to {max(part):.2f}" for name, part in parts.items() if part)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class RunRecord:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """{dotted key: value} of the resolved parameters, components with the settings that they took by default."""
+        """{dotted key: value} of the resolved parameters, including default settings of components."""
         rest = {key: value for key, value in self.manifest["parameters"].items() if key not in COMPONENTS}
         return flat(rest | self.manifest["settings"])
 
@@ -99,7 +102,7 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
     score, scored = _score(scores / "score.json"), read_json(scores / MANIFEST)
     journal = _columns(folder / "journal.csv")
     curve = top.joinpath("generated", *axes, "curve.csv")
-    asked = score["best"] is not None or curve.exists()
+    has_curve = score["best"] is not None or curve.exists()
     samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob("*.png"))]
     if not samples:
         raise UserError(f"{folder}/samples: has no sample grid; delete {folder} and run `dvc repro`")
@@ -114,7 +117,7 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
         score,
         scored["fingerprint"],
         scored["outputs"]["score.json"]["sha256"],
-        _columns(curve) if asked else None,
+        _columns(curve) if has_curve else None,
         _neighbours(scores / "neighbours.png"),
     )
 
@@ -127,34 +130,17 @@ def _score(path: Path) -> dict[str, Any]:
 
 
 def _columns(path: Path) -> dict[str, np.ndarray]:
-    """{column: numbers} of a CSV file with a header."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return {column: np.array([float(row[column]) for row in rows]) for column in rows[0]}
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
-    except (ValueError, TypeError, IndexError):
-        raise UserError(f"{path}: damaged; delete {path.parent} and run `dvc repro`") from None
+    return {column: np.array(numbers) for column, numbers in read_csv(path).items()}
 
 
-def _neighbours(picture: Path) -> Neighbours | None:
-    if not picture.exists():
+def _neighbours(image: Path) -> Neighbours | None:
+    if not image.exists():
         return None
-    about = read_json(picture.with_suffix(".json"))
+    about = read_json(image.with_suffix(".json"))
     try:
-        return Neighbours(
-            picture,
-            about["samples"],
-            about["nearest"],
-            about["distances"],
-            about["real_distance"],
-            about["first"],
-        )
+        return Neighbours(image, about["distances"], about["real_distance"], about["first"])
     except (KeyError, TypeError):
-        raise UserError(
-            f"{picture.with_suffix('.json')}: damaged; delete {picture.parent} and run `dvc repro`"
-        ) from None
+        raise UserError(f"{image.with_suffix('.json')}: damaged; delete {image.parent} and run `dvc repro`") from None
 
 
 def in_words(name: str) -> str:

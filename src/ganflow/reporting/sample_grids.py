@@ -13,7 +13,7 @@ from ganflow.reporting.runs import RunRecord
 
 PROGRESSION = 5  # grids in the progression figure
 MAX_FRAMES = 12  # grids of one run for the page's slider
-MAX_TOTAL_FRAMES = 160  # grids of all runs, to limit the page to a few megabytes
+MAX_TOTAL_FRAMES = 160  # grids of all runs, to limit the size of the page to a few megabytes
 MIN_FRAMES = 5
 SIDE = 256  # approximate side of the part of a grid that is shown, in pixels
 
@@ -24,7 +24,7 @@ def frames_per_run(runs: int) -> int:
 
 
 def images_a_side(run: RunRecord) -> int:
-    """Images per side that are shown of a run's grids: about SIDE pixels, at least 2."""
+    """Images per side of the shown part of a run's grids: about SIDE pixels, at least 2."""
     grid = run.manifest["parameters"]["training"]["grid"]
     if run.points:
         return grid

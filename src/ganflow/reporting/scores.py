@@ -18,7 +18,7 @@ class Score:
 
     @property
     def words(self) -> str:
-        """The name in words, without the extractor."""
+        """The display name, without the extractor."""
         return in_words(self.name.removesuffix(f"_{self.extractor}"))
 
     @property

@@ -1,7 +1,6 @@
 """The page's section on one dataset, with its figures and curves as separate files."""
 
 import base64
-import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from ganflow.reporting.charts import TITLES, Plot, by_variant, charts
 from ganflow.reporting.figures import COLOURS, image_figure, plot_figure, progression_figure
 from ganflow.reporting.literature import compared
 from ganflow.reporting.literature_scores import literature_for
-from ganflow.reporting.nearest_neighbours import distances, neighbour_figure, with_neighbours
 from ganflow.reporting.points import point_figures
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.sample_grids import frames, frames_per_run, images_a_side, read_image
 from ganflow.reporting.tables import Table
+from ganflow.serialization import csv_text
 
-STILLS = {
+POINT_FIGURES = {
     "surfaces": "Level sets of the critic",
     "evolution": "Generator and critic over training",
     "layers": "Gradients and weights of the critic",
@@ -43,37 +42,41 @@ class Frame:
 def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord], total_runs: int) -> dict[str, Any]:
     """Writes curves/<dataset>.csv and figures/<dataset>_*.png; returns the variables of the template.
 
-    `runs`: those of the dataset; `total_runs`: runs in the whole page.
+    `runs`: those of the dataset; `total_runs`: all runs of the page.
     """
     name = table.dataset
     write_file(folder / "curves" / f"{name}.csv", _curves(runs))
     write_file(folder / "figures" / f"{name}_samples.png", progression_figure(runs))
-    drawn = point_figures(runs) if runs[0].points else {}
-    neighbours = with_neighbours(runs)
+    firsts = [seeds[0] for seeds in by_variant(runs).values()]
+    neighbours = [(run, run.neighbours) for run in firsts if run.neighbours]
     if neighbours:
-        write_file(folder / "figures" / f"{name}_neighbours.png", neighbour_figure(neighbours))
+        images = {f"{run.variant}, seed {run.seed}: {n.ranges}": read_image(n.image) for run, n in neighbours}
+        write_file(folder / "figures" / f"{name}_neighbours.png", image_figure(images))
     return {
         "dataset": name,
         "table": table,
         "published": compared(literature_for(dataset), table.rows),
-        "drawn": dataset.source.name == "rendered",
-        "films": {v: [(run, _film(run, total_runs)) for run in seeds] for v, seeds in by_variant(runs).items()},
+        "synthetic": dataset.source.name == "rendered",
+        "samples": {v: [(run, _frames(run, total_runs)) for run in seeds] for v, seeds in by_variant(runs).items()},
         "points": runs[0].points,
-        "things": "points" if runs[0].points else "images",
+        "kind": "points" if runs[0].points else "images",
         "side": images_a_side(runs[0]),
         "charts": [_chart(folder, name, figure, plots) for figure, plots in charts(runs).items()],
         "neighbours": [
             {
-                "variant": variant,
+                "variant": run.variant,
                 "seed": run.seed,
-                "distances": distances(found),
-                "data": _webp(Image.fromarray(read_image(found.picture))),
+                "distances": found.ranges,
+                "data": _webp(Image.fromarray(read_image(found.image))),
             }
-            for variant, (run, found) in neighbours.items()
+            for run, found in neighbours
         ],
-        "stills": [
-            *(still(folder, name, figure, STILLS[figure], CAPTIONS[figure], made) for figure, made in drawn.items()),
-            *(still(folder, name, *grid) for grid in _grids(runs)),
+        "figures": [
+            *(
+                write_figure(folder, name, figure, POINT_FIGURES[figure], CAPTIONS[figure], png)
+                for figure, png in (point_figures(runs) if runs[0].points else {}).items()
+            ),
+            *(write_figure(folder, name, *grid) for grid in _grids(runs)),
         ],
     }
 
@@ -88,19 +91,19 @@ def _grids(runs: list[RunRecord]) -> Iterator[tuple[str, str, str, bytes]]:
         yield name, grid["title"], grid["caption"], image_figure(shown)
 
 
-def still(folder: Path, name: str, figure: str, title: str, caption: str, png: bytes) -> dict[str, str]:
-    """Writes figures/<name>_<figure>.png; returns the variables that show it in the page."""
+def write_figure(folder: Path, name: str, figure: str, title: str, caption: str, png: bytes) -> dict[str, str]:
+    """Writes figures/<name>_<figure>.png; returns the template variables that show it."""
     write_file(folder / "figures" / f"{name}_{figure}.png", png)
     about = {"name": name, "figure": figure, "title": title, "caption": caption}
     return about | {"data": _webp(Image.open(io.BytesIO(png)))}
 
 
 def _chart(folder: Path, name: str, figure: str, plots: list[Plot]) -> dict[str, Any]:
-    picture = still(folder, name, figure, TITLES[figure], CAPTIONS[figure], plot_figure(plots))
+    picture = write_figure(folder, name, figure, TITLES[figure], CAPTIONS[figure], plot_figure(plots))
     return picture | {"plots": [_data(plot) for plot in plots]}
 
 
-def _film(run: RunRecord, runs: int) -> list[Frame]:
+def _frames(run: RunRecord, runs: int) -> list[Frame]:
     shown = frames(run, frames_per_run(runs))
     return [Frame(iteration, _webp(Image.fromarray(pixels))) for iteration, pixels in shown]
 
@@ -132,12 +135,10 @@ def _curves(runs: list[RunRecord]) -> str:
     """The journals of one dataset as CSV in long form: run, iteration and all journal columns."""
     columns = sorted({column for run in runs for column in run.journal} - {"iteration"})
     own = {run.name: run.manifest["held_out_loss"] for run in runs}  # `held_out_loss` is specific to each method
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "iteration", "held_out_loss", *columns])
+    rows: list[list[Any]] = []
     for run in runs:
         for index, iteration in enumerate(run.journal["iteration"]):
             values = [float(run.journal[column][index]) if column in run.journal else "" for column in columns]
             loss = float(run.journal[own[run.name]][index])
-            writer.writerow([f"{run.variant} {run.seed}", int(iteration), loss, *values])
-    return text.getvalue()
+            rows.append([f"{run.variant} {run.seed}", int(iteration), loss, *values])
+    return csv_text(["run", "iteration", "held_out_loss", *columns], rows)

@@ -48,5 +48,5 @@ def _draw(axes: Axes, line: dict[str, Any]) -> None:
         case "marks":
             axes.plot(x, y, "o", ms=5, color=colour, label=line["label"], mfc="none", mew=1.4)
         case style:
-            look = (0, (1.2, 1.2)) if style == "dotted" else "-"
-            axes.plot(x, y, color=colour, label=line["label"], linestyle=look)
+            linestyle = (0, (1.2, 1.2)) if style == "dotted" else "-"
+            axes.plot(x, y, color=colour, label=line["label"], linestyle=linestyle)

@@ -1,7 +1,5 @@
 """Score tables: mean and deviation over seeds, with the scores of held-out real images and of their degradations."""
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean, stdev
@@ -9,6 +7,7 @@ from typing import Any
 
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.scores import Score, scores_of
+from ganflow.serialization import csv_text
 
 HELD_OUT = "held_out"
 
@@ -64,7 +63,7 @@ class Table:
     rows: list[Row]
     checks: dict[str, dict[str, Any]]  # {held_out or a degradation of it: {samples, scores}}
     flags: list[str]  # failed checks of metrics, one sentence each
-    literature: dict[str, dict[str, Any]]  # {score: found, expected, agrees, source} of a whole set of real images
+    literature: dict[str, dict[str, Any]]  # {score: found, expected, agrees, source} of a complete set of real images
     split: str  # of the checks
 
     def best(self, score: Score) -> Row:
@@ -73,18 +72,18 @@ class Table:
         return next(row for row in self.rows if row.variant == score.best(means))
 
     def leads(self, score: Score, row: Row) -> bool:
-        """Whether no variant has a better mean, and some a worse one; of a lone variant, always."""
+        """Whether no variant has a better mean and some have a worse one; true for a single variant."""
         means = {other.cells[score.name].mean for other in self.rows}
         return row.cells[score.name].mean == self.best(score).cells[score.name].mean and (
             len(means) > 1 or len(self.rows) == 1
         )
 
     def real(self, score: Score) -> float | None:
-        """What real held-out images get."""
+        """The score of real held-out samples."""
         return self.checks[HELD_OUT]["scores"].get(score.name)
 
     def share(self, score: Score, value: float) -> float:
-        """A value's part of the score's scale, from 0 to the highest of variants and held-out images, in percent."""
+        """A value as percentage of the highest score among variants and held-out samples."""
         highest = max([row.cells[score.name].mean for row in self.rows] + [self.real(score) or 0])
         return 100 * min(max(value / highest, 0), 1) if highest > 0 else 0
 
@@ -141,10 +140,8 @@ def scale(checks: dict[str, Any]) -> dict[str, Any]:
 
 def as_csv(tables: Iterable[Table]) -> str:
     """The tables as CSV in long form, one line per score of each variant."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    about = ["dataset", "variant", "score", "better", "mean", "deviation", "seeds", "held_out", "best_mean"]
-    writer.writerow([*about, "best_iteration", "weights", "iteration"])
+    columns = ["dataset", "variant", "score", "better", "mean", "deviation", "seeds", "held_out", "best_mean"]
+    lines: list[list[Any]] = []
     for table in tables:
         directions = {score.name: score.better for score in table.scores}
         real = table.checks[HELD_OUT]["scores"]
@@ -155,8 +152,8 @@ def as_csv(tables: Iterable[Table]) -> str:
                 line += ["" if cell.deviation is None else cell.deviation, cell.seeds, real.get(name, "")]
                 line += ["" if best is None else best.mean]
                 line += row.best_iterations if best and len(row.best_iterations) == 1 else [""]
-                writer.writerow([*line, row.weights, row.iteration])
-    return text.getvalue()
+                lines.append([*line, row.weights, row.iteration])
+    return csv_text([*columns, "best_iteration", "weights", "iteration"], lines)
 
 
 def as_metrics(tables: Iterable[Table]) -> dict[str, dict[str, dict[str, float]]]:

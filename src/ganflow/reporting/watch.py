@@ -52,7 +52,7 @@ def watch(experiment: Experiment, poll: Poll, store: TrackingStore) -> None:
 
 
 class Watcher:
-    """What has been published so far."""
+    """Publishes changes since the last poll."""
 
     def __init__(self, experiment: Experiment, store: TrackingStore):
         self.experiment, self.store = experiment, store

@@ -1,1 +1,1 @@
-"""Stages: one function a stage, and the command line."""
+"""Stages: one module per stage or command, and the command line."""

@@ -1,7 +1,8 @@
-"""accept: keeps the outputs of units whose code changed, if a sample of them, computed again, is equal byte for byte.
+"""accept: keeps the outputs of units whose code changed, if a recomputed sample of them is equal byte for byte.
 
-The sample of a training is what it writes up to its first checkpoint: journal, sample grids, snapshots; of shards, the
-first; of all else, everything. What is kept is signed: its manifest and dvc.lock name the present code.
+The sample of a training consists of all files up to its first checkpoint: journal, sample grids, snapshots; that of
+shards is the first shard; all other units are recomputed completely. Manifests and dvc.lock are then updated to the
+current code.
 """
 
 import shutil
@@ -21,18 +22,20 @@ from ganflow.stages.train import KEPT, journal_text
 from ganflow.stages.units import Unit, units
 from ganflow.stages.verify import file_fault, named, strays
 
-ENOUGH = {"train": f"{SCRATCH}/train/*/*-*.safetensors", "shard": f"{SCRATCH}/shard/*/*/000000.json"}
+SAMPLE_FILES = {"train": f"{SCRATCH}/train/*/*-*.safetensors", "shard": f"{SCRATCH}/shard/*/*/000000.json"}
 CODE = "code of "
 
 
 def run(experiment: Experiment, names: list[str]) -> int:
-    """Signs the named units, or all whose code alone changed, if their samples are equal; returns 1, and changes
-    nothing, if one is not.
+    """Accepts the named units, or all that are out of date only by their code, if their samples are equal; returns 1
+    without any change if one differs.
 
-    Raises UserError for a unit that is not finished, or changed by more than its code.
+    Raises UserError for a unit that is not finished, or with changes other than its code.
     """
     known = {str(unit): unit for unit in units(experiment, device_of(experiment))}
-    chosen = named(known, names, "accept") if names else [unit for unit in known.values() if _by_code_alone(unit)]
+    chosen = (
+        named(known, names, "accept") if names else [unit for unit in known.values() if _changed_by_code_only(unit)]
+    )
     chosen = [unit for unit in chosen if _changed(unit)]
     recorded = recorded_by_dvc()
     for unit in chosen:
@@ -47,23 +50,23 @@ def run(experiment: Experiment, names: list[str]) -> int:
 
 
 def _changed(unit: Unit) -> bool:
-    """Whether the code of a unit changed; raises UserError if more did, or if it is not finished."""
+    """Whether the code of a unit changed; raises UserError for other changes, or if it is not finished."""
     if not (unit.output / MANIFEST).is_file():
-        raise UserError(f"{unit}: is not finished, so there is nothing to accept; run `dvc repro`")
+        raise UserError(f"{unit}: is not finished, nothing to accept; run `dvc repro`")
     reasons = list(changes(unit, read_json(unit.output / MANIFEST)))
     if other := [reason for reason in reasons if not reason.startswith(CODE)]:
-        raise UserError(f"{unit}: changed by more than its code: {other[0]}; run `dvc repro`")
+        raise UserError(f"{unit}: other changes than its code: {other[0]}; run `dvc repro`")
     return bool(reasons)
 
 
-def _by_code_alone(unit: Unit) -> bool:
+def _changed_by_code_only(unit: Unit) -> bool:
     manifest = unit.output / MANIFEST
     reasons = list(changes(unit, read_json(manifest))) if manifest.is_file() else []
     return bool(reasons) and all(reason.startswith(CODE) for reason in reasons)
 
 
 def _damage(unit: Unit, recorded: dict[str, str]) -> str | None:
-    """How a unit's outputs differ from what was once made, by its manifest and dvc.lock."""
+    """How a unit's outputs differ from its manifest and dvc.lock; None if they are equal."""
     about = read_json(unit.output / MANIFEST)
     for name in about["outputs"]:
         if fault := file_fault(unit, about, name):
@@ -76,17 +79,21 @@ def _damage(unit: Unit, recorded: dict[str, str]) -> str | None:
 
 
 def _difference(unit: Unit) -> str | None:
-    """How the sample of a unit differs from its outputs when it is computed again; None if it is equal."""
-    again = recomputed(unit, ENOUGH.get(unit.stage, ""))
+    """How the recomputed sample of a unit differs from its outputs; None if it is equal."""
+    again = recomputed(unit, SAMPLE_FILES.get(unit.stage, ""))
     expected = read_json(unit.output / MANIFEST)
     if (again / unit.output / MANIFEST).exists():
         found = read_json(again / unit.output / MANIFEST)
         names = [name for name in found["outputs"] if expected["outputs"].get(name) != found["outputs"][name]]
         unequal = names or ([MANIFEST] if expected["content"] != found["content"] else [])
     else:
-        unequal = _unequal_shards(again, expected) if unit.stage == "shard" else _unequal_begin(unit, again, expected)
+        unequal = (
+            _unequal_shards(again, expected)
+            if unit.stage == "shard"
+            else _unequal_training_files(unit, again, expected)
+        )
     shutil.rmtree(again)
-    return f"{unequal[0]}: differs when computed again, so the change is not neutral" if unequal else None
+    return f"{unequal[0]}: differs when recomputed, so the change has an effect" if unequal else None
 
 
 def _unequal_shards(again: Path, expected: dict[str, Any]) -> list[str]:
@@ -94,9 +101,9 @@ def _unequal_shards(again: Path, expected: dict[str, Any]) -> list[str]:
     return [name for name, path in found.items() if not _is(expected, name, path)]
 
 
-def _unequal_begin(unit: Unit, again: Path, expected: dict[str, Any]) -> list[str]:
-    """What differs among the files that a training wrote up to its first checkpoint, and in the journal until there."""
-    newest = max(again.glob(ENOUGH["train"]))
+def _unequal_training_files(unit: Unit, again: Path, expected: dict[str, Any]) -> list[str]:
+    """The files of a training up to its first checkpoint that differ, including the journal."""
+    newest = max(again.glob(SAMPLE_FILES["train"]))
     written = [path for folder in KEPT for path in newest.parent.glob(f"{folder}/**/*") if path.is_file()]
     found = {path.relative_to(newest.parent).as_posix(): path for path in written if path.suffix != ".partial"}
     unequal = [name for name, path in found.items() if not _is(expected, name, path)]
@@ -109,7 +116,7 @@ def _is(expected: dict[str, Any], name: str, path: Path) -> bool:
 
 
 def _sign(chosen: list[Unit]) -> None:
-    """Names the present code in manifests and in dvc.lock."""
+    """Updates manifests and dvc.lock to the current code."""
     for unit in chosen:
         origin = {"code": unit.code, "digest": unit.digest, "fingerprint": fingerprint(unit)}
         write_json(unit.output / MANIFEST, read_json(unit.output / MANIFEST) | origin)

@@ -1,7 +1,7 @@
 """compare: two runs side by side, from their files: scores, and differences in parameters, versions, inputs and code.
 
-A name without a seed stands for all seeds, with mean and deviation. If the protocols differ, the scores are reported as
-not comparable, with the differences.
+A name without a seed means all seeds, with mean and standard deviation. If the protocols differ, the scores are
+reported as not comparable, with the differences.
 """
 
 from typing import Any
@@ -41,8 +41,7 @@ def _name(runs: list[RunRecord]) -> str:
 
 
 def _scores(left: list[RunRecord], right: list[RunRecord]) -> list[Line]:
-    """Common scores of the final and best weights, and of real held-out samples; without losses, which are not
-    comparable between critics."""
+    """Scores of the final and best weights and of held-out samples; without losses, which are not comparable."""
     one, other = (score_rows(runs)[0] for runs in (left, right))
     lines: list[Line] = []
     for score in scores_of([*left, *right]):

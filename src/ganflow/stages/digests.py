@@ -1,9 +1,8 @@
-"""The digest that says when a unit of work must be done again: over its parameters, the code that it runs and the
-versions that decide bytes.
+"""The digest of a unit of work, whose change makes it run again: over its parameters, code and package versions.
 
-The code of a unit is the import closure of its stage and components (grimp, import-linter's own library, reads the
-imports from the source), without the modules of INFRASTRUCTURE. Of a module counts what it does: comments, docstrings
-and layout do not.
+The code of a unit is the import closure of its stage and components (read from the source by grimp, the library of
+import-linter), without the modules of INFRASTRUCTURE. A module is represented by its syntax tree without docstrings, so
+comments, docstrings and layout have no effect.
 """
 
 import ast
@@ -18,31 +17,31 @@ from ganflow.artifacts import digest_bytes, digest_file
 from ganflow.errors import UserError
 
 PACKAGE = Path(ganflow.__file__).parent
-INFRASTRUCTURE = {  # modules that units run and that cannot change what they write; tests hold them to it
-    "ganflow.artifacts": "puts files in their places",
+INFRASTRUCTURE = {  # modules that can't affect the contents of outputs; tests check this
+    "ganflow.artifacts": "writes files",
     "ganflow.components": "finds components by name",
-    "ganflow.config": "holds parameters, which have a place of their own in the digest",
-    "ganflow.data.fetching": "fetches what a sha256 names",
-    "ganflow.data.http_transfer": "fetches what a sha256 names",
-    "ganflow.errors": "says what is wrong",
-    "ganflow.params_file": "says what is wrong",
-    "ganflow.progress": "says how far it is",
-    "ganflow.stages.digests": "decides when, not what",
-    "ganflow.stages.execution": "puts outputs and logs in their places",
-    "ganflow.stages.graph": "decides when, not what",
-    "ganflow.stages.sections": "chooses parameters, which have a place of their own in the digest",
-    "ganflow.stages.units": "decides when, not what",
+    "ganflow.config": "parameters, which are a separate part of the digest",
+    "ganflow.data.fetching": "downloads files with a known sha256",
+    "ganflow.data.http_transfer": "downloads files with a known sha256",
+    "ganflow.data.partial_file": "downloads files with a known sha256",
+    "ganflow.errors": "error messages",
+    "ganflow.params_file": "error messages",
+    "ganflow.progress": "progress messages",
+    "ganflow.stages.digests": "determines when units run",
+    "ganflow.stages.execution": "writes outputs and logs",
+    "ganflow.stages.graph": "determines when units run",
+    "ganflow.stages.sections": "selects parameters, which are a separate part of the digest",
+    "ganflow.stages.units": "determines when units run",
 }
 
 
 def code_of(roots: Iterable[str]) -> dict[str, str]:
-    """{module: digest of what it does} for everything of this package that some modules run; raises UserError for a
-    module that does not exist."""
+    """{module: digest} of modules and their imports in this package; raises UserError for a missing module."""
     return {module: module_digest(module) for module in sorted(closure(roots) - INFRASTRUCTURE.keys())}
 
 
 def closure(roots: Iterable[str]) -> set[str]:
-    """Some modules, all that they import, directly or not, and the packages that these lie in."""
+    """Some modules, all their direct and indirect imports, and the packages of these."""
     found: set[str] = set()
     for root in roots:
         if root not in imports().modules:
@@ -53,7 +52,7 @@ def closure(roots: Iterable[str]) -> set[str]:
 
 @cache
 def imports() -> grimp.ImportGraph:
-    """Which module of the package imports which, but for those that a type checker alone needs."""
+    """The import graph of the package, without imports for type checking."""
     return grimp.build_graph("ganflow", cache_dir=None, exclude_type_checking_imports=True)
 
 
@@ -62,14 +61,14 @@ def module_digest(module: str) -> str:
     """sha256 of a module's syntax tree without docstrings; of a package, of its data files too."""
     path = PACKAGE.joinpath(*module.split(".")[1:])
     if not path.is_dir():
-        return digest_bytes(meaning(path.with_suffix(".py").read_text(encoding="utf-8")).encode())
-    parts = [meaning((path / "__init__.py").read_text(encoding="utf-8"))]
+        return digest_bytes(syntax_tree(path.with_suffix(".py").read_text(encoding="utf-8")).encode())
+    parts = [syntax_tree((path / "__init__.py").read_text(encoding="utf-8"))]
     parts += [f"{file.relative_to(path).as_posix()} {digest_file(file)}" for file in _data_files(path)]
     return digest_bytes("\n".join(parts).encode())
 
 
-def meaning(source: str) -> str:
-    """The syntax tree of a module as text, without docstrings, comments and places."""
+def syntax_tree(source: str) -> str:
+    """The syntax tree of a module as text, without docstrings, comments and line numbers."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _documented(node):
@@ -82,7 +81,7 @@ def _documented(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFun
 
 
 def _data_files(package: Path) -> list[Path]:
-    """The files of a package that are not Python, but for those of packages inside it, sorted."""
+    """The non-Python files of a package, without those of its subpackages, sorted."""
     files = []
     for entry in sorted(package.iterdir()):
         if entry.is_dir():

@@ -4,20 +4,26 @@ import re
 from pathlib import Path
 
 from ganflow.artifacts import write_file
-from ganflow.stages import component_tables, invalidation, published_scores
+from ganflow.components import component_names, named_class
+from ganflow.stages import invalidation, published_scores
 
 DOCS = Path("docs")
 README = Path("README.md")
 MARKED = re.compile(r"(<!-- ganflow schema: ([a-z.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-# those of components besides, by their folders
-TABLES = {
-    "invalidation": invalidation.table,
-    "scores": published_scores.table,
+BAR = r"\|"  # within a cell
+GENERATED = {"invalidation": invalidation.table, "scores": published_scores.table}
+TABLES = {  # folder of components: column headers, and the class variables that fill them
+    "methods.recipes": (("method", "what it is"), ("about",)),
+    "methods.objectives": (("objective", "critic and generator minimise", "from"), ("formula", "source")),
+    "methods.constraints": (("constraint", "what it does", "from"), ("effect", "source")),
+    "methods.optimizers": (("optimiser", "what it is"), ("about",)),
+    "methods.conditionings": (("conditioning", "use of classes"), ("effect",)),
+    "networks.families": (("network", "what it is"), ("about",)),
 }
 
 
 def write_tables() -> None:
-    """Brings the tables of every page up to date."""
+    """Updates the tables of every page."""
     for page in pages():
         before = page.read_text(encoding="utf-8")
         if (after := with_tables(before)) != before:
@@ -30,9 +36,16 @@ def pages() -> list[Path]:
 
 
 def with_tables(page: str) -> str:
-    """A page with each of its tables made anew."""
+    """The text of a page with its tables generated."""
     return MARKED.sub(lambda found: found[1] + _table(found[2]) + found[3], page)
 
 
 def _table(name: str) -> str:
-    return TABLES[name]() if name in TABLES else component_tables.table(name)
+    if name in GENERATED:
+        return GENERATED[name]()
+    heads, facts = TABLES[name]
+    rows = [heads, ("---",) * len(heads)]
+    for component in component_names(name):
+        found = named_class(name, component, name)
+        rows.append((f"`{component}`", *(getattr(found, fact) for fact in facts)))
+    return "".join(f"| {' | '.join(cell.replace('|', BAR) for cell in row)} |\n" for row in rows)

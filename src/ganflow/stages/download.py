@@ -1,4 +1,4 @@
-"""download: puts the official archives of a dataset, or synthetic ones in the same formats, into data/raw."""
+"""download: fetches the official archives of a dataset, or makes synthetic ones in the same formats."""
 
 from ganflow.components import component
 from ganflow.config import Choice, Experiment

@@ -1,10 +1,8 @@
-"""evaluate: scores a trained generator, with its final and its best weights, by the metrics of params.yaml, with the
-protocol of the scores and the checks of the metrics."""
+"""evaluate: scores the final and the best weights of a trained generator, with their protocol and checks."""
 
-import csv
 from pathlib import Path
 
-from ganflow.artifacts import MANIFEST, read_json, write_file, write_json
+from ganflow.artifacts import MANIFEST, read_csv, read_json, write_file, write_json
 from ganflow.config import Evaluation, Experiment
 from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
@@ -25,7 +23,7 @@ from ganflow.training.weights import load_generator
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     """Writes results/<experiment>/scores/<dataset>/<variant>/<seed>: score.json, with an extractor also neighbours.png
-    and .json, and a manifest."""
+    and neighbours.json, and a manifest."""
     device = compute_on(experiment)
     unit = unit_of(experiment, device, "evaluate", dataset, variant, seed)
     evaluation = evaluation_for(experiment, dataset)
@@ -48,16 +46,14 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             found = nearest_neighbours(final.features, real.features, checks["real_distance"])
             write_json(folder / "neighbours.json", found.as_json)
             indices = subset_indices(train.count, evaluation.max_real_images)[found.nearest]
-            beside = real_samples(train, indices.ravel()).unflatten(0, indices.shape)
+            neighbours = real_samples(train, indices.ravel()).unflatten(0, indices.shape)
             images = (
                 final.values
                 if suite.needs_values
                 else evaluation_samples(evaluation, *load_generator(file, device), device)
             )
-            write_file(folder / "neighbours.png", encoded([neighbour_grid(images[found.samples], beside)], ".png"))
+            write_file(folder / "neighbours.png", encoded([neighbour_grid(images[found.samples], neighbours)], ".png"))
         manifest = read_json(trained / MANIFEST)
-        with (trained / "journal.csv").open(newline="") as journal:
-            last = list(csv.DictReader(journal))[-1]
         content = {
             "dataset": dataset,
             "variant": variant,
@@ -70,7 +66,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             "checks": checks["checks"],
             "flags": checks["flags"],
             "literature": checks["literature"],
-            "held_out_loss": float(last[manifest["held_out_loss"]]),
+            "held_out_loss": read_csv(trained / "journal.csv")[manifest["held_out_loss"]][-1],
             "protocol": {
                 "images": evaluation.images,
                 "real_images": checks["real_images"],
@@ -93,13 +89,13 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
 def _samples(
     evaluation: Evaluation, suite: MetricSuite, file: Path, generated: Path, name: str, device: str
 ) -> Samples:
-    """The samples of some weights: generated again if a metric compares them, and their stored features."""
+    """The samples of a weights file: generated if a metric compares them, with their stored features."""
     values = evaluation_samples(evaluation, *load_generator(file, device), device) if suite.needs_values else None
     return Samples(values) | load_features(generated, name) if evaluation.extractor else Samples(values)
 
 
 def _selection(evaluation: Evaluation, suite: MetricSuite) -> str | None:
-    """How the best iteration was selected, in words."""
+    """How the best iteration was selected, for the protocol."""
     if evaluation.curve is None:
         return None
     score = next(iter(score_names(curve_metric(evaluation.curve), suite.identity).values()))

@@ -1,4 +1,4 @@
-"""What every stage does around its work: outputs that appear whole with a manifest, and a log for what varies."""
+"""Common parts of all stages: outputs that are written atomically with a manifest, and logs."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,11 +19,11 @@ _HELD: list[FileLock] = []
 
 
 def device_of(experiment: Experiment) -> str:
-    """The kind of device that the plan resolved for `auto`, or the one that params.yaml names."""
+    """The kind of device in params.yaml, or the one that the plan resolved for `auto`."""
     if experiment.compute.device != "auto":
         return experiment.compute.device
     if not PLAN.exists():
-        raise UserError(f"{PLAN}: not there, and params.yaml says compute.device = auto; run `python -m ganflow plan`")
+        raise UserError(f"{PLAN}: missing, and params.yaml has compute.device = auto; run `python -m ganflow plan`")
     return read_yaml(PLAN)["device"]
 
 
@@ -39,16 +39,16 @@ def claim_gpu(count: int) -> int:
 
 
 def fingerprint(unit: Unit) -> str:
-    """Names a unit's work on its inputs: equal fingerprints, equal bytes on the same kind of device and CPU.
+    """Identifies a unit with its inputs: equal fingerprints give equal bytes on the same kind of device and CPU.
 
-    Raises UserError if an input is not there or not finished.
+    Raises UserError if an input is missing or not finished.
     """
     return digest_value({"unit": unit.digest, "inputs": unit.input_digests()})
 
 
 @contextmanager
 def outputs(unit: Unit, about: dict[str, Any] | None = None, known: Mapping[str, str] | None = None) -> Iterator[Path]:
-    """A folder to fill with a unit's outputs; it takes its place, with its manifest, when the block ends well.
+    """A folder to fill with a unit's outputs; becomes the output, with a manifest, if the block ends without an error.
 
     The block may still fill `known`: the digests, by name, of files that need not be read again for the manifest.
     """
@@ -68,11 +68,11 @@ def outputs(unit: Unit, about: dict[str, Any] | None = None, known: Mapping[str,
 
 
 def log_path(unit: Unit, suffix: str) -> Path:
-    """Where a unit's log is: .log, what it said and when; .json, what may differ between equal runs."""
+    """The path of a unit's log: .log for its messages, .json for values that differ between equal runs."""
     return LOGS / unit.stage / f"{unit.kind.key(*unit.axes)}{suffix}"
 
 
 def write_log(unit: Unit, **varying: float | str) -> None:
-    """Adds to a unit's .json log what may differ between equal runs: clock, seconds, memory, host."""
+    """Adds values that differ between equal runs to a unit's .json log: time, seconds, memory, host."""
     path = log_path(unit, ".json")
     write_json(path, (read_json(path) if path.exists() else {}) | varying)

@@ -15,7 +15,7 @@ from ganflow.stages.units import unit_of
 
 def run(experiment: Experiment, dataset: str) -> None:
     """Writes data/features/<dataset>: train, validation, blurred and noisy .safetensors, features (n, f) and logits
-    (n, k) each; nothing but a manifest if there is no extractor."""
+    (n, k) each; only a manifest without an extractor."""
     device = compute_on(experiment)
     unit = unit_of(experiment, device, "extract", dataset)
     weights, shards = unit.inputs

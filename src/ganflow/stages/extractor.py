@@ -1,4 +1,4 @@
-"""extractor: the published weights of the network whose features are compared."""
+"""extractor: the published weights of the feature extractor."""
 
 from ganflow.config import Experiment
 from ganflow.evaluation.extraction import WEIGHTS
@@ -8,7 +8,7 @@ from ganflow.stages.units import unit_of
 
 
 def run(experiment: Experiment) -> None:
-    """Writes data/extractor: weights.pth, verified, and a manifest; no weights without an extractor in params.yaml."""
+    """Writes data/extractor: weights.pth, verified, and a manifest; without an extractor only a manifest."""
     unit = unit_of(experiment, device_of(experiment), "extractor")
     chosen = experiment.evaluation.extractor
     with outputs(unit) as folder:

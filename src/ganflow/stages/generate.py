@@ -1,5 +1,4 @@
-"""generate: scores of the snapshots of a training, and features of the images by its last weights and its best ones;
-once a run."""
+"""generate: scores of a training's snapshots, and features of images generated with its final and its best weights."""
 
 from ganflow.config import Experiment
 from ganflow.data import SPLITS
@@ -17,10 +16,10 @@ from ganflow.training.weights import load_generator
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
-    """Writes results/<experiment>/generated/<dataset>/<variant>/<seed>: curve.csv, where params.yaml asks for a curve,
-    and final and best .safetensors, features (n, f) and logits (n, k), where there is an extractor.
+    """Writes results/<experiment>/generated/<dataset>/<variant>/<seed>: curve.csv, if params.yaml has a curve, and
+    final and best .safetensors, features (n, f) and logits (n, k), if it has an extractor.
 
-    There is no best.safetensors if the last weights are the best.
+    There is no best.safetensors if the final weights are the best.
     """
     device = compute_on(experiment)
     unit = unit_of(experiment, device, "generate", dataset, variant, seed)
@@ -28,7 +27,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     evaluation = evaluation_for(experiment, dataset)
     extraction = extraction_of(evaluation, weights, device)
     file = scored_weights(evaluation, trained)
-    wanted = {"final": file}
+    selected = {"final": file}
     with outputs(unit) as folder:
         if curve := evaluation.curve:
             train = Shards(shards / SPLITS[0], experiment.compute.threads)
@@ -42,8 +41,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
                     progress.advance()
             write_curve(folder / "curve.csv", rows)
             best = best_of(curve, rows)
-            wanted |= {"best": saved[best]} if best in saved else {}
+            selected |= {"best": saved[best]} if best in saved else {}
         if extraction:
-            for name, path in wanted.items():
+            for name, path in selected.items():
                 images = evaluation_samples(evaluation, *load_generator(path, device), device)
                 save_features(folder, name, extraction.of(images, f"{unit}, {name}"), extraction)

@@ -1,7 +1,7 @@
-"""The stage graph, stated here and nowhere else: what each stage is applied to, reads, writes and takes.
+"""The stage graph: what each stage is applied to, its inputs, outputs and resources.
 
-The command line, the plan, status, verify and the Snakefile read it; a test holds dvc.yaml equal to it. It imports
-nothing of the package, so that it is there at once.
+It is the only definition, for the command line, the plan, status, verify and the Snakefile; a test compares dvc.yaml
+with it. It imports nothing of the package, so that it loads quickly.
 """
 
 from dataclasses import dataclass
@@ -20,16 +20,18 @@ class Stage:
     output: str
     axes: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()  # stages
-    threads: bool = True  # as many as compute.threads says; else one
-    gpu: bool = False  # where compute.device is cuda
-    reads_manifests: bool = False  # its outputs say how its inputs were made, so they depend on the whole manifests
+    threads: bool = True  # uses compute.threads threads; else one
+    gpu: bool = False  # if compute.device is cuda
+    reads_manifests: bool = (
+        False  # its outputs describe how its inputs were made, so they depend on the complete manifests
+    )
 
     def folder(self, experiment: str, *axes: str) -> Path:
-        """Where the outputs for some axes lie."""
+        """The folder of the outputs for some axes."""
         return Path(self.output.format(experiment=experiment, **dict(zip(self.axes, axes, strict=True))))
 
     def key(self, *axes: str) -> str:
-        """A name among the applications of the stage: `<dataset>-<variant>-<seed>`; its own without axes."""
+        """`<dataset>-<variant>-<seed>`, unique within the stage; the stage's name without axes."""
         return "-".join(axes) or self.name
 
     def address(self, *axes: str) -> str:
@@ -37,19 +39,15 @@ class Stage:
         return f"{self.name}@{self.key(*axes)}" if axes else self.name
 
 
-_STAGES = (  # in an order in which they can be done
+_STAGES = (  # in an order in which they can run
     Stage(
-        "download",
-        "fetch the official archives, or make synthetic ones",
-        "data/raw/{dataset}",
-        DATASET,
-        threads=False,
+        "download", "fetch the official archives, or make synthetic ones", "data/raw/{dataset}", DATASET, threads=False
     ),
     Stage("shard", "write WebDataset tars and their index", "data/shards/{dataset}", DATASET, ("download",)),
-    Stage("extractor", "weights of the network whose features scores compare", "data/extractor", threads=False),
+    Stage("extractor", "fetch the weights of the feature extractor", "data/extractor", threads=False),
     Stage(
         "extract",
-        "features of the real images",
+        "extract features of the real images",
         "data/features/{dataset}",
         DATASET,
         ("extractor", "shard"),
@@ -57,7 +55,7 @@ _STAGES = (  # in an order in which they can be done
     ),
     Stage(
         "reference",
-        "what scores need of the real samples, and what they say of held-out ones",
+        "compute statistics of the real samples for scores, and the scores of held-out ones",
         "data/reference/{dataset}",
         DATASET,
         ("extractor", "shard", "extract"),
@@ -67,7 +65,7 @@ _STAGES = (  # in an order in which they can be done
     ),
     Stage(
         "generate",
-        "scores of one training's snapshots, and features of its generated images",
+        "score the snapshots of one training, and extract features of its generated images",
         "results/{experiment}/generated/{dataset}/{variant}/{seed}",
         RUN,
         ("extractor", "shard", "extract", "train"),
@@ -81,10 +79,10 @@ _STAGES = (  # in an order in which they can be done
         ("extractor", "shard", "extract", "reference", "train", "generate"),
         gpu=True,
     ),
-    Stage("studies", "numbers of the theory that params.yaml asks for", "results/{experiment}/studies"),
+    Stage("studies", "run the numerical studies of the theory", "results/{experiment}/studies"),
     Stage(
         "report",
-        "figures, tables and index.html",
+        "write figures, tables and index.html",
         "results/{experiment}/report",
         inputs=("train", "generate", "evaluate", "studies"),
         threads=False,

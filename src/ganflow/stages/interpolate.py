@@ -1,5 +1,5 @@
-"""interpolate: walks from one latent vector to another on the sphere (White, arXiv 1609.04468): a generator that has
-learned a distribution, and not pictures by heart, changes smoothly on the way."""
+"""interpolate: walks from one latent vector to another on the sphere (White, arXiv 1609.04468), along which a generator
+changes smoothly unless it has memorised images."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from ganflow.training.weights import load_generator
 
 
 def run(experiment: Experiment, which: str, rows: int, steps: int, seed: int, weights: str | None, out: Path) -> None:
-    """Writes one walk a row; as .gif or .webp, all walks at once, there and back."""
+    """Writes one walk per row; a .gif or .webp animates all walks, forwards and backwards."""
     if rows < 1 or steps < 2:
         raise UserError(f"interpolate: --rows = {rows}, --steps = {steps}: a walk needs a row and two images or more")
     path = weights_named(experiment, which, weights)
@@ -29,7 +29,7 @@ def run(experiment: Experiment, which: str, rows: int, steps: int, seed: int, we
     first, last = generator(seed, "interpolation").standard_normal((2, rows, about["latent"]))
     walks = np.stack([spherical(first, last, share) for share in np.linspace(0, 1, steps)], axis=1)
     vectors = torch.from_numpy(walks.reshape(rows * steps, -1).astype(np.float32)).to(device)
-    labels = torch.arange(rows, device=device).repeat_interleave(steps) % max(about["classes"], 1)  # a class a row
+    labels = torch.arange(rows, device=device).repeat_interleave(steps) % max(about["classes"], 1)  # one class per row
     with torch.no_grad(), evaluating(module):
         made = module(codes(vectors, labels, about["classes"])).float()
     if made.dim() == 2:
@@ -39,8 +39,8 @@ def run(experiment: Experiment, which: str, rows: int, steps: int, seed: int, we
     pixels = to_pixels(made)
     if out.suffix in (".gif", ".webp"):
         by_step = pixels.reshape(rows, steps, *pixels.shape[1:]).swapaxes(0, 1)
-        there = [as_grid(frame, max(1, round(rows**0.5))) for frame in by_step]
-        write_file(out, encoded(there + there[-2:0:-1], out.suffix))
+        frames = [as_grid(frame, max(1, round(rows**0.5))) for frame in by_step]
+        write_file(out, encoded(frames + frames[-2:0:-1], out.suffix))
     else:
         write_file(out, encoded([as_grid(pixels, steps)], out.suffix))
     print(f"{out}: {rows} walks of {steps} images of {path}, seed {seed}")

@@ -1,4 +1,4 @@
-"""The table of docs/invalidation.md: what an edit of each module makes run again."""
+"""The table of docs/invalidation.md: the stages that an edit of each module reruns."""
 
 from functools import cache
 from pathlib import Path
@@ -13,13 +13,13 @@ PROFILES = Path("profiles")
 
 
 def table() -> str:
-    """For each module what an edit of it makes run again; a folder whose modules all do the same is one line."""
+    """The stages that an edit of each module reruns; a folder of modules with the same effect is one row."""
     lines = ["| an edit of | runs again |", "| --- | --- |"]
     return "\n".join([*lines, *_rows("ganflow")]) + "\n"
 
 
 def _rows(package: str) -> list[str]:
-    """The lines of a package's modules and packages, or one for all."""
+    """The rows of a package's modules and packages, or one for all."""
     inside = [module for module in imports().modules if module.startswith(f"{package}.")]
     effects = {_effect(module) for module in inside if not imports().find_children(module)}
     if package != "ganflow" and len(effects) == 1:
@@ -44,7 +44,7 @@ def _effect(module: str) -> str:
 
 @cache
 def _reach() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """{stage: modules} of what every unit of a stage runs, and of what those run whose parameters name it."""
+    """{stage: modules} of all units of a stage, and {stage: modules} of units with certain components."""
     chosen: dict[str, set[str]] = {name: set() for name in STAGES}
     always = {name: closure([f"ganflow.stages.{name}"]) for name in STAGES}
     for profile in sorted(PROFILES.glob("*.yaml")):

@@ -1,5 +1,5 @@
-"""reference: the metrics' statistics of a dataset's real samples, and the scores of held-out samples and of their
-degradations: the best score to expect of a generator, and the scale on which to read it."""
+"""reference: the metrics' statistics of a dataset's real samples, and the scores of held-out samples, the best that a
+generator can reach, and of their degradations, which give the scale."""
 
 from ganflow import arithmetic
 from ganflow.artifacts import write_json

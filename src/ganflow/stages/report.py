@@ -16,5 +16,5 @@ def run(experiment: Experiment) -> None:
     runs = load_runs(experiment, RESULTS)
     with outputs(unit) as folder:
         write_report(experiment, runs, folder, load_findings(experiment, RESULTS))
-    for run in runs:  # DVC has recorded the runs by now; before, a kill could still delete their outputs
+    for run in runs:  # DVC has recorded the runs now; before that, a kill could delete their outputs
         discard_scratch("train", run.manifest["fingerprint"])

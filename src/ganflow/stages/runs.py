@@ -1,5 +1,4 @@
-"""runs: workflow/runs.yaml, the list of trainings that dvc.yaml and the Snakefile read; it takes neither torch nor an
-engine."""
+"""runs: writes workflow/runs.yaml, the list of trainings for dvc.yaml and the Snakefile, without torch or an engine."""
 
 from pathlib import Path
 
@@ -13,13 +12,13 @@ HEADER = "# The trainings of params.yaml, for dvc.yaml and the Snakefile; writte
 
 
 def run(experiment: Experiment) -> None:
-    """Writes workflow/runs.yaml if it does not say what params.yaml says."""
+    """Writes workflow/runs.yaml if it differs from params.yaml."""
     if not RUNS.exists() or RUNS.read_text(encoding="utf-8") != as_yaml(experiment):
         write_file(RUNS, as_yaml(experiment))
 
 
 def as_yaml(experiment: Experiment) -> str:
-    """The list of runs as a YAML mapping, by the names that DVC gives their stages."""
+    """The list of runs as a YAML mapping, by DVC's names of their stages."""
     lines = [
         f"  {STAGES['train'].key(run.dataset, run.variant, str(run.seed))}: "
         f'{{dataset: "{run.dataset}", variant: "{run.variant}", seed: {run.seed}}}\n'
@@ -29,8 +28,7 @@ def as_yaml(experiment: Experiment) -> str:
 
 
 def check(experiment: Experiment) -> None:
-    """Raises UserError if workflow/runs.yaml, by which DVC has read dvc.yaml, is not the list of params.yaml; writes
-    that."""
+    """Updates workflow/runs.yaml; raises UserError if it changed, as DVC has read dvc.yaml with the old list."""
     before = RUNS.read_text(encoding="utf-8") if RUNS.exists() else ""
     run(experiment)
     if before != as_yaml(experiment):

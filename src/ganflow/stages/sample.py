@@ -1,5 +1,4 @@
-"""sample: images from a trained generator, or a picture of points. With the seed of its run they begin with those that
-were scored."""
+"""sample: images or points of a trained generator; with the seed of its run, the scored ones come first."""
 
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from ganflow.training.weights import load_generator
 
 
 def run(experiment: Experiment, which: str, images: int, seed: int, weights: str | None, out: Path) -> None:
-    """Writes one picture of all images, or a file for each if `out` is a folder."""
+    """Writes one image grid, or one file per image if `out` is a folder."""
     if images < 1:
-        raise UserError("sample: --images = 0: ask for one or more")
+        raise UserError("sample: --images = 0: must be at least 1")
     path = weights_named(experiment, which, weights)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module, about = load_generator(path, device)
@@ -29,11 +28,11 @@ def run(experiment: Experiment, which: str, images: int, seed: int, weights: str
         write_file(out, encoded([scatter(made.numpy())], out.suffix))
         print(f"{out}: {images} points of {path} at iteration {about['iteration']:,}, seed {seed}")
         return
-    pictures = made.permute(0, 2, 3, 1).numpy()
+    samples = made.permute(0, 2, 3, 1).numpy()
     if out.is_dir() or not out.suffix:
-        for index, pixels in enumerate(pictures):
+        for index, pixels in enumerate(samples):
             write_file(out / f"{index:06d}.png", encoded([Image.fromarray(pixels)], ".png"))
     else:
         columns = min(images, max(1, round(images**0.5)))
-        write_file(out, encoded([as_grid(pictures, columns)], out.suffix))
+        write_file(out, encoded([as_grid(samples, columns)], out.suffix))
     print(f"{out}: {images} images of {path} at iteration {about['iteration']:,}, seed {seed}")

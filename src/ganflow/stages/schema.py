@@ -1,5 +1,5 @@
-"""schema: params.schema.json, by which editors complete and check params.yaml, and the tables of
-README and docs, generated from models, components and published scores."""
+"""schema: generates params.schema.json, for editors, and the tables in README and docs, from models, components and
+published scores."""
 
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,7 @@ ANY_CHOICE = {"$ref": f"#/$defs/{Choice.__name__}"}
 
 
 def run(experiment: Experiment, scores: bool) -> None:
-    """Writes params.schema.json, and in a clone the tables of README and docs; `scores`: with this
-    experiment's."""
+    """Writes params.schema.json and, in a clone, the tables in README and docs; `scores`: with this experiment's."""
     write_json(SCHEMA, schema())
     if scores:
         published_scores.take(experiment)
@@ -27,11 +26,11 @@ def run(experiment: Experiment, scores: bool) -> None:
 
 def schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of params.yaml, with every component's settings and their descriptions."""
-    whole = Experiment.model_json_schema()
-    definitions = whole["$defs"]
+    found = Experiment.model_json_schema()
+    definitions = found["$defs"]
     for model in (Dataset, Variant, Evaluation, Curve):
         _name_components(model, definitions[model.__name__], definitions)
-    _name_components(Experiment, whole, definitions)
+    _name_components(Experiment, found, definitions)
     variant = definitions["Variant"]
     adversarial = _settings("methods.recipes", "adversarial", definitions)["properties"]
     variant["properties"] |= {key: adversarial[key] for key in Variant.short_keys}
@@ -42,11 +41,11 @@ def schema() -> dict[str, Any]:
     definitions |= changes.pop("$defs", {})
     variant["properties"]["training"] |= changes
     del definitions["Choice"]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | whole
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | found
 
 
 def _name_components(model: type[BaseModel], described: dict[str, Any], definitions: dict[str, Any]) -> None:
-    """Says in the schema of a model which components each field chooses from."""
+    """Adds the available components to the fields of a model's schema."""
     for name, field in model.model_fields.items():
         for mark in field.metadata:
             if isinstance(mark, In):
@@ -61,7 +60,7 @@ def _name_components(model: type[BaseModel], described: dict[str, Any], definiti
 
 
 def _replaced(described: Any, choice: dict[str, Any]) -> Any:
-    """A schema with `choice` in the place of the reference to any choice."""
+    """A schema with `choice` instead of the reference to any choice."""
     if isinstance(described, list):
         return [_replaced(item, choice) for item in described]
     if not isinstance(described, dict):

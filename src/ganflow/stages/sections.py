@@ -1,6 +1,6 @@
-"""The sections of params.yaml as they hold for one dataset: metrics of images or of points, as its samples are.
+"""The evaluation section for one dataset: the metrics that apply to its images or points.
 
-It loads metrics by name alone, so that units that need none are told without torch.
+Only the modules of named metrics are loaded, so that other units are planned without torch.
 """
 
 from ganflow.components import component_names, named_class
@@ -9,7 +9,7 @@ from ganflow.errors import UserError
 
 
 def evaluation_for(experiment: Experiment, dataset: str) -> Evaluation:
-    """The evaluation section with the metrics, the curve and the extractor that fit the samples of a dataset."""
+    """The evaluation section with the metrics, the curve and the extractor that apply to a dataset."""
     evaluation, points = experiment.evaluation, experiment.datasets[dataset].dimension is not None
     curve = evaluation.curve
     return evaluation.model_copy(
@@ -22,8 +22,7 @@ def evaluation_for(experiment: Experiment, dataset: str) -> Evaluation:
 
 
 def check_evaluation(experiment: Experiment) -> None:
-    """Raises UserError for a metric that fits no dataset or lacks an extractor, and for a dataset that no metric
-    fits."""
+    """Raises UserError for a metric without a dataset or extractor, and for a dataset without a metric."""
     evaluation = experiment.evaluation
     kinds = {name: dataset.dimension is not None for name, dataset in experiment.datasets.items()}
     named = [(f"metrics: {metric.name!r}", metric) for metric in evaluation.metrics]

@@ -1,31 +1,28 @@
 """Resolves names of runs: dataset/variant/seed, dataset/variant, the folder of a run, or a weights file."""
 
-import difflib
 from pathlib import Path
 
 from ganflow.config import Experiment, Run
-from ganflow.errors import UserError
+from ganflow.errors import UserError, suggestion
 from ganflow.stages.graph import STAGES
 
 
 def runs_named(experiment: Experiment, name: str) -> list[Run]:
-    """The runs that a name stands for: one, or without a seed all of them.
+    """The runs of a name: one, or without a seed all seeds.
 
-    Raises UserError if params.yaml names no such run.
+    Raises UserError if params.yaml has no such run.
     """
     named: dict[str, list[Run]] = {}
     for run in experiment.runs:
         named.setdefault(f"{run.dataset}/{run.variant}", []).append(run)
     named |= {f"{stem}/{run.seed}": [run] for stem, found in named.items() for run in found}
     if name.rstrip("/") not in named:
-        near = difflib.get_close_matches(name, named, n=1)
-        cure = f"did you mean {near[0]}?" if near else f"there is: {', '.join(named)}"
-        raise UserError(f"params.yaml: there is no run {name!r}; {cure}")
+        raise UserError(f"params.yaml: there is no run {name!r}; {suggestion(name, named, 'there is')}")
     return named[name.rstrip("/")]
 
 
 def weights_named(experiment: Experiment, name: str, weights: str | None) -> Path:
-    """The generator's weights of a run: averaged ones if there are any, unless `weights` says "raw" or "ema".
+    """The generator's weights of a run: averaged ones if there are any, unless `weights` is "raw" or "ema".
 
     Raises UserError if there is no such run, or if it has no weights of that kind.
     """

@@ -1,4 +1,4 @@
-"""Scores of snapshots of trainings in progress, for `publish --follow`; `generate` will compute the same scores."""
+"""Scores of snapshots of trainings in progress, for `publish --follow`; `generate` computes the same scores later."""
 
 import numpy as np
 

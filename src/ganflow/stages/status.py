@@ -1,4 +1,4 @@
-"""status: what is done, under way, out of date and to do, in words, by the manifests alone and without an engine."""
+"""status: which units are done, running, out of date and to do, from the manifests, without an engine."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ SHOWN = 6  # differences of one unit
 
 
 def run(experiment: Experiment) -> None:
-    """Prints how every unit of work stands, why what is out of date is so, and what to do next."""
+    """Prints the state of every unit of work, the reasons if it is out of date, and the next command."""
     standing = standings(list(units(experiment, device_of(experiment))))
     print(f"experiment {experiment.experiment}: {len(standing)} units of work")
     for kind in (DONE, UNDER_WAY, CHANGED, TO_DO):
@@ -36,11 +36,11 @@ def run(experiment: Experiment) -> None:
     if all(kind == DONE for _, kind, _ in standing):
         print("nothing to do; `python -m ganflow verify` checks every byte")
     else:
-        print("next: `dvc repro`, or `snakemake --cores N`; `python -m ganflow plan --cost` says what it will take")
+        print("next: `dvc repro`, or `snakemake --cores N`; `python -m ganflow plan --cost` estimates the cost")
 
 
 def standings(known: list[Unit]) -> list[tuple[Unit, str, str]]:
-    """(unit, kind, words) of units in an order in which they can be done."""
+    """(unit, state, details) of units, which are in an order in which they can run."""
     found = []
     ready: set[Path] = set()
     for unit in known:
@@ -61,7 +61,7 @@ def _standing(unit: Unit, missing: list[Path]) -> tuple[str, str]:
 
 
 def changes(unit: Unit, manifest: dict[str, Any]) -> Iterator[str]:
-    """What an artifact was made by or from that is otherwise now, a few words each; nothing if it is up to date."""
+    """The differences between an artifact's origin and the current state; nothing if it is up to date."""
     for what, now in (("", unit.parameters), ("version of ", unit.versions), ("code of ", unit.code)):
         before = flat(manifest[{"": "parameters", "version of ": "versions", "code of ": "code"}[what]])
         now = flat(now)
@@ -70,23 +70,23 @@ def changes(unit: Unit, manifest: dict[str, Any]) -> Iterator[str]:
                 said = "" if what == "code of " else f" {before.get(key, 'absent')} -> {now.get(key, 'absent')}"
                 yield f"{what}{key}{said}"
     if any(not (folder / MANIFEST).is_file() for folder in unit.inputs):
-        yield "its inputs are not there"
+        yield "its inputs are missing"
     else:
         now = unit.input_digests()
-        yield from (f"{folder} is another now" for folder in now if manifest["inputs"].get(folder) != now[folder])
+        yield from (f"{folder} changed" for folder in now if manifest["inputs"].get(folder) != now[folder])
 
 
 def _unfinished(unit: Unit) -> tuple[str, str]:
-    """A training with checkpoints is under way, or was; anything else is to do."""
+    """The state of a unit without outputs: a training with checkpoints is under way."""
     newest = _newest_checkpoint(unit)
     if newest is None:
         return TO_DO, ""
     total, ago = unit.parameters["training"]["iterations"], time.time() - newest.stat().st_mtime
-    return UNDER_WAY, f"iteration {iteration_of(unit):,} of {total:,}, the last checkpoint {_duration(ago)} ago"
+    return UNDER_WAY, f"iteration {iteration_of(unit):,} of {total:,}, the last checkpoint {duration(ago)} ago"
 
 
 def iteration_of(unit: Unit) -> int:
-    """The iteration from which a training that is not finished goes on."""
+    """The iteration from which an unfinished training resumes."""
     newest = _newest_checkpoint(unit)
     return int(newest.name.partition("-")[0]) if newest else 0
 
@@ -98,15 +98,16 @@ def _newest_checkpoint(unit: Unit) -> Path | None:
     return max(checkpoints, default=None)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A duration in days, hours, minutes or seconds."""
     for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {name}"
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.1f} {name}"
     return f"{max(seconds, 0):.0f} seconds"
 
 
 def _edited() -> list[str]:
-    """Files that git tracks and that differ from the last commit."""
+    """Tracked files that differ from the last commit."""
     if shutil.which("git") is None:
         return []
     done = subprocess.run(["git", "diff", "--name-only", "HEAD"], capture_output=True, text=True)

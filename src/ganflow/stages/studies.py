@@ -1,4 +1,4 @@
-"""studies: numerical studies of the theory, one JSON file each; the report plots them."""
+"""studies: runs the numerical studies of the theory; the report plots the results."""
 
 from ganflow import arithmetic
 from ganflow.artifacts import write_json

@@ -1,7 +1,5 @@
 """train: one variant on one dataset with one seed, from the newest checkpoint if it was interrupted."""
 
-import csv
-import io
 import shutil
 import time
 from dataclasses import asdict
@@ -14,17 +12,17 @@ from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.methods.interfaces import Data, Model
 from ganflow.methods.tasks import method_of, task_of
+from ganflow.serialization import csv_text
 from ganflow.stages.devices import compute_on
 from ganflow.stages.execution import fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
 from ganflow.training.loop import Trainer
 
-KEPT = ("samples", "snapshots", "grids")  # folders that a training fills as it goes on
+KEPT = ("samples", "snapshots", "grids")  # folders that a training fills
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
-    """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights of the model's exports, their snapshots,
-    journal.csv, samples and a manifest."""
+    """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights, snapshots, journal and samples."""
     device = compute_on(experiment)
     unit = unit_of(experiment, device, "train", dataset, variant, seed)
     [shards] = unit.inputs
@@ -45,9 +43,9 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     }
     trainer = Trainer(str(unit), model, task.training, int(seed), device, train, held_out, header)
     folder = scratch("train", name)
-    began = time.monotonic()
+    start = time.monotonic()
     state = trainer.run(folder)
-    rate = trainer.images_used / (time.monotonic() - began)
+    rate = trainer.images_used / (time.monotonic() - start)
     about = describe(model) | {"settings": resolved(experiment.variants[variant])}
     with outputs(unit, about) as partial:
         write_file(partial / "journal.csv", journal_text(state.journal))
@@ -60,7 +58,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
 
 
 def describe(model: Model) -> dict[str, Any]:
-    """What a manifest says of a model, for scores, the report and MLflow."""
+    """The description of a model in the manifest, for scores, the report and MLflow."""
     return {
         "scored": model.scored,
         "exports": {
@@ -76,8 +74,7 @@ def describe(model: Model) -> dict[str, Any]:
 
 
 def resolved(variant: Variant) -> dict[str, Any]:
-    """{key: name and settings} of every component of a variant, with the settings that it took by default; keys of
-    what a method chooses are the last parts of theirs."""
+    """{key, relative to the method: name and all settings} of every component of a variant."""
     found = {}
     for key, module, chosen in choices(variant):
         nested = {name for name, _, _ in choices(chosen)}
@@ -90,10 +87,6 @@ def resolved(variant: Variant) -> dict[str, Any]:
 
 
 def journal_text(rows: list[dict[str, float]]) -> str:
-    """journal.csv: a line for each row, its iteration first."""
-    text = io.StringIO()
-    columns = ["iteration", *sorted(set(rows[0]) - {"iteration"})]  # a restored row has an order of its own
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    """The text of journal.csv, with `iteration` as first column."""
+    columns = ["iteration", *sorted(set(rows[0]) - {"iteration"})]  # restored rows have another order
+    return csv_text(columns, [[row[column] for column in columns] for row in rows])

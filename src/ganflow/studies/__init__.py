@@ -1,1 +1,1 @@
-"""Studies of the theory: an interface, critics between two distributions, and the cases, one file each."""
+"""Numerical studies of the theory: an interface, critics between two distributions, and the cases, one file each."""

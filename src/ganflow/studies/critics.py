@@ -1,4 +1,4 @@
-"""A critic trained between two distributions that can be sampled, as used by all studies of distances."""
+"""A critic that is trained between two distributions that can be sampled, for studies of distances."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 
 from ganflow.methods.components import Constraint, Objective
+from ganflow.methods.draws import Draws
 from ganflow.networks.building import initialise
 from ganflow.networks.families.toy_mlp import ToyMLP
 from ganflow.randomness import generator
-from ganflow.training.draws import StepDraws
 
 Sampler = Callable[[np.random.Generator], np.ndarray]  # returns (n, d), with the same n each time
 
 
-class GivenUniform(StepDraws):
-    """The random numbers of a step, with given uniform numbers, (n,)."""
+class FixedUniform(Draws):
+    """The random numbers of a step, with fixed uniform numbers, (n,)."""
 
     def __init__(self, seed: int, step: int, values: Tensor):
         super().__init__(seed, "cpu", "critic step", (step,), len(values))
@@ -53,7 +53,7 @@ class Critic:
         """One step on points (n, d); uses the first n numbers of `uniform`."""
         self.constraint.before_step(self.module)
         self.optimizer.zero_grad(set_to_none=True)
-        penalty, _ = self.constraint.penalty(self, real, fake, GivenUniform(self.seed, self.steps, uniform))
+        penalty, _ = self.constraint.penalty(self, real, fake, FixedUniform(self.seed, self.steps, uniform))
         (self.objective.critic_loss(self(real), self(fake)) + penalty).backward()
         self.optimizer.step()
         self.constraint.after_step(self.module)

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
-from ganflow.components import Component, component
+from ganflow.components import Component, components_of
 from ganflow.config import Choice
-from ganflow.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -63,12 +62,7 @@ class Study(Component):
 
 def studies_of(choices: Iterable[Choice]) -> dict[str, Study]:
     """{name: study} of params.yaml; raises UserError for an unknown or repeated one."""
-    found: dict[str, Study] = {}
-    for index, choice in enumerate(choices):
-        if choice.name in found:
-            raise UserError(f"params.yaml: studies.{index} = {choice.name!r}: is listed twice; remove one")
-        found[choice.name] = component(Study, choice, f"studies.{index}")
-    return found
+    return components_of(Study, choices, "studies")
 
 
 def line(label: str, x: ArrayLike, y: ArrayLike, colour: int, style: str = "line") -> Line:

@@ -1,1 +1,1 @@
-"""Training: the loop over declared updates, its state and its journal."""
+"""Training: the loop over a model's players, its checkpoints and its outputs."""

@@ -1,4 +1,4 @@
-"""Moving averages of weights, with statistics of batch normalisation that belong to the averaged weights."""
+"""Moving averages of weights, with batch-normalisation statistics of the averaged weights."""
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from ganflow.config import MovingAverage
-from ganflow.methods.interfaces import Draws, Export
+from ganflow.methods.draws import Draws
+from ganflow.methods.interfaces import Export
 
-STATISTICS = 1024  # samples from which statistics are recomputed, in batches of the training's size
+STATISTICS = 1024  # samples to recompute statistics, in batches of the training's size
 
 
 def decay_at(settings: MovingAverage, iteration: int) -> float:
@@ -27,7 +28,7 @@ class AveragedExport:
 
     @torch.no_grad()
     def update(self, iteration: int) -> None:
-        """Takes in the weights after an iteration, counted from 0; buffers are copied."""
+        """Updates the average after an iteration, counted from 0; buffers are copied."""
         weight = 1 - decay_at(self.settings, iteration)
         for mean, value in zip(self.module.parameters(), self.current.parameters(), strict=True):
             mean.lerp_(value, weight)
@@ -38,8 +39,7 @@ class AveragedExport:
     def recompute_statistics(self, batches: Iterable[Draws], sample: Callable[[nn.Module, Draws], Tensor]) -> None:
         """Sets running means and variances to their averages over batches of samples by the averaged weights.
 
-        Running statistics of the raw weights are those of other activations: with them, images of the averaged weights
-        are off by a good part of their deviation.
+        The raw weights' statistics belong to other activations and shift the images considerably.
         """
         if not self.norms or self.settings.batch_norm == "copied":
             return

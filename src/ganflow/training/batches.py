@@ -1,7 +1,7 @@
-"""The stream of real batches on the training device: equal bits whichever way they come.
+"""The stream of real batches on the training device, with equal bits for every way of transfer.
 
-On a CPU a batch is gathered out of the mapped shards when it is asked for. On a GPU the whole split lies in its memory
-if it fits; otherwise a thread gathers the next batch into pinned memory, and it is copied while the last one is used.
+On a CPU a batch is gathered from the mapped shards on demand. On a GPU the split is kept in its memory if it fits;
+otherwise a thread gathers the next batch into pinned memory, and copies it while the current one is used.
 """
 
 from abc import ABC, abstractmethod
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ganflow.data.reader import Shards, batch_indices
 
-SHARE = 0.5  # of a GPU's free memory that the data may take
-PART = 4096  # samples that are copied to the device at a time
+SHARE = 0.5  # of a GPU's free memory that the data may use
+PART = 4096  # samples copied to the device at a time
 
 
 class Batches(ABC):
@@ -38,29 +38,29 @@ class Batches(ABC):
 
 
 class Gathered(Batches):
-    """Batches out of the mapped shards, in the memory of the host."""
+    """Batches gathered from the mapped shards, in host memory."""
 
     def at(self, position: int) -> Tensor:
         return torch.from_numpy(self.shards.samples(self.indices(position)))
 
 
 class Resident(Batches):
-    """Batches out of the whole split, which lies on the device."""
+    """Batches of a split that is kept on the device."""
 
     def __init__(self, shards: Shards, seed: int, size: int, device: str):
         super().__init__(shards, seed, size)
         kind = torch.from_numpy(np.empty(0, shards.dtype)).dtype
-        self.device, self.whole = device, torch.empty((shards.count, *shards.shape), dtype=kind, device=device)
+        self.device, self.samples = device, torch.empty((shards.count, *shards.shape), dtype=kind, device=device)
         for start in range(0, shards.count, PART):
             part = np.arange(start, min(start + PART, shards.count))
-            self.whole[start : start + len(part)] = torch.from_numpy(shards.samples(part))
+            self.samples[start : start + len(part)] = torch.from_numpy(shards.samples(part))
 
     def at(self, position: int) -> Tensor:
-        return self.whole[torch.from_numpy(self.indices(position)).to(self.device)]
+        return self.samples[torch.from_numpy(self.indices(position)).to(self.device)]
 
 
 class Transfer(Protocol):
-    """A copy to the device that goes on by itself from `start`, in any thread, to `finish`."""
+    """An asynchronous copy to the device, between `start`, in any thread, and `finish`."""
 
     def start(self, batch: Tensor) -> Any: ...
 
@@ -68,7 +68,7 @@ class Transfer(Protocol):
 
 
 class CudaTransfer:
-    """Copies from pinned memory on a stream of its own, which the computation waits for when it takes the batch."""
+    """Copies from pinned memory on a separate stream, for which the computation waits when it uses the batch."""
 
     def __init__(self) -> None:
         self.stream = torch.cuda.Stream()  # of the current device; threads have a current device each
@@ -86,7 +86,7 @@ class CudaTransfer:
 
 
 class Prefetched(Batches):
-    """Batches gathered and copied one ahead."""
+    """Batches gathered and copied one step ahead."""
 
     def __init__(self, shards: Shards, seed: int, size: int, transfer: Transfer):
         super().__init__(shards, seed, size)
@@ -95,12 +95,12 @@ class Prefetched(Batches):
 
     def at(self, position: int) -> Tensor:
         if self.ahead is None or self.ahead[0] != position:
-            self.ahead = self._begin(position)
+            self.ahead = self._submit(position)
         started = self.ahead[1].result()
-        self.ahead = self._begin(position + 1)
+        self.ahead = self._submit(position + 1)
         return self.transfer.finish(started)
 
-    def _begin(self, position: int) -> tuple[int, Future[Any]]:
+    def _submit(self, position: int) -> tuple[int, Future[Any]]:
         return position, self.thread.submit(self._start, position)
 
     def _start(self, position: int) -> Any:
@@ -108,7 +108,7 @@ class Prefetched(Batches):
 
 
 def batches_of(shards: Shards, seed: int, size: int, device: str) -> Batches:
-    """The fastest way to the device that there is room for."""
+    """The fastest kind of batches for a device and its free memory."""
     if device == "cpu":
         return Gathered(shards, seed, size)
     free, _ = torch.cuda.mem_get_info()

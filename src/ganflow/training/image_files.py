@@ -15,7 +15,7 @@ FORMATS = {".png": "PNG", ".gif": "GIF", ".webp": "WEBP", ".jpg": "JPEG"}
 
 
 def as_grid(pixels: np.ndarray, columns: int) -> Image.Image:
-    """Images, uint8 (n, H, W, 3), in one picture, row by row; black where the last row is short."""
+    """Images, uint8 (n, H, W, 3), in one image, row by row; the rest of the last row is black."""
     rows = -(-len(pixels) // columns)
     height, width = pixels.shape[1:3]
     padded = np.zeros((rows * columns, height, width, 3), np.uint8)
@@ -24,16 +24,13 @@ def as_grid(pixels: np.ndarray, columns: int) -> Image.Image:
     return Image.fromarray(cells.reshape(rows * height, columns * width, 3))
 
 
-def encoded(pictures: list[Image.Image], suffix: str) -> bytes:
-    """An image, or several as an animation of 10 a second, in the format of a suffix; raises UserError for an unknown
-    one."""
+def encoded(images: list[Image.Image], suffix: str) -> bytes:
+    """An image, or an animation at 10 images/s, in the format of a suffix; raises UserError for an unknown one."""
     if suffix not in FORMATS:
-        raise UserError(f"{suffix or 'no suffix'}: images are written as {', '.join(FORMATS)}; choose one of these")
-    animation = (
-        {"save_all": True, "append_images": pictures[1:], "duration": 100, "loop": 0} if len(pictures) > 1 else {}
-    )
+        raise UserError(f"{suffix or 'no suffix'}: the formats are {', '.join(FORMATS)}; choose one")
+    animation = {"save_all": True, "append_images": images[1:], "duration": 100, "loop": 0} if len(images) > 1 else {}
     file = io.BytesIO()
-    pictures[0].save(file, FORMATS[suffix], **animation)
+    images[0].save(file, FORMATS[suffix], **animation)
     return file.getvalue()
 
 

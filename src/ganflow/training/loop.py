@@ -1,7 +1,7 @@
-"""The training loop: steps of a model's players in their order, with no branch on the method.
+"""The training loop: steps of a model's players in order, with no branch on the method.
 
-Every draw is a function of (seed, player, iteration, repetition), every batch of the position in the stream, so a run
-that was killed and resumed, as often as it may be, makes the same bytes as one that was not.
+Random numbers are a function of (seed, player, iteration, repetition), and batches of the position in the stream, so a
+run that is killed and resumed any number of times produces the same bytes as an undisturbed one.
 """
 
 import math
@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from ganflow.config import Training
 from ganflow.data.reader import Shards
 from ganflow.errors import UserError
-from ganflow.methods.interfaces import SAMPLES, Batch, Draws, Model, Player
+from ganflow.methods.draws import SAMPLES, Batch, Draws
+from ganflow.methods.interfaces import Model, Player
 from ganflow.networks.building import evaluating
 from ganflow.progress import Progress
 from ganflow.tensor_files import save_tensors
 from ganflow.training.averaging import STATISTICS, AveragedExport
 from ganflow.training.batches import batches_of
-from ganflow.training.draws import StepDraws
 from ganflow.training.image_files import write_grid
 from ganflow.training.pixels import from_stored
 from ganflow.training.sample_figures import sample_figure_of
@@ -45,7 +45,7 @@ class Trainer:
         held_out: Shards,
         about: dict[str, Any] | None = None,
     ):
-        """`about` is what the run's weights files say of themselves."""
+        """`about`: metadata for the run's weights files."""
         self.what, self.model, self.training, self.seed, self.device = what, model, training, seed, device
         self.batches, self.held_out = batches_of(train, seed, training.batch_size, device), held_out
         self.sample_figure = sample_figure_of(held_out, training.grid)
@@ -64,8 +64,9 @@ class Trainer:
         }
 
     def run(self, scratch: Path) -> State:
-        """Trains from the newest checkpoint in `scratch` to the last iteration; sample grids appear in
-        `scratch`/samples, exports as they were in `scratch`/snapshots, and the model's own grids in `scratch`/grids.
+        """Trains from the newest checkpoint in `scratch` to the last iteration; writes sample grids to
+        `scratch`/samples, snapshots of the scored export to `scratch`/snapshots, and the model's grids to
+        `scratch`/grids.
 
         Raises UserError if a loss is not finite.
         """
@@ -121,7 +122,7 @@ class Trainer:
         """The draws of one (iteration, repetition) of a player, with the batches at these positions."""
         batches = {role: self._batch(positions.get(role, 0)) for role in player.roles}
         size = player.batches * self.training.batch_size
-        return StepDraws(self.seed, self.device, player.name, step, size, batches)
+        return Draws(self.seed, self.device, player.name, step, size, batches)
 
     def step(self, player: Player, draws: Draws) -> dict[str, Tensor]:
         """One step of a player; returns its values for the journal."""
@@ -138,7 +139,7 @@ class Trainer:
         return values
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context in which the networks run at the precision of params.yaml."""
+        """A context in which networks run at the precision of params.yaml."""
         if self.training.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device, dtype=torch.bfloat16)
@@ -149,12 +150,12 @@ class Trainer:
         return Batch(values, lambda: torch.from_numpy(self.batches.labels(position)).to(self.device))
 
     def exported(self) -> dict[str, nn.Module]:
-        """The exported modules and their moving averages, by the names of their files."""
+        """{file name: module} of the exported modules and their moving averages."""
         averages = {f"{name}_ema": average.module for name, average in self.averaged.items()}
         return {name: export.module for name, export in self.model.exports.items()} | averages
 
     def save(self, path: Path, file: str, iteration: int) -> None:
-        """Writes the weights of an exported module or its average, with what is needed to build it again."""
+        """Writes the weights of an exported module or its average, with metadata to rebuild it."""
         export = self.model.exports[file.removesuffix("_ema")]
         blueprint = export.blueprint
         about = {
@@ -171,16 +172,16 @@ class Trainer:
 
     def _write_snapshots(self, folder: Path, iteration: int) -> None:
         for file in self.exported():
-            if self.model.exports[file.removesuffix("_ema")].snapshots:
+            if file.removesuffix("_ema") == self.model.scored:
                 self.save(folder / f"{iteration:09d}-{file}.safetensors", file, iteration)
 
     def recompute_statistics(self) -> None:
-        """Brings the batch-norm statistics of the scored average up to date with its weights."""
+        """Recomputes the batch-norm statistics of the scored average."""
         size = self.training.batch_size
         for name, average in self.averaged.items():
             if name == self.model.scored:
                 parts = range(-(-STATISTICS // size))
-                batches = (StepDraws(self.seed, self.device, "statistics", (part,), size) for part in parts)
+                batches = (Draws(self.seed, self.device, "statistics", (part,), size) for part in parts)
                 with self.autocast():
                     average.recompute_statistics(batches, self._sample)
 
@@ -189,7 +190,7 @@ class Trainer:
         return self.model.sample(module, draws, labels)
 
     def _row(self, iteration: int, sums: dict[str, list[Tensor]]) -> dict[str, float]:
-        """Means over the steps since the last row, and what is measured on held-out data."""
+        """A journal row: means over the steps since the last row, and values on held-out data."""
         means = {name: float(torch.stack(values).double().mean()) for name, values in sums.items()}
         row = {"iteration": iteration} | means | self.validate()
         if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
@@ -201,7 +202,7 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """What the model measures on held-out data, networks in evaluation mode."""
+        """The model's values on held-out data, networks in evaluation mode."""
         count, size = min(self.training.validation_images, self.held_out.count), self.training.batch_size
         parts = [
             self._held_out(part, slice(start, min(start + size, count)))
@@ -214,19 +215,19 @@ class Trainer:
         indices = np.arange(chosen.start, chosen.stop)
         values = from_stored(torch.from_numpy(self.held_out.samples(indices)).to(self.device))
         batch = Batch(values, lambda: torch.from_numpy(self.held_out.labels(indices)).to(self.device))
-        return StepDraws(self.seed, self.device, "validation", (part,), len(indices), {SAMPLES: batch})
+        return Draws(self.seed, self.device, "validation", (part,), len(indices), {SAMPLES: batch})
 
     @property
     def scored(self) -> nn.Module:
-        """The module whose samples are scored, averaged if there is an average of it."""
+        """The module whose samples are scored: the moving average, if there is one."""
         average = self.averaged.get(self.model.scored)
         return average.module if average else self.model.exports[self.model.scored].module
 
     @torch.no_grad()
     def write_samples(self, scratch: Path, iteration: int) -> None:
-        """Writes the samples of an iteration, always of the same latent vectors, a class a row."""
+        """Writes the samples of an iteration, always for the same latent vectors, with one class per row."""
         side, classes = self.training.grid, self.model.classes
-        draws = StepDraws(self.seed, self.device, "grid", (), side * side)
+        draws = Draws(self.seed, self.device, "grid", (), side * side)
         rows = torch.arange(side, device=self.device).repeat_interleave(side) % max(classes, 1)
         with evaluating(self.scored), self.autocast():
             samples = self.model.sample(self.scored, draws, rows)

@@ -16,10 +16,10 @@ def from_stored(samples: Tensor) -> Tensor:
         return samples
     if samples.device.type != "cpu":
         return samples.float().sub_(127.5).mul_(1 / 127.5).permute(0, 3, 1, 2)
-    # The same bits from numpy, whose allocator hands out warm memory: half the time. Aligned as torch aligns, for the
+    # The same bits as torch in half the time, as numpy's allocator reuses memory. Aligned as in torch, because the
     # order of sums in a matrix product may depend on it.
-    room = np.empty(samples.numel() + ALIGNMENT // 4, np.float32)
-    values = room[-room.ctypes.data % ALIGNMENT // 4 :][: samples.numel()].reshape(samples.shape)
+    buffer = np.empty(samples.numel() + ALIGNMENT // 4, np.float32)
+    values = buffer[-buffer.ctypes.data % ALIGNMENT // 4 :][: samples.numel()].reshape(samples.shape)
     np.copyto(values, samples.numpy())
     values -= np.float32(127.5)
     values *= np.float32(1 / 127.5)
@@ -32,5 +32,5 @@ def to_pixels(images: Tensor) -> np.ndarray:
 
 
 def as_stored(samples: Tensor) -> np.ndarray:
-    """What `from_stored` undoes: images to uint8 (n, H, W, 3), rounded; points, float (n, d), to float32."""
+    """The inverse of `from_stored`: images to uint8 (n, H, W, 3), rounded; points, float (n, d), to float32."""
     return to_pixels(samples) if samples.dim() == 4 else samples.float().cpu().numpy()

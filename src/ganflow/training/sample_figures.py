@@ -1,7 +1,5 @@
-"""What a run shows of its samples while it trains: a grid of images, or a plot of points with what the model says of
-them. The training loop asks for one or the other by the shape of the samples."""
+"""Figures of samples during training: a grid of images, or a plot of points with the model's diagnostics."""
 
-from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -16,43 +14,35 @@ from ganflow.tensor_files import save_tensors
 from ganflow.training.image_files import encoded, write_grid
 
 SIDE = 256  # pixels of a plot of points
-LATTICE = {1: 257, 2: 65}  # points a side at which functions are evaluated, by dimension
+LATTICE = {1: 257, 2: 65}  # points per side at which functions are evaluated, by dimension
 MARGIN = 0.25  # of the data's extent, around it
 REAL, FAKE = (150, 150, 150), (213, 94, 0)
 
 
-class SampleFigure(ABC):
-    """Shows side x side samples of the same latent vectors in every iteration."""
+class ImageGrid:
+    """Images, (n, 3, H, W) in [-1, 1], row by row."""
 
     def __init__(self, side: int):
         self.side = side
 
-    @abstractmethod
     def write(self, folder: Path, iteration: int, samples: Tensor, model: Model) -> None:
-        """Writes <iteration>.png, and beside it what a report needs besides."""
-
-
-class ImageGrid(SampleFigure):
-    """Images, (n, 3, H, W) in [-1, 1], row by row."""
-
-    def write(self, folder: Path, iteration: int, samples: Tensor, model: Model) -> None:
+        """Writes <iteration>.png."""
         write_grid(folder / f"{iteration:09d}.png", samples, self.side)
 
 
-class PointPlot(SampleFigure):
-    """Points, (n, d): a plot of them on held-out ones, and <iteration>.safetensors.
+class PointPlot:
+    """Points, (n, d): a plot with held-out ones, and <iteration>.safetensors.
 
-    That holds the `points`, the held-out `real` ones, the `window` (d, 2) they are seen in, and the model's
-    diagnostics; functions on the lattice in the window have the shape (257,) in one dimension and (65, 65) in two, the
-    first coordinate first.
+    The file holds the `points`, the held-out `real` ones, the `window` (d, 2) of the plot, and the model's diagnostics;
+    functions on the lattice have the shape (257,) in one dimension and (65, 65) in two, the first coordinate first.
     """
 
     def __init__(self, side: int, held_out: Shards):
-        super().__init__(side)
         points = held_out.samples(np.arange(min(side * side, held_out.count)))
         self.real, self.window = torch.from_numpy(points), window_of(points)
 
     def write(self, folder: Path, iteration: int, samples: Tensor, model: Model) -> None:
+        """Writes <iteration>.png and the tensors that the report plots, <iteration>.safetensors."""
         known = {"points": samples.cpu(), "real": self.real, "window": torch.from_numpy(self.window)}
         side = LATTICE.get(samples.shape[1], 0)
         at = lattice(self.window).to(samples) if side else None
@@ -65,7 +55,7 @@ class PointPlot(SampleFigure):
 
 
 def window_of(points: np.ndarray) -> np.ndarray:
-    """The smallest and largest of each coordinate, with a margin: (d, 2) float32, of points (n, d)."""
+    """Minimum and maximum of each coordinate with a margin, (d, 2) float32, of points (n, d)."""
     low, high = points.min(0), points.max(0)
     margin = np.maximum(MARGIN * (high - low), 0.1)
     return np.stack([low - margin, high + margin], axis=1).astype(np.float32)
@@ -78,8 +68,8 @@ def lattice(window: np.ndarray) -> Tensor:
 
 
 def plot_points(real: np.ndarray, fake: np.ndarray, window: np.ndarray) -> Image.Image:
-    """Real points grey, generated ones orange above them; on a line, both as histograms; of more than two dimensions
-    the first two. real (m, d), fake (n, d), window (d, 2)."""
+    """Real points in grey and generated ones in orange on top: histograms in one dimension, else the first two
+    coordinates. real (m, d), fake (n, d), window (d, 2)."""
     if len(window) == 1:
         return Image.fromarray(_histograms(real[:, 0], fake[:, 0], window[0]))
     pixels = np.full((SIDE, SIDE, 3), 255, np.uint8)
@@ -94,7 +84,7 @@ def plot_points(real: np.ndarray, fake: np.ndarray, window: np.ndarray) -> Image
 
 
 def scatter(points: np.ndarray) -> Image.Image:
-    """Points, (n, d), in a window of their own."""
+    """Points, (n, d), in the window of their extent."""
     return plot_points(points[:0], points, window_of(points))
 
 
@@ -110,6 +100,6 @@ def _histograms(real: np.ndarray, fake: np.ndarray, window: np.ndarray) -> np.nd
     return pixels
 
 
-def sample_figure_of(held_out: Shards, side: int) -> SampleFigure:
+def sample_figure_of(held_out: Shards, side: int) -> ImageGrid | PointPlot:
     """The figure for samples of the shape of the held-out ones."""
     return ImageGrid(side) if len(held_out.shape) == 3 else PointPlot(side, held_out)

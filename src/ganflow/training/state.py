@@ -1,4 +1,4 @@
-"""The state of a run that survives a kill: checkpoints written beside, synced and renamed, named by their own digest.
+"""The state of a run that survives a kill: checkpoints, written atomically and named by their digest.
 
 A checkpoint is one safetensors file, `<iteration>-<sha256>.safetensors`; the last two are kept, and a damaged one is
 skipped with a warning. Nothing is pickled.
@@ -22,7 +22,7 @@ KEPT = 2
 
 @dataclass
 class State:
-    """Where a run is: iterations done, batches used of each role of data, and the journal so far."""
+    """Completed iterations, batches used of each role of data, and the journal so far."""
 
     iteration: int = 0
     positions: dict[str, int] = field(default_factory=dict)
@@ -40,12 +40,12 @@ class Checkpoints:
         tensors: Mapping[str, Tensor],
         about: dict[str, Any],
     ):
-        """`tensors` are the model's state, restored in place; `about` is what checkpoints say of the run to others."""
+        """`tensors`: the model's state, restored in place; `about`: metadata of the run for `publish --follow`."""
         self.folder, self.modules, self.optimizers = folder, modules, optimizers
         self.tensors, self.about = tensors, about
 
     def save(self, state: State) -> None:
-        """Writes the state of modules and optimisers; keeps this checkpoint and the one before."""
+        """Writes the state of modules and optimisers; keeps this checkpoint and the previous one."""
         tensors = {f"module/{k}/{name}": t for k, m in self.modules.items() for name, t in m.state_dict().items()}
         tensors |= {f"state/{name}": tensor for name, tensor in self.tensors.items()}
         for key, optimizer in self.optimizers.items():
@@ -61,7 +61,7 @@ class Checkpoints:
         for file in self._files():
             content = file.read_bytes()
             if digest_bytes(content) != file.stem.partition("-")[2]:
-                log(f"{file}: damaged; resuming from the checkpoint before")
+                log(f"{file}: damaged; resuming from the previous checkpoint")
                 continue
             return self._restore(content)
         return State()

@@ -1,4 +1,4 @@
-"""How long a training takes on this machine, from a few steps of each of its players."""
+"""The duration of a training on this machine, from a few steps of each player."""
 
 import statistics
 import tempfile
@@ -13,14 +13,13 @@ from ganflow.config import Training
 from ganflow.methods.interfaces import Player
 from ganflow.training.loop import Trainer
 
-ENOUGH = 0.5  # seconds of one kind of step
-FEWEST = 3  # steps
+MIN_SECONDS = 0.5  # seconds of one kind of step
+MIN_STEPS = 3  # steps
 
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Seconds of one step of each player, of a journal row's validation, and of a sample figure with its file's
-    bytes."""
+    """Seconds of a step of each player, of the validation of a journal row, and of a sample figure, with its bytes."""
 
     steps: dict[str, float]
     row: float
@@ -29,8 +28,8 @@ class StepTimes:
 
 
 def measured(trainer: Trainer) -> StepTimes:
-    """Trains at least FEWEST steps of each player after a warm-up; the trainer is of no use afterwards."""
-    for player in trainer.model.players:  # a step may need what those before it leave
+    """Trains at least MIN_STEPS steps of each player after a warm-up; the trainer must not be used afterwards."""
+    for player in trainer.model.players:  # a step may use results of earlier ones
         trainer.step(player, trainer.draws(player, (0, 0), {}))
     steps = {}
     for player in trainer.model.players:
@@ -46,39 +45,39 @@ def measured(trainer: Trainer) -> StepTimes:
 
 
 def seconds(times: StepTimes, trainer: Trainer, done: int = 0) -> float:
-    """Seconds of the iterations from `done` on, with their journal rows and sample figures."""
+    """Seconds of the remaining iterations, with their journal rows and sample figures."""
     training = trainer.training
-    ahead = range(done, training.iterations)
-    steps = sum(times.steps[player.name] * sum(map(player.repeat, ahead)) for player in trainer.model.players)
-    return steps + len(ahead) * (times.row / training.journal_every + times.grid / training.sample_every)
+    remaining = range(done, training.iterations)
+    steps = sum(times.steps[player.name] * sum(map(player.repeat, remaining)) for player in trainer.model.players)
+    return steps + len(remaining) * (times.row / training.journal_every + times.grid / training.sample_every)
 
 
 def images_used(trainer: Trainer, done: int = 0) -> int:
-    """Real samples that the iterations from `done` on take in, repetitions counted."""
-    ahead = range(done, trainer.training.iterations)
-    batches = sum(len(player.roles) * sum(map(player.repeat, ahead)) for player in trainer.model.players)
+    """Real samples used by the remaining iterations, including repetitions."""
+    remaining = range(done, trainer.training.iterations)
+    batches = sum(len(player.roles) * sum(map(player.repeat, remaining)) for player in trainer.model.players)
     return batches * trainer.training.batch_size
 
 
 def grids(training: Training) -> int:
-    """Sample figures that a whole training writes."""
+    """Number of sample figures of a training."""
     return training.iterations // training.sample_every + 2
 
 
 def snapshots(training: Training) -> int:
-    """Snapshots that a whole training writes."""
+    """Number of snapshots of a training."""
     return (training.iterations - 1) // training.snapshot_every
 
 
 def _median(work: Callable[[int], object]) -> float:
     took: list[float] = []
     for number in range(1000):
-        began = time.perf_counter()
+        start = time.perf_counter()
         work(number)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         if number:
-            took.append(time.perf_counter() - began)
-        if len(took) >= FEWEST and sum(took) >= ENOUGH:
+            took.append(time.perf_counter() - start)
+        if len(took) >= MIN_STEPS and sum(took) >= MIN_SECONDS:
             break
     return statistics.median(took)

@@ -5,11 +5,11 @@ import torch
 from models import built, one_iteration, step_draws, task, variant
 
 from ganflow.errors import UserError
-from ganflow.methods.interfaces import SAMPLES, Batch
+from ganflow.methods.draws import SAMPLES, Batch
 from ganflow.methods.recipes.adversarial import CriticSteps
 from ganflow.methods.tasks import method_of
 from ganflow.networks.codes import codes
-from ganflow.studies.critics import GivenUniform
+from ganflow.studies.critics import FixedUniform
 from ganflow.training.pixels import to_pixels
 
 
@@ -18,12 +18,12 @@ from ganflow.training.pixels import to_pixels
     [
         ({"objective": "wasserstein"}, "without a constraint has no optimum"),
         ({"objective": "wasserstein", "constraint": "gradient_penalty"}, "batch normalisation in the critic mixes"),
-        ({"constraint": "weight_clipping"}, "as of a sigmoid loss, and clipping only starves"),
-        ({"constraint": "unit_sphere", "objective": "least_squares"}, "the sphere only starves"),
+        ({"constraint": "weight_clipping"}, "as a sigmoid loss does, so the critic could"),
+        ({"constraint": "unit_sphere", "objective": "least_squares"}, "needs scores of any size"),
         ({"constraint": "spectral_norm"}, "which undoes the bound"),
         (
             {"objective": {"least_squares": {"a": 1.0}}},
-            r"least_squares: a = 1.0, b = 1.0, c = 1.0: b and c must be above",
+            r"least_squares: a = 1.0, b = 1.0, c = 1.0: b and c must be larger",
         ),
         ({"objective": {"f_gan": {"divergence": "js"}}}, r"f_gan\.divergence = 'js'"),
         ({"critic_network": "mpl"}, "critic_network = 'mpl': .*did you mean `mlp`"),
@@ -89,7 +89,7 @@ def test_a_list_of_constraints_holds_all_of_them():
     [
         (["spectral_norm", "none"], r"constraint: a list of constraints names each once and not `none`"),
         ([{"spectral_norm": {"iterations": 2}}, "spectral_norm"], "names each once"),
-        (["spectral_norm", "weight_clipping"], "constraint = 'weight_clipping': clipping bounds"),
+        (["spectral_norm", "weight_clipping"], "constraint = 'weight_clipping': it bounds"),
         (["spectral_norm", "spectral"], "did you mean `spectral_norm`"),
     ],
 )
@@ -121,7 +121,7 @@ def test_dequantised_images_are_the_bytes_and_noise_and_come_back_as_the_bytes()
     model = built(variant(), dequantise=True)
     bytes_ = torch.arange(256).repeat(3).reshape(1, 3, 16, 16)
     noise = torch.rand(1, 3, 16, 16)
-    draws = GivenUniform(0, 0, noise)
+    draws = FixedUniform(0, 0, noise)
     draws.batches = {SAMPLES: Batch(bytes_ / 127.5 - 1, lambda: torch.zeros(1, dtype=torch.int64))}
     given = model._real(draws)
     expected = 2 * (bytes_.double() / 256 - 0.5) + noise.double() / 128  # U(0, 1/128)

@@ -15,9 +15,9 @@ from ganflow.methods.constraints.spectral_norm import SpectralNorm
 from ganflow.methods.constraints.unit_sphere import UnitSphere
 from ganflow.methods.constraints.weight_clipping import WeightClipping
 from ganflow.randomness import generator
-from ganflow.studies.critics import GivenUniform
+from ganflow.studies.critics import FixedUniform
 
-given_uniform = partial(GivenUniform, 0, 0)
+fixed_uniform = partial(FixedUniform, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_gradient_penalty_of_a_linear_critic(one_sided, scale, expected):
     weight = torch.ones(12, dtype=torch.float64) / 12**0.5 * scale  # the gradient's norm is the scale, everywhere
     images = torch.randn(2, 4, 3, 2, 2, dtype=torch.float64)
     penalty, values = GradientPenalty(weight=10.0, one_sided=one_sided).penalty(
-        linear_critic(weight), images[0], images[1], given_uniform(torch.rand(4, dtype=torch.float64))
+        linear_critic(weight), images[0], images[1], fixed_uniform(torch.rand(4, dtype=torch.float64))
     )
     assert penalty.item() == pytest.approx(expected, rel=1e-12, abs=1e-24)
     assert values["gradient_norm"].item() == pytest.approx(scale, rel=1e-12)
@@ -37,7 +37,7 @@ def test_gradient_penalty_is_finite_at_zero_gradient_and_always_float32():
     critic = linear_critic(torch.zeros(12, dtype=torch.float64)).float()
     images = torch.randn(2, 4, 3, 2, 2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        penalty, _ = GradientPenalty().penalty(critic, *images.bfloat16(), given_uniform(torch.rand(4)))
+        penalty, _ = GradientPenalty().penalty(critic, *images.bfloat16(), fixed_uniform(torch.rand(4)))
     penalty.backward()
     assert penalty.dtype == torch.float32
     assert penalty.item() == pytest.approx(10.0)
@@ -53,7 +53,7 @@ def test_gradient_penalty_draws_interpolates_for_each_sample():
             return x.flatten(1).sum(1)
 
     real, fake, epsilon = torch.ones(3, 3, 2, 2), torch.zeros(3, 3, 2, 2), torch.tensor([0.0, 0.25, 1.0])
-    GradientPenalty().penalty(Recorder(), real, fake, given_uniform(epsilon))
+    GradientPenalty().penalty(Recorder(), real, fake, fixed_uniform(epsilon))
     assert torch.equal(seen[0], epsilon.view(3, 1, 1, 1).expand(3, 3, 2, 2))
 
 
@@ -62,15 +62,15 @@ def test_gradient_penalty_gradient_against_finite_differences():
     real, fake = torch.randn(2, 4, 3, 2, 2, dtype=torch.float64)
     epsilon = torch.rand(4, dtype=torch.float64)
     constraint = GradientPenalty()
-    penalty, _ = constraint.penalty(critic, real, fake, given_uniform(epsilon))
+    penalty, _ = constraint.penalty(critic, real, fake, fixed_uniform(epsilon))
     [gradient] = torch.autograd.grad(penalty, critic[1].weight)
     direction, step = torch.randn_like(gradient), 1e-5
     with torch.no_grad():
         critic[1].weight += step * direction
-    above = constraint.penalty(critic, real, fake, given_uniform(epsilon))[0].item()
+    above = constraint.penalty(critic, real, fake, fixed_uniform(epsilon))[0].item()
     with torch.no_grad():
         critic[1].weight -= 2 * step * direction
-    below = constraint.penalty(critic, real, fake, given_uniform(epsilon))[0].item()
+    below = constraint.penalty(critic, real, fake, fixed_uniform(epsilon))[0].item()
     assert (gradient * direction).sum().item() == pytest.approx((above - below) / (2 * step), rel=1e-7)
 
 

@@ -155,8 +155,8 @@ def test_mistakes_are_sentences(changes, said):
 
 def test_keys_without_meaning_are_refused():
     for key, value in (("dequantise", True), ("generator_batch", 2)):
-        with pytest.raises(UserError, match=rf"training\.{key} = {value}: has no meaning for the method 'vae'; remove"):
+        with pytest.raises(UserError, match=rf"training\.{key} = {value}: is not used by the method 'vae'; remove"):
             built(variant(method="vae"), **{key: value})
     assert math.isclose(vae().variance, 0.09)
-    with pytest.raises(UserError, match="its generator has no parameters, so it is no decoder"):
+    with pytest.raises(UserError, match="its generator has no parameters, so it can.t be a decoder"):
         built(variant(network="noised_data", method="vae"), (2,))

@@ -174,7 +174,7 @@ def test_the_tables_of_scores_hold_what_numpy_computes_with_digests(results, pag
             assert digest_file(score)[:8] in rows[run.variant] and digest_file(score) in page.text
             assert f"sha256 of score.json: {run.score_digest}" in rows[run.variant]
         assert "40, validation split" in rows["blurred"]
-    assert page.text.index('class="claim"') < page.text.index('class="viewer"')
+    assert page.text.index('class="scores"') < page.text.index('class="viewer"')
     assert page.text.count("Lowest sliced Wasserstein:") == 1
 
 
@@ -183,7 +183,7 @@ def test_a_failed_check_stands_under_its_table_and_a_spread_in_the_details(page)
     bedrooms, objects = (page.text.index(f'<h2 id="{name}"') for name in DATASETS)
     assert bedrooms < objects < page.text.index(FLAG)
     assert f"{FRECHET}_std" not in page.text and page.text.count(" ± 0.25") == 2 * len(DATASETS) * len(VARIANTS) * 2
-    assert "nobody has published numbers for them" in page.text and "Published numbers" not in page.text
+    assert "there are no published scores to compare with" in page.text and "Published numbers" not in page.text
 
 
 def test_the_neighbours_of_each_variant_are_there_with_their_distances(report, page):

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from ganflow.stages import digests
-from ganflow.stages.digests import INFRASTRUCTURE, PACKAGE, closure, imports, meaning, module_digest
+from ganflow.stages.digests import INFRASTRUCTURE, PACKAGE, closure, imports, module_digest, syntax_tree
 from ganflow.stages.graph import STAGES
 
 SOURCE = '''"""A module."""
@@ -45,7 +45,7 @@ COMPUTE = {"PIL", "lmdb", "matplotlib", "numpy", "safetensors", "scipy", "torch"
 )
 def test_comments_docstrings_and_layout_do_not_count(before, after):
     assert before in SOURCE
-    assert meaning(SOURCE.replace(before, after)) == meaning(SOURCE)
+    assert syntax_tree(SOURCE.replace(before, after)) == syntax_tree(SOURCE)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_comments_docstrings_and_layout_do_not_count(before, after):
 )
 def test_everything_else_counts(before, after):
     assert before in SOURCE
-    assert meaning(SOURCE.replace(before, after)) != meaning(SOURCE)
+    assert syntax_tree(SOURCE.replace(before, after)) != syntax_tree(SOURCE)
 
 
 def test_no_code_reads_the_docstrings_that_do_not_count():

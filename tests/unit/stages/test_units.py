@@ -38,6 +38,7 @@ def digests(tmp_path: Path, before: str = "", after: str = "") -> dict[tuple[str
         ("directions: 16", "directions: 17", {"reference", "evaluate"}),
         ("directions: 8", "directions: 9", {"generate", "evaluate"}),
         ("threads: 1", "threads: 2", JUDGED | {"train"}),
+        ("device: cpu", "device: cpu, arithmetic: native", JUDGED | {"download", "train", "report"}),
     ],
 )
 def test_a_changed_parameter_changes_what_hangs_on_it(tmp_path, before, after, changed):
@@ -106,9 +107,12 @@ def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):
         ("data.reader", lambda stage, axes: stage in JUDGED | {"train"}),
         ("tensor_files", lambda stage, axes: stage in JUDGED | {"train"}),
         ("data.image_codec", lambda stage, axes: stage in JUDGED | {"train", "shard"}),
-        ("methods.interfaces", lambda stage, axes: stage in ("train", "generate", "evaluate")),
+        ("methods.interfaces", lambda stage, axes: stage == "train"),
+        ("methods.draws", lambda stage, axes: stage in ("train", "generate", "evaluate")),
         ("networks.layers", lambda stage, axes: stage in ("train", "generate", "evaluate")),
-        ("stages.arithmetic", lambda stage, axes: stage in JUDGED - {"reference"} | {"train"}),
+        ("arithmetic", lambda stage, axes: stage in JUDGED | {"train", "studies"}),
+        ("stages.devices", lambda stage, axes: stage in JUDGED - {"reference"} | {"train"}),
+        ("portable_operations", lambda stage, axes: stage in JUDGED | {"train"}),
         ("progress", lambda stage, axes: False),
         ("errors", lambda stage, axes: False),
         ("config", lambda stage, axes: False),
@@ -226,5 +230,5 @@ def test_a_variant_of_one_dataset_has_units_of_that_one_alone(tmp_path):
 
 def test_inputs_that_another_version_made_are_refused(tmp_path):
     (tmp_path / MANIFEST).write_text('{"stage": "shard"}')
-    with pytest.raises(UserError, match="has no `content`, so it is of another version"):
+    with pytest.raises(UserError, match="has no `content`, so it is from another version"):
         content_digest(tmp_path)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from ganflow.config import Training, Variant
 from ganflow.data.reader import batch_indices
-from ganflow.methods.interfaces import Batch, Data, Task
+from ganflow.methods.draws import Batch, Draws
+from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of
 from ganflow.training import loop
-from ganflow.training.draws import StepDraws
 from ganflow.training.loop import Trainer
 from ganflow.training.state import State
 
@@ -47,7 +47,7 @@ class Pictures:
         return self.pixels[:count]
 
 
-class DoubleDraws(StepDraws):
+class DoubleDraws(Draws):
     """The loop's own draws as float64, kept in the order of the steps."""
 
     made: list["DoubleDraws"] = []
@@ -84,7 +84,7 @@ def run(monkeypatch, variant: dict, side: int = 8, **training) -> tuple[dict, di
 
 def trained(monkeypatch, variant: dict, side: int = 8, **training) -> tuple[dict, Trainer, list[DoubleDraws]]:
     """Networks before whole iterations of the loop, the trainer after them, and the draws of its steps."""
-    monkeypatch.setattr(loop, "StepDraws", DoubleDraws)
+    monkeypatch.setattr(loop, "Draws", DoubleDraws)
     monkeypatch.setattr(DoubleDraws, "made", [])
     chosen = Variant.model_validate({"network": MLP} | variant)
     settings = Training(iterations=ITERATIONS, batch_size=SIZE, latent=LATENT, **training)

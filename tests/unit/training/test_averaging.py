@@ -9,10 +9,10 @@ from torch import nn
 from trainings import VARIANTS, result, run_killed, settings, trainer, write_splits
 
 from ganflow.config import MovingAverage
+from ganflow.methods.draws import Draws
 from ganflow.methods.interfaces import Export
 from ganflow.networks.building import Blueprint
 from ganflow.training.averaging import STATISTICS, AveragedExport, decay_at
-from ganflow.training.draws import StepDraws
 
 BATCH = 64
 RAMPED = {"decay": 0.9, "ramp_up": True}
@@ -56,11 +56,11 @@ def normalised(seed: int) -> nn.Module:
     return nn.Sequential(nn.Linear(4, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 6), nn.BatchNorm1d(6))
 
 
-def codes(count: int, purpose: str) -> list[StepDraws]:
-    return [StepDraws(0, "cpu", purpose, (part,), BATCH) for part in range(count)]
+def codes(count: int, purpose: str) -> list[Draws]:
+    return [Draws(0, "cpu", purpose, (part,), BATCH) for part in range(count)]
 
 
-def sample(module: nn.Module, draws: StepDraws) -> torch.Tensor:
+def sample(module: nn.Module, draws: Draws) -> torch.Tensor:
     return module(draws.normal("latent", (draws.size, 4)).to(next(module.parameters()).dtype))
 
 
@@ -105,7 +105,7 @@ def test_recomputed_statistics_bring_images_nearer_to_those_by_batch_statistics(
     for kind in ("recomputed", "copied"):
         average = of_other_weights(batch_norm=kind)
         average.recompute_statistics(codes(16, "statistics"), sample)
-        fresh = StepDraws(0, "cpu", "fresh", (), 2048)
+        fresh = Draws(0, "cpu", "fresh", (), 2048)
         by_batch = deepcopy(average.module).train()
         with torch.no_grad():
             away = sample(average.module.eval(), fresh) - sample(by_batch, fresh)

@@ -18,12 +18,12 @@ from ganflow.data.reader import Shards
 from ganflow.data.writing import write_shards
 from ganflow.errors import UserError
 from ganflow.evaluation.generated_samples import generate_samples
-from ganflow.methods.interfaces import SAMPLES, Draws, Export, Model, Player, Values
+from ganflow.methods.draws import SAMPLES, Draws
+from ganflow.methods.interfaces import Export, Model, Player, Values
 from ganflow.methods.optimizers.adam import Adam
 from ganflow.methods.recipes.adversarial import CriticSteps
 from ganflow.networks.building import Blueprint
 from ganflow.networks.codes import codes
-from ganflow.training.draws import StepDraws
 from ganflow.training.loop import Trainer
 from ganflow.training.pixels import from_stored, to_pixels
 from ganflow.training.state import State
@@ -99,7 +99,7 @@ def test_a_conditional_generator_is_saved_and_loaded_and_its_grid_has_a_class_a_
     work.run(tmp_path)
     work.save(tmp_path / "g.safetensors", "generator_ema", 8)
     module, known = load_generator(tmp_path / "g.safetensors")
-    latent = StepDraws(0, "cpu", "grid", (), 16).normal("latent", (16, 5))
+    latent = Draws(0, "cpu", "grid", (), 16).normal("latent", (16, 5))
     rows = torch.tensor([0, 1, 2, 0]).repeat_interleave(4)
     with torch.no_grad():
         pixels = to_pixels(module(codes(latent, rows, known["classes"])))
@@ -141,7 +141,7 @@ def test_wgan_gp_learns_one_colour(tmp_path):
     work = trainer(data, chosen, settings(iterations=150, batch_size=8, **every))
     state = work.run(tmp_path / "scratch")
     with torch.no_grad():
-        latent = StepDraws(0, "cpu", "test", (), 16).normal("latent", (16, 5))
+        latent = Draws(0, "cpu", "test", (), 16).normal("latent", (16, 5))
         colour = to_pixels(work.scored(latent)).mean((0, 1, 2))
     assert np.abs(colour - (200, 40, 90)).max() < 30
     assert abs(state.journal[-1]["estimate"]) < abs(state.journal[0]["estimate"])
@@ -245,13 +245,13 @@ def test_the_loop_runs_any_model(splits, tmp_path):
 
 
 def test_every_batch_and_every_number_of_a_run_is_drawn_once(splits, tmp_path, monkeypatch):
-    drawn, original = [], StepDraws._stream
+    drawn, original = [], Draws._stream
 
     def recorded(self, name):
         drawn.append((name, self.purpose, self.step))
         return original(self, name)
 
-    monkeypatch.setattr(StepDraws, "_stream", recorded)
+    monkeypatch.setattr(Draws, "_stream", recorded)
     work = trainer(splits[16], VARIANTS["wgan_gp"], settings(iterations=3))
     positions = []
     at = work.batches.at

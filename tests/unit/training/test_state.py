@@ -23,7 +23,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(splits, tmp_path, cap
     kept[-1].write_bytes(newest)
     again = trainer(splits, VARIANTS["wgan_gp"])
     assert result(again, tmp_path, again.run(tmp_path)) == expected
-    assert "damaged; resuming from the checkpoint before" in capsys.readouterr().err
+    assert "damaged; resuming from the previous checkpoint" in capsys.readouterr().err
     assert again.images_used == (2 + 2) * 6  # iterations 6 and 7, two critic steps each
 
 

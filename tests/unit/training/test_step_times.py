@@ -13,7 +13,7 @@ def splits(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["dcgan", "vae", "began"])
 def test_every_player_is_timed(splits, monkeypatch, name):
-    monkeypatch.setattr(step_times, "ENOUGH", 0.0)
+    monkeypatch.setattr(step_times, "MIN_SECONDS", 0.0)
     work = trainer(splits, VARIANTS[name])
     times = step_times.measured(work)
     assert list(times.steps) == [player.name for player in work.model.players]

@@ -3,11 +3,10 @@
 import numpy as np
 from pydantic import Field
 
-from ganflow.data.distributions.mixture_2d import isotropic_gaussians
-from ganflow.data.interfaces import Distribution
+from ganflow.data.gaussian_mixture import GaussianMixture
 
 
-class Mixture1D(Distribution):
+class Mixture1D(GaussianMixture):
     """Centres and one standard deviation."""
 
     centres: tuple[float, ...] = Field(
@@ -15,13 +14,5 @@ class Mixture1D(Distribution):
     )
     deviation: float = Field(0.2, gt=0, description="standard deviation of a mode")
 
-    @property
-    def dimension(self) -> int:
-        return 1
-
-    @property
-    def modes(self) -> int:
-        return len(self.centres)
-
-    def sample(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        return isotropic_gaussians(np.array(self.centres)[:, None], self.deviation, count, rng)
+    def parameters(self) -> tuple[np.ndarray, float]:
+        return np.array(self.centres)[:, None], self.deviation

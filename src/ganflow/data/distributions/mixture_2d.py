@@ -5,12 +5,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from ganflow.data.interfaces import Distribution
+from ganflow.data.gaussian_mixture import GaussianMixture
 
 Centre = Annotated[tuple[float, float], Field(strict=False)]
 
 
-class Mixture2D(Distribution):
+class Mixture2D(GaussianMixture):
     """Centres and one standard deviation, of every coordinate."""
 
     centres: tuple[Centre, ...] = Field(
@@ -18,17 +18,5 @@ class Mixture2D(Distribution):
     )
     deviation: float = Field(0.1, gt=0, description="standard deviation of a mode in every coordinate")
 
-    @property
-    def modes(self) -> int:
-        return len(self.centres)
-
-    def sample(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        return isotropic_gaussians(np.array(self.centres), self.deviation, count, rng)
-
-
-def isotropic_gaussians(
-    centres: np.ndarray, deviation: float, count: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Samples a mixture with centres (k, d), equally probable; returns points (n, d) and modes (n,)."""
-    modes = rng.integers(len(centres), size=count)
-    return centres[modes] + deviation * rng.standard_normal((count, centres.shape[1])), modes
+    def parameters(self) -> tuple[np.ndarray, float]:
+        return np.array(self.centres), self.deviation

@@ -58,7 +58,7 @@ class Cifar10(Format):
         return _class_names(_read(path)[META], path)
 
     def samples(self, folder: Path, split: str) -> Iterator[Sample]:
-        """data_batch_1 to 5 for "train", test_batch for "validation"; the whole archive is checked before the first."""
+        """data_batch_1 to 5 for "train", test_batch for "validation"; the complete archive is checked first."""
         path = folder / ARCHIVE.name
         contents = _read(path)
         _class_names(contents[META], path)
@@ -104,7 +104,7 @@ class _Bounded(io.RawIOBase):
 
 
 def _read(path: Path) -> dict[str, bytes]:
-    """{member: content} of the known members, each complete and there once; raises UserError otherwise."""
+    """{member: content} of the known members, each complete and unique; raises UserError otherwise."""
     try:
         with gzip.open(path, "rb") as unzipped:
             stream = _Bounded(unzipped, path)

@@ -178,7 +178,7 @@ def bedside(canvas: Canvas, palette: Palette, light: Light, x: float) -> None:
 
 
 def bed(canvas: Canvas, palette: Palette, light: Light, half: float, random: Random) -> None:
-    """A bed seen from its foot, `half` its width; its headboard varies, a throw and a cushion may lie on it."""
+    """A bed seen from its foot, `half` its width; with a random headboard and perhaps a throw and a cushion."""
     head, headboard = BACK - 0.08, random.uniform(1.05, 1.25)
     canvas.level(scaled(palette.floor, 0.6), (-half - 0.12, half + 0.12), 0.0, (BED_FOOT - 0.08, BACK))
     canvas.front(palette.wood, (-half - 0.08, half + 0.08), (0.0, headboard), head)

@@ -38,7 +38,7 @@ class Sketch:
         return size * self.scale * self.side / 100
 
     def fill(self, colour: Colour) -> None:
-        """Fills the whole image."""
+        """Fills the image."""
         self.pen.rectangle((0, 0, self.side, self.side), fill=colour)
 
     def ground(self, colour: Colour, y: float) -> None:
@@ -177,13 +177,13 @@ CLASSES = tuple(painter.__name__ for painter in PAINTERS)
 
 
 def label_of(seed: int, index: int) -> int:
-    """The label of picture `index`: its place in the shuffled classes of its block of ten."""
+    """The label of image `index`: its position in the shuffled classes of its block of ten."""
     block, place = divmod(index, len(PAINTERS))
     return Random(f"{seed}/objects/labels/{block}").sample(range(len(PAINTERS)), len(PAINTERS))[place]
 
 
 def render(seed: int, index: int) -> tuple[int, Image.Image]:
-    """Label (0..9, a place in CLASSES) and picture (RGB, SIZE pixels) number `index` (>= 0) of the set `seed`."""
+    """Label (0..9, an index of CLASSES) and image (RGB, SIZE pixels) number `index` (>= 0) of the set `seed`."""
     label = label_of(seed, index)
     random = Random(f"{seed}/objects/{index}")
     red, green, blue = (channel + random.randint(-12, 12) for channel in random.choice(PAINTS))

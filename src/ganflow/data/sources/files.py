@@ -1,6 +1,5 @@
-"""Archives from given locations (a local path, a mirror, a shared disk), each verified by its sha256."""
+"""Archives from given locations (a local path, a mirror, a shared disk), each verified by sha256."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +8,7 @@ from pydantic import Field, StringConstraints
 from ganflow.config import Model
 from ganflow.data.fetching import fetch
 from ganflow.data.interfaces import Format, Source
-from ganflow.errors import UserError
+from ganflow.errors import UserError, suggestion
 
 Location = Annotated[str, StringConstraints(min_length=1)]
 
@@ -44,9 +43,10 @@ class Files(Source):
         """Fetches every archive, verified by its sha256."""
         names = [archive.name for archive in form.archives]
         for unknown in sorted(set(self.archives) - set(names)):
-            near = difflib.get_close_matches(unknown, names, n=1)
-            cure = f"did you mean `{near[0]}`?" if near else f"expected: {', '.join(names)}"
-            raise UserError(f"params.yaml: source.files.archives.{unknown}: the format has no such archive; {cure}")
+            raise UserError(
+                f"params.yaml: source.files.archives.{unknown}: the format has no such archive; "
+                f"{suggestion(unknown, names, 'expected')}"
+            )
         for name in names:
             if name not in self.archives:
                 raise UserError(f"params.yaml: source.files.archives: `{name}` is missing; add its location and sha256")

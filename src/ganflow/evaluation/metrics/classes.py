@@ -16,7 +16,7 @@ from ganflow.portable_operations import log, sqrt
 
 BLOCK = 1024  # rows projected at once
 PER_COMPONENT = 10  # degrees of freedom of the shared covariance per principal component
-HIGH = 0.95  # quantile of the real samples' distances that bounds high quality
+HIGH_QUALITY = 0.95  # quantile of the real samples' distances up to which a sample is of high quality
 
 
 class Classes(Metric):
@@ -27,12 +27,12 @@ class Classes(Metric):
     """
 
     compares: ClassVar = "features"
-    better: ClassVar = {"missed_classes": "lower", "high_quality": "higher", "class_kl": "lower"}
+    better: ClassVar = {"missed_classes": "lower", "high_quality_samples": "higher", "class_kl": "lower"}
     needs_labels: ClassVar = True
     sensitive_to: ClassVar = {"missed_classes": ("fewer_classes",), "class_kl": ("fewer_classes",)}
     worsened_by: ClassVar = {
         "missed_classes": ("fewer_classes", "outliers"),
-        "high_quality": ("noise", "blend"),
+        "high_quality_samples": ("noise", "blend"),
         "class_kl": ("fewer_classes",),
     }
     components: int = Field(64, ge=1, le=4096, description="principal components at most")
@@ -63,16 +63,16 @@ class Classes(Metric):
         }
         found, distance = self.classified(fitted, real.features)
         shares = found.bincount(minlength=len(names)).double().clamp_min(1)  # so that no divergence is infinite
-        return fitted | {"radius": distance.quantile(HIGH), "shares": shares / shares.sum()}
+        return fitted | {"radius": distance.quantile(HIGH_QUALITY), "shares": shares / shares.sum()}
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
         """Number of classes without a high-quality sample; share in 0..1; KL(generated || real), in nats."""
         found, distance = self.classified(prepared, samples.features)
-        high = distance <= prepared["radius"]
+        good = distance <= prepared["radius"]
         shares = found.bincount(minlength=len(prepared["centres"])).double() / len(samples)
         return {
-            "missed_classes": float(len(prepared["centres"]) - len(found[high].unique())),
-            "high_quality": float(high.double().mean()),
+            "missed_classes": float(len(prepared["centres"]) - len(found[good].unique())),
+            "high_quality_samples": float(good.double().mean()),
             "class_kl": float(torch.special.xlogy(shares, shares / prepared["shares"]).sum()),
         }
 

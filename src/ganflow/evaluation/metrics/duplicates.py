@@ -1,7 +1,7 @@
 """Near-duplicates among samples and copies of training samples, by feature distances to nearest neighbours.
 
-Related to the birthday paradox test of Arora and Zhang (arXiv 1706.08224), where people inspect the nearest pairs, and
-to the data-copying test of Meehan et al. (arXiv 2004.05675), which compares ranks of such distances.
+Related to the birthday paradox test of Arora and Zhang (arXiv 1706.08224), with visual inspection of the nearest pairs,
+and to the data-copying test of Meehan et al. (arXiv 2004.05675), which compares ranks of such distances.
 """
 
 from typing import ClassVar
@@ -15,11 +15,11 @@ from ganflow.evaluation.interfaces import Metric, Samples
 
 
 class Duplicates(Metric):
-    """A pair is near below the `quantile` of the real samples' nearest-neighbour distances, so that fresh real samples
+    """A pair is near below the `quantile` of the real samples' nearest-neighbour distances, so that new real samples
     score about `quantile`.
 
-    Distances shrink as sets grow: `near_duplicates` takes the first samples of the larger set, so that both are of one
-    size, and both scores compare only between equal sizes.
+    Distances shrink as sets grow: `near_duplicates` uses the first samples of the larger set, so that both have the
+    same size; both scores are comparable only between equal sizes.
     """
 
     compares: ClassVar = "features"

@@ -90,7 +90,7 @@ def _blocks(batches: Iterable[Tensor]) -> Iterator[Tensor]:
 
 
 def _few(features: Tensor) -> bool:
-    """Whether there are at most as many samples as features, so that they are a smaller factor of their covariance."""
+    """Whether there are at most as many samples as features, so that they are the smaller factor."""
     return len(features) <= features.shape[1]
 
 

@@ -20,7 +20,7 @@ class KernelDistance(Metric):
     literature_name: ClassVar = {"kernel_distance": "kid"}
     worsened_by: ClassVar = {"kernel_distance": ("noise", "fewer_classes")}
     subsets: int = Field(100, ge=1, le=10_000, description="random subsets of each set")
-    subset_size: int = Field(1000, ge=2, le=10_000, description="samples in a subset; a smaller set is used whole")
+    subset_size: int = Field(1000, ge=2, le=10_000, description="samples in a subset; a smaller set is used completely")
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
         """Mean and standard deviation over the subsets."""

@@ -17,7 +17,7 @@ ROUNDING = 1 + 1e-12  # factor on squared radii, so that the k-th neighbour itse
 class Manifold(Metric):
     """All four in one pass over the distances between both sets, whose sizes may differ; balls are closed.
 
-    All depend on both sizes: compare only scores of equal sizes.
+    All depend on both sizes: only scores of equal sizes are comparable.
     """
 
     compares: ClassVar = "features"

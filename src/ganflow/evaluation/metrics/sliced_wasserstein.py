@@ -63,8 +63,7 @@ def _laplacian_pyramid(images: Tensor) -> list[Tensor]:
 
 
 def _wasserstein_1d(one: Tensor, other: Tensor) -> float:
-    """Mean over columns of the distance between sorted samples; the smaller set is interpolated to the larger one's
-    quantiles."""
+    """Mean distance of sorted columns; the smaller set is interpolated to the larger one's quantiles."""
     if len(one) < len(other):
         one, other = other, one
     if len(one) > len(other):

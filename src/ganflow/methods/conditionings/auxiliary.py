@@ -1,4 +1,4 @@
-"""The auxiliary classifier (AC-GAN, Odena et al., arXiv 1610.09585): the critic has a second head that names the class.
+"""Auxiliary classifier (AC-GAN, Odena et al., arXiv 1610.09585): the critic has a second head that predicts the class.
 
 The defaults are those of the WGAN-GP authors' CIFAR-10 code, which scales the two cross-entropies and leaves generated
 images out of the critic's; the AC-GAN paper's section 4 has scales of 1 and both kinds of images.
@@ -15,13 +15,13 @@ from ganflow.methods.interfaces import Values
 
 
 class Auxiliary(Conditioning):
-    """Critic and generator both minimise the cross-entropy of the class, the generator's of drawn classes."""
+    """Critic and generator both minimise the cross-entropy of the class; the generator's classes are random."""
 
-    effect: ClassVar = "the generator, and a classifier on the critic (AC-GAN, arXiv 1610.09585)"
+    effect: ClassVar = "input of the generator, and predicted by the critic (AC-GAN, arXiv 1610.09585)"
 
     critic_scale: float = Field(1.0, ge=0, description="weight of the cross-entropy in the critic's loss")
     generator_scale: float = Field(0.1, ge=0, description="weight of the cross-entropy in the generator's loss")
-    on_generated: bool = Field(False, description="generated images too are in the critic's cross-entropy")
+    on_generated: bool = Field(False, description="include generated images in the critic's cross-entropy")
 
     def outputs(self, classes: int) -> int:
         return 1 + classes

@@ -1,6 +1,8 @@
-"""Conditional GAN (Mirza and Osindero, arXiv 1411.1784): the class beside the input of generator and critic.
+"""Conditional GAN (Mirza and Osindero, arXiv 1411.1784): the class is concatenated to the input of generator and
+critic.
 
-The generator sees the class one-hot with its latent vector (or as its family has it), the critic as constant planes.
+The generator gets the class one-hot with its latent vector (some families handle it otherwise), the critic constant
+planes.
 """
 
 from typing import ClassVar
@@ -14,7 +16,7 @@ from ganflow.networks.codes import one_hot
 class Concatenated(Conditioning):
     """One plane for each class, 1 everywhere in that of the image and 0 in the others."""
 
-    effect: ClassVar = "beside the input of generator and critic (CGAN, arXiv 1411.1784)"
+    effect: ClassVar = "concatenated to the input of generator and critic (CGAN, arXiv 1411.1784)"
 
     critic_input: ClassVar = "images with their classes"
 

@@ -1,4 +1,4 @@
-"""No classes: generator and critic see images alone."""
+"""No conditioning: generator and critic get images only."""
 
 from typing import ClassVar
 
@@ -6,8 +6,8 @@ from ganflow.methods.components import Conditioning
 
 
 class Unconditional(Conditioning):
-    """Labels, where there are any, are not read."""
+    """Labels are not read."""
 
-    effect: ClassVar = "nowhere"
+    effect: ClassVar = "not used"
 
     uses_labels: ClassVar = False

@@ -6,8 +6,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ganflow.methods.components import Constraint, Objective, Score
+from ganflow.methods.draws import Draws
 from ganflow.methods.gradient_norms import gradient_norms, summary
-from ganflow.methods.interfaces import Draws, Values
+from ganflow.methods.interfaces import Values
 from ganflow.networks.interfaces import Network
 
 
@@ -17,6 +18,7 @@ class DRAGAN(Constraint):
 
     effect: ClassVar = "λ E (‖∇D(x + δ)‖ − 1)² around real samples, per sample, always float32"
     source: ClassVar = "DRAGAN, arXiv 1705.07215, section 2.4"
+    per_sample: ClassVar = True
     weight: float = Field(10.0, gt=0, description="lambda of the paper")
     scale: float = Field(0.5, gt=0, description="size of the perturbation, in units of the batch's standard deviation")
     noise: Literal["uniform", "normal"] = Field("uniform", description="of the perturbation: authors' code or paper")
@@ -32,12 +34,7 @@ class DRAGAN(Constraint):
     def refusal(self, critic: Network, objective: Objective) -> str | None:
         if objective.needs_lipschitz:
             return (
-                "the penalty acts near real samples alone, and a Wasserstein critic without a constraint elsewhere has "
+                "the penalty acts near real samples only, and a Wasserstein critic without a constraint elsewhere has "
                 "no optimum; choose gradient_penalty"
             )
-        if critic.critic_mixes_samples():
-            return (
-                "the penalty is defined for each sample, and batch normalisation in the critic mixes samples; set the "
-                "network's critic_norm to none or layer"
-            )
-        return None
+        return super().refusal(critic, objective)

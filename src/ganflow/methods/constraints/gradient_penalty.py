@@ -8,10 +8,10 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from ganflow.methods.components import Constraint, Objective, Score
+from ganflow.methods.components import Constraint, Score
+from ganflow.methods.draws import Draws
 from ganflow.methods.gradient_norms import gradient_norms, summary
-from ganflow.methods.interfaces import Draws, Values
-from ganflow.networks.interfaces import Network
+from ganflow.methods.interfaces import Values
 
 
 class GradientPenalty(Constraint):
@@ -21,6 +21,7 @@ class GradientPenalty(Constraint):
     source: ClassVar = "WGAN-GP, arXiv 1704.00028, equation 3"
 
     lipschitz: ClassVar = "one"
+    per_sample: ClassVar = True
     weight: float = Field(10.0, gt=0, description="lambda of the paper")
     one_sided: bool = Field(False, description="penalise only norms above 1 (the paper's appendix C)")
 
@@ -30,11 +31,3 @@ class GradientPenalty(Constraint):
         excess = (norms - 1).clamp_min(0) if self.one_sided else norms - 1
         loss = self.weight * excess.square().mean()
         return loss, {"penalty": loss.detach()} | summary(norms.detach(), "gradient_norm")
-
-    def refusal(self, critic: Network, objective: Objective) -> str | None:
-        if critic.critic_mixes_samples():
-            return (
-                "the penalty is defined for each sample, and batch normalisation in the critic mixes samples "
-                "(WGAN-GP, section 4); set the network's critic_norm to none or layer"
-            )
-        return None

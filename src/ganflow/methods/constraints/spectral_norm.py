@@ -1,7 +1,7 @@
 """Spectral normalisation (Miyato et al., arXiv 1802.05957, equation 8 and Algorithm 1): every layer's W / sigma(W).
 
-The power iteration goes on once in each critic step and nowhere else, and its vectors are buffers of the critic: a
-resumed run has them, and looking at a critic does not change it.
+The power iteration runs only in critic steps, and its vectors are buffers of the critic, so that they are part of
+checkpoints and evaluating a critic does not change it.
 """
 
 from typing import ClassVar
@@ -42,7 +42,7 @@ class Normalised(nn.Module):
 
     @torch.no_grad()
     def iterate(self, weight: Tensor, times: int) -> None:
-        """Brings u and v nearer to the first singular vectors."""
+        """Power iterations on u and v."""
         matrix = self._matrix(weight)
         for _ in range(times):
             self.v.copy_(normalize(torch.mv(matrix.T, self.u), dim=0))

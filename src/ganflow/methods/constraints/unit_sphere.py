@@ -1,13 +1,12 @@
 """Each layer's weights on the unit sphere, W / |W|: the other compact set that the WGAN paper tried (arXiv 1701.07875,
-section 3: "projecting the weights to a sphere"). Biases, which change no slope, are free."""
+section 3: "projecting the weights to a sphere"). Biases are not constrained."""
 
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from ganflow.methods.components import Constraint, Objective
-from ganflow.networks.interfaces import Network
+from ganflow.methods.components import Constraint
 
 
 class UnitSphere(Constraint):
@@ -15,6 +14,7 @@ class UnitSphere(Constraint):
 
     effect: ClassVar = "each layer's weights on the unit sphere"
     source: ClassVar = "WGAN, arXiv 1701.07875, section 3"
+    bounds_scores: ClassVar = True
 
     def prepare(self, network: nn.Module, seed: int, name: str = "critic") -> None:
         self.after_step(network)
@@ -24,11 +24,3 @@ class UnitSphere(Constraint):
         for name, parameter in network.named_parameters():
             if name.endswith("weight"):
                 parameter.div_(parameter.norm().clamp_min(torch.finfo(parameter.dtype).tiny))
-
-    def refusal(self, critic: Network, objective: Objective) -> str | None:
-        if not objective.needs_lipschitz:
-            return (
-                "the sphere bounds a Wasserstein critic's slope; the optimum of this objective needs scores of any "
-                "height, as of a sigmoid loss, and the sphere only starves its critic"
-            )
-        return None

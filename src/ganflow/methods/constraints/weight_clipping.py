@@ -1,5 +1,4 @@
-"""Weight clipping (WGAN, arXiv 1701.07875, Algorithm 1): every critic parameter in [-limit, limit], normalisation
-included."""
+"""Weight clipping (WGAN, arXiv 1701.07875, Algorithm 1): all critic parameters in [-limit, limit]."""
 
 from typing import ClassVar, Literal
 
@@ -7,8 +6,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from ganflow.methods.components import Constraint, Objective
-from ganflow.networks.interfaces import Network
+from ganflow.methods.components import Constraint
 
 
 class WeightClipping(Constraint):
@@ -16,6 +14,7 @@ class WeightClipping(Constraint):
 
     effect: ClassVar = "parameters in [−c, c], `after` the step (paper) or `before` it (authors' code)"
     source: ClassVar = "WGAN, arXiv 1701.07875, Algorithm 1"
+    bounds_scores: ClassVar = True
 
     limit: float = Field(0.01, gt=0, description="largest absolute value of a parameter")
     when: Literal["before", "after"] = Field("after", description="around the critic's step")
@@ -32,11 +31,3 @@ class WeightClipping(Constraint):
     def _clip(self, network: nn.Module) -> None:
         for parameter in network.parameters():
             parameter.clamp_(-self.limit, self.limit)
-
-    def refusal(self, critic: Network, objective: Objective) -> str | None:
-        if not objective.needs_lipschitz:
-            return (
-                "clipping bounds a Wasserstein critic's slope; the optimum of this objective needs scores of any "
-                "height, as of a sigmoid loss, and clipping only starves its critic"
-            )
-        return None

@@ -62,8 +62,7 @@ DIVERGENCES = {
 
 
 class FGAN(Objective):
-    """Critic: E f*(T(x_fake)) - E T(x_real); generator: -E f*(T(x_fake)), or -E T(x_fake) by the paper's section
-    3.2."""
+    """Critic: E f*(T(x_fake)) - E T(x_real); generator: -E f*(T(x_fake)), or -E T(x_fake) (section 3.2)."""
 
     formula: ClassVar = "the variational bound of one of seven f-divergences, saturating or not"
     source: ClassVar = "f-GAN, arXiv 1606.00709, equations 4 and 6, Table 2"

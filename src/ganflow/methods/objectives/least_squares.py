@@ -26,9 +26,7 @@ class LeastSquares(Objective):
     @model_validator(mode="after")
     def _ordered(self) -> "LeastSquares":
         if not (self.a < self.b and self.a < self.c):
-            raise ValueError(
-                f"a = {self.a}, b = {self.b}, c = {self.c}: b and c must be above a, or the two are not told apart"
-            )
+            raise ValueError(f"a = {self.a}, b = {self.b}, c = {self.c}: b and c must be larger than a")
         return self
 
     @property

@@ -37,6 +37,5 @@ class Wasserstein(Objective):
         return -fake.mean()
 
     def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
-        """E f(x_real) - E f(x_fake): the Wasserstein-1 distance times the critic's Lipschitz constant, at the
-        optimum."""
+        """The Wasserstein-1 distance times the critic's Lipschitz constant, at the optimum."""
         return real.mean() - fake.mean()

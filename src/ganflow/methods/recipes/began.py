@@ -5,32 +5,14 @@ from typing import ClassVar
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganflow.methods.autoencoders import (
-    check_autoencoder,
-    decoder,
-    encoder,
-    full_precision,
-    initialised,
-    reconstructions,
-)
-from ganflow.methods.interfaces import (
-    SAMPLES,
-    Data,
-    Draws,
-    Export,
-    Method,
-    Model,
-    Player,
-    Task,
-    Values,
-    loss_charts,
-    on_device,
-)
+from ganflow.methods.autoencoders import AutoencoderMethod, AutoencoderModel, full_precision, reconstructions
+from ganflow.methods.draws import SAMPLES, Draws
+from ganflow.methods.interfaces import Data, Model, Player, Task, Values, loss_charts
 
 
-class BEGAN(Method):
+class BEGAN(AutoencoderMethod):
     """Critic: L(x) - k L(G(z)); generator: L(G(z)); k <- k + rate (gamma L(x) - L(G(z))), L(v) = E |v - D(v)|."""
 
     about: ClassVar = (
@@ -40,42 +22,30 @@ class BEGAN(Method):
     players: ClassVar = ("critic", "generator")
     gamma: float = Field(0.5, gt=0, le=1, description="E L(G(z)) / E L(x) at equilibrium: the diversity ratio")
     rate: float = Field(1e-3, gt=0, description="lambda_k, the proportional gain of k")
-    code: int | None = Field(None, ge=1, description="numbers of the autoencoder's code; absent: as the latent vector")
-
-    def check(self, task: Task) -> None:
-        check_autoencoder(task)
+    code: int | None = Field(
+        None, ge=1, description="size of the autoencoder's code; absent: that of the latent vector"
+    )
 
     def build(self, task: Task, data: Data, seed: int, device: str) -> Model:
         return BEGANModel(self, task, seed, device)
 
 
-class BEGANModel(Model):
+class BEGANModel(AutoencoderModel):
     """A generator, and an encoder and a decoder as its critic."""
 
     held_out_loss = "validation_convergence"
 
     def __init__(self, chosen: BEGAN, task: Task, seed: int, device: str):
-        self.gamma, self.rate, self.latent = chosen.gamma, chosen.rate, task.training.latent
-        code = chosen.code or self.latent
-        blueprints = {
-            "generator": decoder(task, self.latent),
-            "encoder": encoder(task, code),
-            "decoder": decoder(task, code),
-        }
-        self.modules = on_device(device, **initialised(task, seed, blueprints))
+        latent = task.training.latent
+        code = chosen.code or latent
+        super().__init__(task, seed, device, {"encoder": code}, {"generator": latent, "decoder": code})
+        self.gamma, self.rate = chosen.gamma, chosen.rate
         self.state = {"k": torch.zeros((), device=device)}
         self.losses: Values = {}  # of the last steps in this iteration
         self.players = (
             Player("critic", ("encoder", "decoder"), self._critic_loss, task.optimizer("critic"), roles=(SAMPLES,)),
             Player("generator", ("generator",), self._generator_loss, task.optimizer("generator"), after=self._balance),
         )
-        self.exports = {
-            "generator": Export(
-                self.modules["generator"], blueprints["generator"], "latent", "samples", averaged=True, snapshots=True
-            ),
-            "encoder": Export(self.modules["encoder"], blueprints["encoder"], "samples", "latent"),
-            "decoder": Export(self.modules["decoder"], blueprints["decoder"], "latent", "samples"),
-        }
         label = "convergence (minimised)\nL(x) + |γ L(x) − L(G(z))|"
         self.charts = loss_charts("convergence", task.name, label)
         self.grids = reconstructions(lambda module, images: self._autoencoded(images), task)
@@ -116,10 +86,4 @@ class BEGANModel(Model):
     @torch.no_grad()
     def validation(self, draws: Draws) -> Values:
         real_loss, fake_loss = self._loss(draws.batch().values), self._loss(self._generated(draws))
-        return {
-            "validation_real_loss": real_loss,
-            "validation_convergence": self._convergence(real_loss, fake_loss),
-        }
-
-    def sample(self, module: nn.Module, draws: Draws, labels: Tensor) -> Tensor:
-        return module(draws.normal("latent", (draws.size, self.latent))).float()
+        return {"validation_real_loss": real_loss, "validation_convergence": self._convergence(real_loss, fake_loss)}

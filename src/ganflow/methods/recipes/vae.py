@@ -8,30 +8,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganflow.methods.autoencoders import (
-    check_autoencoder,
-    decoder,
-    encoder,
-    full_precision,
-    initialised,
-    reconstructions,
-)
-from ganflow.methods.interfaces import (
-    SAMPLES,
-    Data,
-    Draws,
-    Export,
-    Method,
-    Model,
-    Player,
-    Task,
-    Values,
-    loss_charts,
-    on_device,
-)
+from ganflow.methods.autoencoders import AutoencoderMethod, AutoencoderModel, full_precision, reconstructions
+from ganflow.methods.draws import SAMPLES, Draws
+from ganflow.methods.interfaces import Data, Model, Player, Task, Values, loss_charts
 
 
-class VAE(Method):
+class VAE(AutoencoderMethod):
     """Minimises -E log p(x|z) + beta KL(q(z|x) || N(0, 1)), in nats per sample; with beta 1 the negative ELBO."""
 
     about: ClassVar = (
@@ -41,30 +23,21 @@ class VAE(Method):
     beta: float = Field(1.0, gt=0, description="weight of the divergence from the prior")
     deviation: float = Field(0.1, gt=0, description="standard deviation of the decoder's normal distribution")
 
-    def check(self, task: Task) -> None:
-        check_autoencoder(task)
-
     def build(self, task: Task, data: Data, seed: int, device: str) -> Model:
         return VAEModel(self, task, seed, device)
 
 
-class VAEModel(Model):
+class VAEModel(AutoencoderModel):
     """An encoder and a decoder, the generator, trained together."""
 
     held_out_loss = "validation_vae_loss"
 
     def __init__(self, chosen: VAE, task: Task, seed: int, device: str):
-        self.beta, self.variance, self.latent = chosen.beta, chosen.deviation**2, task.training.latent
-        blueprints = {"encoder": encoder(task, 2 * self.latent), "generator": decoder(task, self.latent)}
-        self.modules = on_device(device, **initialised(task, seed, blueprints))
+        latent = task.training.latent
+        super().__init__(task, seed, device, encoders={"encoder": 2 * latent}, decoders={"generator": latent})
+        self.beta, self.variance = chosen.beta, chosen.deviation**2
         trained = ("encoder", "generator")
         self.players = (Player("autoencoder", trained, self._loss, task.optimizer("autoencoder"), roles=(SAMPLES,)),)
-        self.exports = {
-            "generator": Export(
-                self.modules["generator"], blueprints["generator"], "latent", "samples", averaged=True, snapshots=True
-            ),
-            "encoder": Export(self.modules["encoder"], blueprints["encoder"], "samples", "latent"),
-        }
         weight = "" if self.beta == 1 else f"{self.beta:g} "
         label = f"loss in nats (minimised)\n−E log p(x|z) + {weight}KL(q(z|x) ‖ N(0, 1))"
         self.charts = loss_charts("vae_loss", task.name, label)
@@ -96,9 +69,6 @@ class VAEModel(Model):
     @torch.no_grad()
     def validation(self, draws: Draws) -> Values:
         return {f"validation_{name}": value for name, value in self._loss(draws)[1].items()}
-
-    def sample(self, module: nn.Module, draws: Draws, labels: Tensor) -> Tensor:
-        return module(draws.normal("latent", (draws.size, self.latent))).float()
 
     def _reconstruct(self, module: nn.Module, images: Tensor) -> Tensor:
         return module(self._posterior(images)[0])

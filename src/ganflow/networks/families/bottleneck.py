@@ -1,5 +1,5 @@
-"""The 101-layer residual networks of WGAN-GP's robustness test (arXiv 1704.00028, figure 2) as the authors' code has
-them: 33 bottleneck blocks, each followed by a normalisation and added with weight 0.3.
+"""The 101-layer residual networks of WGAN-GP's robustness test (arXiv 1704.00028, figure 2) as in the authors' code: 33
+bottleneck blocks, each followed by a normalisation and added with weight 0.3.
 
 At 64 pixels, width 64 and latent 128: 9,189,587 and 7,618,801 parameters.
 """
@@ -7,13 +7,11 @@ At 64 pixels, width 64 and latent 128: 9,189,587 and 7,618,801 parameters.
 from itertools import pairwise
 from typing import ClassVar, Literal
 
-import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import SameConv2d, SameConvTranspose2d, Scaled, initial_value, normalisation, with_gain
+from ganflow.networks.layers import SameConv2d, SameConvTranspose2d, Scaled, normalisation, with_gain
 
 LEVELS = (8, 4, 2, 1, 0.5)  # multiples of the width, from 4x4 pixels to 64x64
 DEPTHS = (6, 6, 6, 6, 5)  # blocks at each
@@ -40,14 +38,8 @@ class Bottleneck(Network):
         layers = [first, *_levels(filters, DEPTHS[::-1], self.critic_norm, "down"), nn.Flatten()]
         return nn.Sequential(*layers, with_gain(nn.Linear(16 * filters[-1], outputs), 1.0), Scaled(0.2))
 
-    def critic_mixes_samples(self) -> bool:
-        return self.critic_norm == "batch"
-
-    def critic_normalises(self) -> bool:
-        return self.critic_norm != "none"
-
-    def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
-        return initial_value(module, name, shape, draw)
+    def critic_normalisation(self) -> str:
+        return self.critic_norm
 
 
 class Block(nn.Module):
@@ -92,7 +84,7 @@ class Subsampled(nn.Conv2d):
 
 
 def _levels(filters: list[int], depths: tuple[int, ...], norm: str, resample: str) -> list[nn.Module]:
-    """All blocks: at each level its own, between levels one that changes resolution and filters."""
+    """The blocks of all levels, and between levels one that changes resolution and filters."""
     blocks: list[nn.Module] = [Block(filters[0], filters[0], norm) for _ in range(depths[0])]
     for (before, after), depth in zip(pairwise(filters), depths[1:], strict=True):
         blocks += [Block(before, after, norm, resample), *(Block(after, after, norm) for _ in range(depth))]

@@ -22,13 +22,13 @@ class DCGAN(Network):
 
     about: ClassVar = "4x4 kernels, as in the WGAN authors' code"
     resolutions: ClassVar = (16, 32, 64, 128)
-    width: int = Field(64, ge=1, le=1024, description="filters of the layer next to the image")
+    width: int = Field(64, ge=1, le=1024, description="filters of the layer closest to the image")
     norm: Literal["batch", "none"] = Field("batch", description="normalisation in the generator")
     critic_norm: Literal["batch", "layer", "none"] | None = Field(
-        None, description="in the critic; absent: as in the generator"
+        None, description="normalisation in the critic; absent: as in the generator"
     )
     weight_std: float | None = Field(
-        0.02, gt=0, description="deviation of initial weights; null: He's sqrt(2 / fan-in)"
+        0.02, gt=0, description="standard deviation of initial weights; null: He's sqrt(2 / fan-in)"
     )
 
     def generator(self, resolution: int, latent: int, classes: int = 0) -> nn.Module:
@@ -50,23 +50,20 @@ class DCGAN(Network):
         layers += [nn.Conv2d(filters[-1], outputs, 4, 1, 0, bias=norm == "none"), nn.Flatten(1)]
         return nn.Sequential(*layers)
 
-    def critic_mixes_samples(self) -> bool:
-        return (self.critic_norm or self.norm) == "batch"
-
-    def critic_normalises(self) -> bool:
-        return (self.critic_norm or self.norm) != "none"
+    def critic_normalisation(self) -> str:
+        return self.critic_norm or self.norm
 
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
         if name == "bias":
             return np.zeros(shape)
         if isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
             return draw.normal(1.0, 0.02, shape)
-        assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d), "a family of convolutions and norms"
+        assert isinstance(module, nn.Conv2d | nn.ConvTranspose2d), "the only layers with parameters"
         return draw.normal(0.0, self.weight_std or (2 / _fan_in(module)) ** 0.5, shape)
 
 
 def _factors(resolution: int) -> list[int]:
-    """Multiples of the width from the image inwards, doubled at each halving until 4x4 is left."""
+    """Multiples of the width from the image inwards, doubled at each halving, down to 4x4."""
     return [2**level for level in range((resolution // 8).bit_length())]
 
 

@@ -14,14 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import (
-    SameConv2d,
-    SameConvTranspose2d,
-    initial_value,
-    normalisation,
-    uniform,
-    with_gain,
-)
+from ganflow.networks.layers import SameConv2d, SameConvTranspose2d, normalisation, uniform, with_gain
 
 
 class DCGAN5(Network):
@@ -64,16 +57,13 @@ class DCGAN5(Network):
             layers += [down, *norm, self._nonlinearity(nn.LeakyReLU(0.2))]
         return nn.Sequential(*layers, nn.Flatten(), _linear(16 * filters[-1], outputs))
 
-    def critic_mixes_samples(self) -> bool:
-        return self.critic_norm == "batch"
-
-    def critic_normalises(self) -> bool:
-        return self.critic_norm != "none"
+    def critic_normalisation(self) -> str:
+        return self.critic_norm
 
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
         if self.weight_std and isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d) and name == "weight":
             return uniform(self.weight_std, shape, draw)
-        return initial_value(module, name, shape, draw)
+        return super().initial(module, name, shape, draw)
 
     def _filters(self, resolution: int, growth: str) -> list[int]:
         """From the image inwards, to 4x4 pixels."""

@@ -5,8 +5,7 @@ output linear, init torch has 6,880,768 parameters at 64 pixels. That of WGAN-GP
 4, output tanh, latent 128, init he has 7,157,760.
 """
 
-from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -14,19 +13,19 @@ from pydantic import Field
 from torch import nn
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import gain_of, initial_value, inputs_of, uniform, with_gain
+from ganflow.networks.layers import he_value, perceptron, uniform
 
 
 class MLP(Network):
-    """Generator and critic have as many hidden layers."""
+    """Generator and critic have the same number of hidden layers."""
 
     about: ClassVar = "perceptrons, as in the figures of both WGAN papers"
     resolutions: ClassVar = (8, 16, 32, 64, 128)
     width: int = Field(512, ge=1, le=8192, description="units of a hidden layer")
     layers: int = Field(4, ge=1, le=100, description="hidden layers")
-    output: Literal["tanh", "linear"] = Field("tanh", description="linear: pixels beyond [-1, 1] are cut when shown")
+    output: Literal["tanh", "linear"] = Field("tanh", description="linear: pixels are clipped to [-1, 1] when shown")
     init: Literal["he", "torch"] = Field(
-        "he", description="he: uniform, He's deviation before a ReLU and Glorot's at the end; torch: nn.Linear's own"
+        "he", description="he: uniform, He's deviation before a ReLU and Glorot's at the end; torch: that of nn.Linear"
     )
 
     def generator(self, resolution: int, latent: int, classes: int = 0) -> nn.Module:
@@ -37,17 +36,10 @@ class MLP(Network):
     def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
         return nn.Sequential(nn.Flatten(), *self._perceptron(channels * resolution**2, outputs))
 
-    def critic_mixes_samples(self) -> bool:
-        return False
-
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
         if self.init == "torch":
-            return uniform((3 * inputs_of(module)) ** -0.5, shape, draw)
-        if name == "weight" and gain_of(module) > 1:
-            return uniform((2 / inputs_of(module)) ** 0.5, shape, draw)
-        return initial_value(module, name, shape, draw)
+            return uniform((3 * cast(nn.Linear, module).in_features) ** -0.5, shape, draw)
+        return he_value(module, name, shape, draw)
 
     def _perceptron(self, inputs: int, outputs: int) -> list[nn.Module]:
-        sizes = [inputs, *[self.width] * self.layers]
-        hidden = [part for a, b in pairwise(sizes) for part in (with_gain(nn.Linear(a, b), 2.0), nn.ReLU())]
-        return [*hidden, with_gain(nn.Linear(self.width, outputs), 1.0)]
+        return perceptron(inputs, self.width, self.layers, outputs, nn.ReLU, 2.0)

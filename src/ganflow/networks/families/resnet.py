@@ -7,14 +7,12 @@ width 64: 8,540,483 and 7,491,841 (with layer norm). Upsampling repeats pixels, 
 
 from typing import ClassVar, Literal
 
-import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor, cat, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import ConditionalBatchNorm2d, initial_value, normalisation, with_gain
+from ganflow.networks.layers import ConditionalBatchNorm2d, normalisation, with_gain
 
 
 class ResNet(Network):
@@ -23,9 +21,11 @@ class ResNet(Network):
     about: ClassVar = "the CIFAR-10 and 64-pixel residual networks of WGAN-GP"
     resolutions: ClassVar = (32, 64)
     width: int | None = Field(None, ge=1, le=1024, description="filters; null: the paper's 128 at 32 pixels, 64 at 64")
-    norm: Literal["batch", "none"] = Field("batch", description="in the generator; batch has a gain for each class")
+    norm: Literal["batch", "none"] = Field(
+        "batch", description="normalisation in the generator; batch: with a gain for each class"
+    )
     critic_norm: Literal["batch", "layer", "none"] = Field(
-        "none", description="in the critic; the paper: none at 32 pixels, layer at 64"
+        "none", description="normalisation in the critic; the paper: none at 32 pixels, layer at 64"
     )
 
     def generator(self, resolution: int, latent: int, classes: int = 0) -> nn.Module:
@@ -51,21 +51,15 @@ class ResNet(Network):
         blocks += [Block(a, b, norm, "down", biases=False) for a, b in zip(filters, filters[1:], strict=False)]
         return nn.Sequential(*blocks, nn.Flatten(), Heads(16 * filters[-1], outputs))
 
-    def critic_mixes_samples(self) -> bool:
-        return self.critic_norm == "batch"
-
-    def critic_normalises(self) -> bool:
-        return self.critic_norm != "none"
-
-    def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
-        return initial_value(module, name, shape, draw)
+    def critic_normalisation(self) -> str:
+        return self.critic_norm
 
     def _width(self, resolution: int) -> int:
         return self.width or (128 if resolution == 32 else 64)
 
 
 class Generator(nn.Module):
-    """From codes; with batch normalisation the classes choose its gains and biases, without it they are an input."""
+    """From codes; classes select gains and biases of batch normalisation, without which they are an input."""
 
     def __init__(self, filters: list[int], latent: int, classes: int, norm: str, gain: float, biases: bool):
         super().__init__()
@@ -88,7 +82,7 @@ class Generator(nn.Module):
 
 
 class Block(nn.Module):
-    """Norm, ReLU, convolution, twice, beside a shortcut, which is the identity where nothing changes its shape."""
+    """Twice norm, ReLU, convolution, plus a shortcut, which is the identity if the shape does not change."""
 
     def __init__(self, before: int, after: int, norm: str, resample: str = "", biases: bool = True, classes: int = 0):
         super().__init__()
@@ -106,7 +100,7 @@ class Block(nn.Module):
         h = self.conv1(_doubled(h) if up else h)
         h = self.conv2(self._normalised(self.norm2, h, classes).relu())
         if down:
-            return avg_pool2d(h, 2) + self.shortcut(avg_pool2d(x, 2))  # a mean and a 1x1 convolution change places
+            return avg_pool2d(h, 2) + self.shortcut(avg_pool2d(x, 2))  # mean and 1x1 convolution commute
         return h + self.shortcut(_doubled(x) if up else x)
 
     def _normalised(self, norm: nn.Module, x: Tensor, classes: Tensor | None) -> Tensor:
@@ -114,7 +108,7 @@ class Block(nn.Module):
 
 
 class FirstBlock(nn.Module):
-    """The critic's first block at 32 pixels: it begins with the image, so with neither norm nor ReLU."""
+    """The critic's first block at 32 pixels: its input is the image, so it starts without norm and ReLU."""
 
     def __init__(self, before: int, after: int):
         super().__init__()
@@ -127,7 +121,7 @@ class FirstBlock(nn.Module):
 
 
 class Heads(nn.Module):
-    """The score and, if there are more outputs, the logits of the classes: two linear layers of their own scales."""
+    """The score and, if there are more outputs, the logits of the classes: two linear layers with separate scales."""
 
     def __init__(self, features: int, outputs: int):
         super().__init__()

@@ -5,7 +5,6 @@ With the defaults and latent 2 the generator has 527,874 parameters in the plane
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from ganflow.networks.interfaces import Network
-from ganflow.networks.layers import gain_of, initial_value, inputs_of, uniform, with_gain
+from ganflow.networks.layers import he_value, perceptron
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -24,7 +23,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class ToyMLP(Network):
-    """Generator and critic have as many hidden layers; initial weights are uniform, He's before a rectifier."""
+    """Generator and critic have the same number of hidden layers; initial weights are uniform, He's before a ReLU."""
 
     about: ClassVar = "perceptrons for points, as in WGAN-GP's toy code"
     resolutions: ClassVar = ()
@@ -38,20 +37,9 @@ class ToyMLP(Network):
     def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
         return self._perceptron(channels, outputs)
 
-    def critic_mixes_samples(self) -> bool:
-        return False
-
     def initial(self, module: nn.Module, name: str, shape: torch.Size, draw: np.random.Generator) -> np.ndarray:
-        if name == "weight" and gain_of(module) > 1:
-            return uniform((2 / inputs_of(module)) ** 0.5, shape, draw)
-        return initial_value(module, name, shape, draw)
+        return he_value(module, name, shape, draw)
 
     def _perceptron(self, inputs: int, outputs: int) -> nn.Module:
         gain = 1.0 if self.activation == "tanh" else 2.0
-        sizes = [inputs, *[self.width] * self.layers]
-        hidden = [
-            part
-            for a, b in pairwise(sizes)
-            for part in (with_gain(nn.Linear(a, b), gain), ACTIVATIONS[self.activation]())
-        ]
-        return nn.Sequential(*hidden, with_gain(nn.Linear(self.width, outputs), 1.0))
+        return nn.Sequential(*perceptron(inputs, self.width, self.layers, outputs, ACTIVATIONS[self.activation], gain))

@@ -1,7 +1,7 @@
-"""The report: one self-contained page over all runs, with the figures, tables and curves it shows as files beside it.
+"""The report: one self-contained page about all runs, and its figures, tables and curves as files.
 
-It holds no clock, host or path: equal runs give equal bytes. Its templates, style and script are the files of this
-package, which the report's digest covers.
+It contains no time, host or path, so equal runs give equal bytes. Its templates, style and script are files of this
+package, which are part of the report's digest.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from ganflow.reporting.charts import by_variant
 from ganflow.reporting.figures import COLOURS
 from ganflow.reporting.runs import RunRecord, flat, in_words
 from ganflow.reporting.scores import STD
-from ganflow.reporting.sections import section, still
+from ganflow.reporting.sections import section, write_figure
 from ganflow.reporting.study_figures import Findings, study_figure
 from ganflow.reporting.tables import Cell, Row, Table, as_csv, as_metrics, rounded, score_tables
 
@@ -37,7 +37,7 @@ def write_report(
         chosen = [run for run in runs if run.dataset == table.dataset]
         sections.append(section(folder, experiment.datasets[table.dataset], table, chosen, len(runs)))
     findings = [
-        still(folder, name, "study", in_words(name), found["caption"], study_figure(found))
+        write_figure(folder, name, "study", in_words(name), found["caption"], study_figure(found))
         for name, found in studies.items()
     ]
     environment = Environment(
@@ -49,7 +49,7 @@ def write_report(
     )
     page = environment.get_template("page.html.jinja").render(
         experiment=experiment,
-        claims=_claims(tables),
+        headlines=_headlines(tables),
         variants=list(by_variant(runs)),
         sections=sections,
         studies=findings,
@@ -67,19 +67,19 @@ def write_report(
     write_file(folder / "index.html", page + "\n")
 
 
-def _claims(tables: list[Table]) -> dict[str, list[tuple[Row, Cell]]]:
-    """{"Lowest ...": the best variant of each dataset whose first score this is, and what it scores}."""
-    claims: dict[str, list[tuple[Row, Cell]]] = {}
+def _headlines(tables: list[Table]) -> dict[str, list[tuple[Row, Cell]]]:
+    """{"Lowest <score>": the best variant of each dataset with this as its first score, and its score}."""
+    headlines: dict[str, list[tuple[Row, Cell]]] = {}
     for table in tables:
         score = table.scores[0]
         whose, row = f" by {score.extractor}" if score.extractor else "", table.best(score)
         extreme = "Lowest" if score.better == "lower" else "Highest"
-        claims.setdefault(f"{extreme} {score.words}{whose}", []).append((row, row.cells[score.name]))
-    return claims
+        headlines.setdefault(f"{extreme} {score.words}{whose}", []).append((row, row.cells[score.name]))
+    return headlines
 
 
 def _protocol(runs: list[RunRecord]) -> dict[str, str]:
-    """The protocol of all scores; where runs differ, every value that there is."""
+    """The protocol of all scores, with every value where runs differ."""
     protocols = [_flat_protocol(run) for run in runs]
     values: dict[str, list[str]] = {"runs of each variant": [str(len({run.seed for run in runs}))]}
     for protocol in protocols:
@@ -94,7 +94,7 @@ def _flat_protocol(run: RunRecord) -> dict[str, Any]:
 
 
 def _scored(run: RunRecord) -> dict[str, str]:
-    """All scores of a run, of its last weights and of its best, with their deviations over parts of the set."""
+    """All scores of a run's final and best weights, with standard deviations over parts of the set."""
     best = run.score["best"]
     sets = {"": run.score["scores"]} | ({f", best at {best['iteration']}": best["scores"]} if best else {})
     return {

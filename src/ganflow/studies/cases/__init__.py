@@ -1,1 +1,1 @@
-"""Studies: what the papers prove or draw about distances and objectives, computed; one file each."""
+"""Studies that reproduce results and figures of papers about distances and objectives; one file each."""

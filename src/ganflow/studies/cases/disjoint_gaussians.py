@@ -1,6 +1,6 @@
-"""Two Gaussians that hardly overlap (WGAN, arXiv 1701.07875, figure 2): the optimal discriminator is flat where the
-generator is, the critic is not; and what that does to the generator's gradient while they are trained (Arjovsky and
-Bottou, arXiv 1701.04862, figures 2 and 3)."""
+"""Two Gaussians that hardly overlap (WGAN, arXiv 1701.07875, figure 2): the optimal discriminator is flat at the
+generated points, the critic is not; with the effect on the generator's gradient during training (Arjovsky and Bottou,
+arXiv 1701.04862, figures 2 and 3)."""
 
 import numpy as np
 import torch
@@ -22,33 +22,33 @@ REAL, FAKE, DEVIATION = -2.0, 2.0, 0.4
 
 
 class DisjointGaussians(Study):
-    """N(-2, 0.4^2) is real, N(theta, 0.4^2) generated, theta = 2: the generator moves by its shift theta alone."""
+    """N(-2, 0.4^2) is real, N(theta, 0.4^2) generated, theta = 2: the shift theta is the generator's only parameter."""
 
     steps: int = Field(1500, ge=10, le=100_000, description="of the discriminator and of the critic")
 
     def run(self) -> Findings:
         network = ToyMLP(width=64, layers=2)
-        judge = Critic(NonSaturating(), Unconstrained(), 1, network, 1e-3, self.seed)
+        discriminator = Critic(NonSaturating(), Unconstrained(), 1, network, 1e-3, self.seed)
         critic = Critic(Wasserstein(), GradientPenalty(weight=10.0), 1, network, 1e-3, self.seed)
         held_out = points(gaussian(FAKE), generator(self.seed, "held out"))
         moments = {int(step) for step in np.geomspace(1, self.steps, 40).round()}
         found: dict[str, list[float]] = {name: [] for name in ("minimax", "non-saturating", "Wasserstein")}
         seen: list[int] = []
-        fits = (one.fit(gaussian(REAL), gaussian(FAKE), self.steps) for one in (judge, critic))
+        fits = (one.fit(gaussian(REAL), gaussian(FAKE), self.steps) for one in (discriminator, critic))
         for step, _ in zip(*fits, strict=True):
             if step in moments:
                 seen.append(step)
-                found["minimax"].append(shift_gradient(judge, Minimax(), held_out))
-                found["non-saturating"].append(shift_gradient(judge, NonSaturating(), held_out))
+                found["minimax"].append(shift_gradient(discriminator, Minimax(), held_out))
+                found["non-saturating"].append(shift_gradient(discriminator, NonSaturating(), held_out))
                 found["Wasserstein"].append(shift_gradient(critic, Wasserstein(), held_out))
         x = np.linspace(-4, 4, 321)
         places = torch.from_numpy(x[:, None].astype(np.float32))
         with torch.no_grad():
-            chance, scores = torch.sigmoid(judge(places)).numpy(), critic(places).numpy()
+            chance, scores = torch.sigmoid(discriminator(places)).numpy(), critic(places).numpy()
         height = lambda mean: np.exp(-((x - mean) ** 2) / (2 * DEVIATION**2))  # noqa: E731
         optimum = 1 / (1 + np.exp(np.clip((x - FAKE) ** 2 * -1 + (x - REAL) ** 2, -1400, 1400) / (2 * DEVIATION**2)))
         shown = Panel(
-            "What each of them sees",
+            "Discriminator and critic",
             "x",
             "density (scaled), D(x), f(x)",
             (
@@ -72,9 +72,9 @@ class DisjointGaussians(Study):
         caption = (
             "Two Gaussians that hardly overlap (WGAN, figure 2). The optimal discriminator is flat on both, the "
             f"critic has a slope of {numbers['critic_slope_between']:.2f} between them. Right: the gradient of the "
-            "generator's loss in its shift θ while its opponent is trained and θ stays: with the minimax loss it "
-            "vanishes, with the non-saturating one it follows the discriminator's growing slope, with the Wasserstein "
-            "loss it stays near 1. Values below 1e-12 are drawn at 1e-12."
+            "generator's loss with respect to its shift θ while the discriminator or critic is trained and θ is fixed: "
+            "with the minimax loss it vanishes, with the non-saturating one it follows the discriminator's growing "
+            "slope, with the Wasserstein loss it stays near 1. Values below 1e-12 are drawn at 1e-12."
         )
         return Findings(caption, (shown, norms), numbers)
 

@@ -1,6 +1,6 @@
 """One Gaussian fitted to a mixture of two under several divergences (f-GAN, arXiv 1606.00709, section 2.5, table 3).
 
-The forward KL covers both modes, the reverse KL keeps to one. By integration on a grid, and by f-GAN training.
+The forward KL covers both modes, the reverse KL covers one. By integration on a grid, and by f-GAN training.
 """
 
 import math
@@ -44,9 +44,9 @@ class DivergenceFits(Study):
                 label = f"{name}: {mean:.2f} ± {deviation:.2f}"
                 lines.append(line(label, X, normal(X, mean, deviation), colour, style))
         caption = (
-            "One Gaussian fitted to a mixture of two (f-GAN, table 3). The forward KL must give mass wherever p has "
-            "some, so it covers both modes and the gap between them; the reverse KL must not give mass where p has "
-            "none, so it keeps to the larger mode. Left: minimised by integration, from the best of several starts; "
+            "One Gaussian fitted to a mixture of two (f-GAN, table 3). The forward KL must have mass wherever p has "
+            "some, so it covers both modes and the gap between them; the reverse KL must not have mass where p has "
+            "none, so it covers the larger mode only. Left: minimised by integration, from the best of several starts; "
             f"right: by f-GAN training with the saturating generator of its algorithm 1, from μ = {START[0]:g}, "
             f"σ = {START[1]:g}: a local search, chosen to start near the larger mode; from μ = 0, σ = 1 the "
             "reverse KL's training stayed wide, between the modes."

@@ -1,7 +1,7 @@
 """Which player is in the inner loop (Goodfellow's tutorial, arXiv 1701.00160, section 5.1.1).
 
-With the discriminator there, the game is the minimax that GANs are about; with the generator there, it is the maximin,
-whose generator puts all its mass where the discriminator of the moment believes most, one mode after another.
+With the discriminator in the inner loop, the game is the minimax of GANs; with the generator, it is the maximin, whose
+generator puts all its mass where the current discriminator is highest, one mode after another.
 """
 
 import numpy as np
@@ -22,9 +22,9 @@ ROUNDS = {"minimax": (10, 1), "maximin": (1, 10)}  # discriminator and generator
 
 
 class MinimaxMaximin(Study):
-    """Eight Gaussians, the same networks and the same number of updates in all."""
+    """Eight Gaussians, with the same networks and total number of updates."""
 
-    rounds: int = Field(400, ge=2, le=100_000, description="of both kinds; each has eleven updates")
+    rounds: int = Field(400, ge=2, le=100_000, description="rounds of each game, with eleven updates each")
 
     def run(self) -> Findings:
         shares, lasts, numbers = [], [], {}
@@ -42,8 +42,8 @@ class MinimaxMaximin(Study):
         caption = (
             "Eight Gaussians: the share of generated points nearest to the mode that has most of them. With the "
             f"discriminator in the inner loop it is {numbers['minimax_largest_share']:.2f} on average over the second "
-            f"half, with the generator there {numbers['maximin_largest_share']:.2f}: it runs after one mode at a time. "
-            "Minimax alone does not make it even."
+            f"half, with the generator there {numbers['maximin_largest_share']:.2f}: it covers one mode at a time. "
+            "Minimax alone does not make the shares even."
         )
         return Findings(
             caption,
@@ -57,31 +57,31 @@ class MinimaxMaximin(Study):
     def _play(self, of_critic: int, of_generator: int) -> tuple[list[int], list[float], np.ndarray]:
         """Rounds, the largest share of a mode after each, and all shares after the last."""
         network = ToyMLP(width=64, layers=2)
-        maker = initialise(network, network.generator(2, LATENT), self.seed, "generator")
+        model = initialise(network, network.generator(2, LATENT), self.seed, "generator")
         critic = Critic(NonSaturating(), Unconstrained(), 2, network, 1e-3, self.seed)
-        optimizer = torch.optim.Adam(maker.parameters(), 1e-3, (0.5, 0.9))
+        optimizer = torch.optim.Adam(model.parameters(), 1e-3, (0.5, 0.9))
         noise = points(lambda draw: draw.standard_normal((1000, LATENT)), generator(self.seed, "shown"))
         when, largest = [], []
         for number in range(self.rounds):
             draw = generator(self.seed, "round", number)
             for _ in range(of_critic):
                 with torch.no_grad():
-                    fake = maker(points(lambda d: d.standard_normal((BATCH, LATENT)), draw))
+                    fake = model(points(lambda d: d.standard_normal((BATCH, LATENT)), draw))
                 critic.step(points(lambda d: EightGaussians().sample(BATCH, d)[0], draw), fake, fake[:, 0])
             for _ in range(of_generator):
                 optimizer.zero_grad()
-                fake = maker(points(lambda d: d.standard_normal((BATCH, LATENT)), draw))
+                fake = model(points(lambda d: d.standard_normal((BATCH, LATENT)), draw))
                 critic.objective.generator_loss(critic(fake)).backward()
                 optimizer.step()
             if number % 5 == 4 or number == self.rounds - 1:
                 with torch.no_grad():
-                    shares = mode_shares(maker(noise).numpy())
+                    shares = mode_shares(model(noise).numpy())
                 when.append(number + 1)
                 largest.append(float(shares.max()))
         return when, largest, shares
 
 
 def mode_shares(made: np.ndarray) -> np.ndarray:
-    """The share of points, (n, 2), in each eighth of the turn around a mode of the ring: (8,)."""
+    """The share of points, (n, 2), in the sector of each mode of the ring: (8,)."""
     eighths = np.round(np.arctan2(made[:, 1], made[:, 0]) / (np.pi / 4)).astype(int) % 8
     return np.bincount(eighths, minlength=8) / len(made)

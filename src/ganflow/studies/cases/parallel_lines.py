@@ -1,7 +1,7 @@
-"""Two parallel lines (WGAN, arXiv 1701.07875, example 1): which distances say how far they are apart.
+"""Two parallel lines (WGAN, arXiv 1701.07875, example 1): which distances depend on how far they are apart.
 
 Z uniform in [0, 1); P_0 is (0, Z), P_theta is (theta, Z). EM is |theta|; JS, KL and TV jump at 0 and are constant
-beside it.
+elsewhere.
 """
 
 import math
@@ -41,9 +41,9 @@ class ParallelLines(Study):
             transport.append(transport_plan(real.numpy(), fake.numpy())[1])
             finish(critic.fit(on_line(0.0), on_line(theta), self.steps))
             estimated.append(critic.estimate(real, fake))
-            judge = Critic(NonSaturating(), Unconstrained(), 2, network, 5e-3, self.seed)
-            finish(judge.fit(on_line(0.0), on_line(theta), self.steps))
-            discriminated.append(judge.estimate(real, fake))
+            discriminator = Critic(NonSaturating(), Unconstrained(), 2, network, 5e-3, self.seed)
+            finish(discriminator.fit(on_line(0.0), on_line(theta), self.steps))
+            discriminated.append(discriminator.estimate(real, fake))
         known = {name: [exact(name, theta) for theta in thetas] for name in ("EM", "JS", "TV", "KL")}
         fine = np.linspace(-LARGEST, LARGEST, 201)
         near = Panel(
@@ -74,8 +74,8 @@ class ParallelLines(Study):
             "smallest_js_estimate_off_zero": float(np.array(discriminated)[thetas != 0].min()),
         }
         caption = (
-            "Two parallel lines a distance θ apart (WGAN, example 1). Only the earth mover's distance falls as the "
-            "lines come nearer; a critic with a gradient penalty estimates it within "
+            "Two parallel lines a distance θ apart (WGAN, example 1). Only the earth mover's distance decreases "
+            "as the lines approach each other; a critic with a gradient penalty estimates it within "
             f"{numbers['mean_error_of_critic']:.2f} on average. JS is with the half: log 2 when disjoint. Exact "
             "transport is between finite samples, so it is above 0 at θ = 0."
         )

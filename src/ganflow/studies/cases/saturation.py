@@ -1,5 +1,5 @@
 """The generator's losses as functions of D(G(z)) (GAN, arXiv 1406.2661, section 3; Goodfellow's tutorial, arXiv
-1701.00160, figure 16): which of them has a slope where the discriminator is sure."""
+1701.00160, figure 16): which of them has a gradient where the discriminator rejects a sample."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ OBJECTIVES = {"minimax: log(1 − D)": Minimax, "non-saturating: −log D": NonS
 
 
 class Saturation(Study):
-    """Losses and their slopes in the logit, by the objectives that trainings use."""
+    """Losses and their gradients with respect to the logit, by the objectives that trainings use."""
 
     def run(self) -> Findings:
         chance = np.concatenate([np.geomspace(1e-4, 0.05, 60), np.linspace(0.05, 0.999, 120)[1:]])
@@ -22,17 +22,18 @@ class Saturation(Study):
             loss, slope = loss_and_slope(objective(), chance)
             losses.append(line(name, chance, loss, colour))
             slopes.append(line(name, chance, slope, colour))
-            numbers[f"slope_when_found_out_{name.partition(':')[0].replace('-', '_')}"] = float(slope[0])
+            numbers[f"slope_when_rejected_{name.partition(':')[0].replace('-', '_')}"] = float(slope[0])
         caption = (
-            "The generator's loss for one sample against D(G(z)), and the size of its slope in the discriminator's "
-            "logit. Where the discriminator has found the sample out (left) the minimax loss is flat, so the generator "
-            "learns least when it is worst; the non-saturating one has the same fixed point and a slope of 1 there."
+            "The generator's loss for one sample against D(G(z)), and the absolute value of its gradient with respect "
+            "to the discriminator's logit. Where the discriminator rejects the sample (left) the minimax loss is flat, "
+            "so the generator learns least when it is worst; the non-saturating loss has the same fixed point and a "
+            "gradient of 1 there."
         )
         return Findings(
             caption,
             (
                 Panel("Loss of the generator", "D(G(z))", "loss (minimised)", tuple(losses)),
-                Panel("Its slope", "D(G(z))", "|d loss / d logit|", tuple(slopes), log_x=True, log_y=True),
+                Panel("Its gradient", "D(G(z))", "|d loss / d logit|", tuple(slopes), log_x=True, log_y=True),
             ),
             numbers,
         )

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganflow.methods.interfaces import SAMPLES, Batch
+from ganflow.methods.draws import SAMPLES, Batch, Draws
 from ganflow.randomness import generator
-from ganflow.training.draws import StepDraws
 
 
 def test_random_numbers_depend_on_seed_purpose_and_step_alone():
@@ -22,7 +21,7 @@ def test_random_numbers_stay_what_they_are():
 
 
 def test_draws_of_a_step_are_those_of_its_stream():
-    draws = StepDraws(0, "cpu", "critic", (3, 1), 4)
+    draws = Draws(0, "cpu", "critic", (3, 1), 4)
     expected = generator(0, "latent/critic", 3, 1).standard_normal((4, 2), dtype=np.float32)
     assert np.array_equal(draws.normal("latent", (4, 2)), expected)
     assert torch.equal(draws.normal("latent", (4, 2)), draws.normal("latent", (4, 2)))
@@ -32,7 +31,7 @@ def test_draws_of_a_step_are_those_of_its_stream():
 
 
 def test_drawn_classes_are_uniform():
-    draws = StepDraws(0, "cpu", "test", (), 30_000)
+    draws = Draws(0, "cpu", "test", (), 30_000)
     drawn = draws.integers("classes", (30_000,), 10).bincount(minlength=10)
     assert drawn.min() > 2_800 and drawn.max() < 3_200
     assert draws.integers("classes", (4,), 0).tolist() == [0] * 4
@@ -40,7 +39,7 @@ def test_drawn_classes_are_uniform():
 
 def test_a_batch_is_that_of_its_role():
     batch = Batch(torch.zeros(2, 1), lambda: torch.tensor([1, 2]))
-    draws = StepDraws(0, "cpu", "critic", (0,), 2, {SAMPLES: batch})
+    draws = Draws(0, "cpu", "critic", (0,), 2, {SAMPLES: batch})
     assert draws.batch() is batch and draws.batch().labels.tolist() == [1, 2]
     with pytest.raises(KeyError):
         draws.batch("pairs")

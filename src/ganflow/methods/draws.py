@@ -1,18 +1,35 @@
-"""Data and random numbers of a step as tensors on a device: each a pure function of (seed, name, purpose, step)."""
+"""Data and random numbers of a training step, as tensors on a device."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganflow.methods.interfaces import SAMPLES, Batch, Draws
 from ganflow.randomness import generator
 
+SAMPLES = "samples"  # the role of a dataset's images or points
 
-class StepDraws(Draws):
-    """The draws of a purpose (a player's name, "validation", ...) at a step, such as (iteration, repetition)."""
+
+class Batch(NamedTuple):
+    """Real data of one role: images (n, 3, H, W) in [-1, 1] or points (n, d), and their classes."""
+
+    values: Tensor
+    read_labels: Callable[[], Tensor]
+
+    @property
+    def labels(self) -> Tensor:
+        """(n,) int64; raises UserError if the data has no classes."""
+        return self.read_labels()
+
+
+class Draws:
+    """Data and random numbers of a step: each draw is a pure function of (seed, name, purpose, step).
+
+    `purpose` is a player's name, "validation", ...; `step` is, for instance, (iteration, repetition).
+    """
 
     def __init__(
         self,
@@ -23,20 +40,24 @@ class StepDraws(Draws):
         size: int,
         batches: Mapping[str, Batch] = MappingProxyType({}),
     ):
-        """`batches` are those of the step by their roles."""
+        """`size`: number of samples; `batches`: those of the step by role."""
         self.seed, self.device, self.purpose, self.step, self.size = seed, device, purpose, step, size
         self.batches = batches
 
     def batch(self, role: str = SAMPLES) -> Batch:
+        """The step's batch of a role, the same at every call."""
         return self.batches[role]
 
     def normal(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Standard normal float32 values; "latent" names latent vectors."""
         return self._on_device(self._stream(name).standard_normal(shape, dtype=np.float32))
 
     def uniform(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Uniform float32 values in [0, 1)."""
         return self._on_device(self._stream(name).random(shape, dtype=np.float32))
 
     def integers(self, name: str, shape: tuple[int, ...], high: int) -> Tensor:
+        """Uniform int64 values in 0..high-1; zeros if `high` is 0."""
         return self._on_device(self._stream(name).integers(max(high, 1), size=shape))
 
     def _stream(self, name: str) -> np.random.Generator:

@@ -1,0 +1,69 @@
+"""The partial file of a download, which survives a kill."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from ganflow import artifacts
+from ganflow.progress import Progress
+
+
+class PartialFile:
+    """The bytes of a download received so far: the file `part` in a folder, described by `state.json`.
+
+    `total`: size of the complete file, if known. `version`: its ETag or Last-Modified at `location`. `joined`: whether
+    the bytes come from several responses, so that only the digest shows whether they belong to one file. The sha256 is
+    updated as bytes arrive; bytes of an earlier process are read once, because hashlib can't save its state.
+    """
+
+    def __init__(self, folder: Path):
+        self.path, self.state = folder / "part", folder / "state.json"
+        about = artifacts.read_json(self.state) if self.state.exists() else {}
+        self.total: int | None = about.get("total")
+        self.location, self.version = about.get("location", ""), about.get("version", "")
+        self.joined: bool = about.get("joined", False)
+        if not about:
+            self.path.unlink(missing_ok=True)
+        self.path.touch()
+        self.hash, self.hashed = hashlib.sha256(), 0
+
+    @property
+    def size(self) -> int:
+        """Bytes received."""
+        return self.path.stat().st_size
+
+    @property
+    def complete(self) -> bool:
+        return self.size == self.total
+
+    def record(self, **about: int | str | bool | None) -> None:
+        """Updates `total`, `location`, `version` and `joined`, here and in state.json."""
+        vars(self).update(about)
+        known = {"total": self.total, "location": self.location, "version": self.version, "joined": self.joined}
+        artifacts.write_json(self.state, known)
+
+    def reset(self) -> None:
+        """Discards all bytes and creates a new file: the old one may be hard-linked to a target or to a cache."""
+        self.path.unlink()
+        self.path.touch()
+        self.state.unlink(missing_ok=True)
+        self.total, self.location, self.version, self.joined = None, "", "", False
+        self.hash, self.hashed = hashlib.sha256(), 0
+
+    def truncate(self, size: int) -> None:
+        """Discards everything after the first `size` bytes."""
+        if size == 0:
+            return self.reset()
+        os.truncate(self.path, size)
+        self.hashed = -1  # unknown
+
+    def sha256(self) -> str:
+        """The digest of the bytes received; reads the file if another process received some of them."""
+        if self.hashed != self.size:
+            self.hash, self.hashed = hashlib.sha256(), 0
+            with self.path.open("rb") as file, Progress("hash partial download", self.size, "B") as progress:
+                while block := file.read(artifacts.BLOCK):
+                    self.hash.update(block)
+                    self.hashed += len(block)
+                    progress.advance(len(block))
+        return self.hash.hexdigest()
