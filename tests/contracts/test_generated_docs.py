@@ -7,11 +7,8 @@ from repository import TOP
 
 from ganflow.stages import docs, invalidation
 
-PAGES = [
-    path
-    for path in (TOP / docs.README, *sorted((TOP / docs.DOCS).glob("*.md")))
-    if docs.MARKED.search(path.read_text())
-]
+PAGES = [TOP / docs.README, *sorted((TOP / docs.DOCS).glob("*.md"))]
+PAGES = [path for path in PAGES if docs.MARKED.search(path.read_text())]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

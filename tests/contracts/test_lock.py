@@ -35,6 +35,4 @@ def test_the_published_scores_are_in_artifacts_of_the_lock():
     outputs = {out["path"]: out["md5"] for stage in LOCK.values() for out in stage["outs"]}
     runs = read_json(TOP / FILE)["runs"]
     assert len(runs) == sum(stage.startswith("evaluate@") for stage in LOCK)
-    assert {run["path"]: run["md5"] for run in runs.values()} == {
-        run["path"]: outputs[run["path"]] for run in runs.values()
-    }
+    assert all(outputs[run["path"]] == run["md5"] for run in runs.values())

@@ -15,6 +15,7 @@ from repository import TOP
         ("reading", 100, ["webdataset, PNG, its default pipeline", "ours, raw", "image folder, PNG", "LMDB, PNG"], []),
         ("writing", 100, ["webdataset.ShardWriter, npy", "tarfile, npy", "ours, raw", "ours, webp"], []),
         ("sharding", 100, ["decoding alone", "ours, lanczos", "ours, box", "PSNR"], []),
+        ("arithmetic", 4, ["DCGAN, 32 px", "WGAN-GP, 64 px", "| native |", "| portable |"], ["--width", "4"]),
         ("frechet", 100, ["scipy.linalg.sqrtm", "torch-fidelity", "relative difference"], ["--dimension", "64"]),
         (
             "extractors",

@@ -71,7 +71,7 @@ def test_with_native_arithmetic_another_cpu_is_close_and_said_to_be_no_more(repr
 
 
 def test_what_is_published_is_compared_by_its_bytes(reproduced):
-    """dvc.lock of the last commit against the files: all equal, damaged, made by other sources, another experiment's."""
+    """dvc.lock of the last commit against files that are equal, damaged, or made by other parameters."""
     clone = reproduced("clone")
     command = "python -m ganflow verify --published"
     none = clone.run(command, check=False)
