@@ -43,6 +43,8 @@ def take(experiment: Experiment) -> None:
 def table() -> str:
     """Markdown: a line for each variant, then for the real samples and for degraded ones; a column for each score and
     dataset."""
+    if not FILE.is_file():
+        raise UserError(f"{FILE}: missing; run `ganflow schema --scores` once the experiment is finished")
     about = read_json(FILE)
     datasets = list(about["checks"])
     columns = [(begin, dataset) for begin in COLUMNS for dataset in datasets]

@@ -81,7 +81,14 @@ class Checkpoints:
                     _, _, index, entry = name.split("/")
                     saved.setdefault(int(index), {})[entry] = tensor
             optimizer.load_state_dict({**optimizer.state_dict(), "state": saved})
+            for parameter, values in optimizer.state.items():
+                values |= {entry: _laid_out(tensor, parameter) for entry, tensor in values.items()}
         for name, tensor in self.tensors.items():
             tensor.copy_(tensors[f"state/{name}"])
         known = metadata(content)
         return State(known["iteration"], known["positions"], known["journal"])
+
+
+def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """A tensor in the memory layout of a parameter of the same shape; fused optimisers pair elements by their place."""
+    return torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor

@@ -112,7 +112,7 @@ def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):
         ("networks.layers", lambda stage, axes: stage in ("train", "generate", "evaluate")),
         ("arithmetic", lambda stage, axes: stage in JUDGED | {"train", "studies"}),
         ("stages.devices", lambda stage, axes: stage in JUDGED - {"reference"} | {"train"}),
-        ("portable_operations", lambda stage, axes: stage in JUDGED | {"train"}),
+        ("portable_operations", lambda stage, axes: stage in {"reference", "train", "evaluate"}),
         ("progress", lambda stage, axes: False),
         ("errors", lambda stage, axes: False),
         ("config", lambda stage, axes: False),

@@ -176,7 +176,7 @@ def test_players_have_optimisers_of_their_own(splits):
     other = trainer(splits[16], variant(optimizers={"generator": "rmsprop"}))
     assert {name: type(one).__name__ for name, one in other.optimizers.items()} == {
         "critic": "Adam",
-        "generator": "RMSprop",
+        "generator": "RMSPropSteps",
     }
 
 
