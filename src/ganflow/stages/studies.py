@@ -3,7 +3,6 @@
 from ganflow.artifacts import write_json
 from ganflow.config import Experiment
 from ganflow.progress import Progress
-from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
 from ganflow.studies.interfaces import studies_of
@@ -13,8 +12,10 @@ def run(experiment: Experiment) -> None:
     """Writes results/<experiment>/studies: <study>.json, and a manifest."""
     unit = unit_of(experiment, device_of(experiment), "studies")
     chosen = studies_of(experiment.studies)
-    if chosen:  # else there is nothing to start torch for
-        compute_on("cpu")
+    if chosen:  # without studies there is nothing to start torch for
+        import torch
+
+        torch.set_deterministic_debug_mode("error")
     with outputs(unit) as folder, Progress(str(unit), len(chosen), "studies") as progress:
         for name, study in chosen.items():
             write_json(folder / f"{name}.json", study.run().as_json())

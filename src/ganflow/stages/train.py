@@ -17,7 +17,6 @@ from ganflow.methods.tasks import method_of, task_of
 from ganflow.stages.arithmetic import compute_on
 from ganflow.stages.execution import device_of, fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
-from ganflow.training.eager import without_compiler
 from ganflow.training.loop import Trainer
 
 KEPT = ("samples", "snapshots", "grids")  # folders that a training fills as it goes on
@@ -34,7 +33,6 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     for split in (train, held_out):
         split.verify()
     compute_on(device)
-    without_compiler()
     task = task_of(experiment, dataset, variant, bool(train.classes))
     model = method_of(task).build(task, Data(len(train.classes), train.first), int(seed), device)
     header = {
