@@ -56,12 +56,12 @@ def shown():
 
 
 def until(condition, process: subprocess.Popen):
-    for _ in range(300):
+    for _ in range(600):
         if found := condition():
             return found
         assert process.poll() is None, process.communicate()
         time.sleep(0.3)  # each look reads a database that the watcher writes
-    raise AssertionError("nothing to see after 90 seconds")
+    raise AssertionError("nothing to see after three minutes")
 
 
 def in_training():
