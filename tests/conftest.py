@@ -19,17 +19,42 @@ import torch
 from filelock import FileLock
 from repository import TOP, Clone, environment_of
 
+SHARED = {"reproduced", "undisturbed", "made_once"}  # fixtures that take long to build, once for all workers
+
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a set-up of their module share a worker, so that it is built once."""
+    """Tests that share a set-up of their module share a worker, so that it is built once.
+
+    Long tests begin first, so that no worker waits for another in the end; the very first are one for each set-up that
+    workers share, so that none waits while another builds it.
+    """
     for item in items:
         used = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 (pytest offers no public way)
         if any(fixtures[-1].scope == "module" for fixtures in used) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+    def together(item: pytest.Item) -> str:
+        marker = item.get_closest_marker("xdist_group")
+        return marker.args[0] if marker else item.nodeid
+
+    long, builders, users = set(), {}, set()
+    for item in items:
+        if item.get_closest_marker("slow") or item.path.parent.name == "end_to_end":
+            long.add(together(item))
+        for name in SHARED.intersection(item.fixturenames):
+            builders.setdefault(name, together(item))
+            users.add(together(item))
+
+    def rank(item: pytest.Item) -> int:
+        if together(item) in builders.values():
+            return 0
+        return 3 if together(item) not in long else 2 if together(item) in users else 1
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +137,23 @@ def _make_objects(folder: Path) -> None:
             for seed in "01":
                 for stage in ("train", "generate", "evaluate"):
                     assert main([stage, "rendered_objects", variant, seed]) == 0
+
+
+@pytest.fixture(scope="session")
+def synthetic(once) -> Path:
+    """Made-up results of two seeds with their report, under `report`; not to be changed."""
+    return once("synthetic", _make_synthetic)
+
+
+def _make_synthetic(folder: Path) -> None:
+    from synthetic_runs import experiment_of, make_runs
+
+    from ganflow.reporting.page import write_report
+    from ganflow.reporting.runs import load_runs
+
+    experiment = experiment_of((1, 2))
+    make_runs(folder, experiment)
+    write_report(experiment, load_runs(experiment, folder), folder / "report")
 
 
 @pytest.fixture

@@ -32,10 +32,10 @@ def corners() -> Samples:
 
 @pytest.fixture(scope="module")
 def blobs() -> Samples:
-    """1,000 labelled samples by their features alone, ten classes around centres in 32 dimensions."""
+    """600 labelled samples by their features alone, ten classes around centres in 32 dimensions."""
     draw = torch.Generator().manual_seed(0)
-    centres, labels = 2 * torch.randn(10, 32, generator=draw), torch.arange(1000) % 10
-    return featured(centres[labels] + torch.randn(1000, 32, generator=draw), labels, centres)
+    centres, labels = 2 * torch.randn(10, 32, generator=draw), torch.arange(600) % 10
+    return featured(centres[labels] + torch.randn(600, 32, generator=draw), labels, centres)
 
 
 def featured(features: torch.Tensor, labels: torch.Tensor, centres: torch.Tensor) -> Samples:
@@ -79,7 +79,7 @@ def test_every_metric_keeps_the_contract(name, request):
 
 @pytest.mark.parametrize("name", [name for name in METRICS if METRICS[name].compares == "features"])
 def test_metrics_of_features_look_at_nothing_else_of_generated_samples(name, blobs):
-    metric, real, fresh = METRICS[name](), blobs.take(slice(500)), blobs.take(slice(500, None))
+    metric, real, fresh = METRICS[name](), blobs.take(slice(300)), blobs.take(slice(300, None))
     prepared = metric.prepare(real)
     assert metric.score(prepared, real, without(fresh, "labels")) == metric.score(prepared, real, fresh)
 

@@ -116,6 +116,7 @@ def test_every_dataset_has_a_cost(experiment, tmp_path):
             assert unit.stage != "download" or cost.fetched == sum(archive.bytes for archive in form.archives)
 
 
+@pytest.mark.slow
 @each_profile
 def test_every_dataset_is_in_the_report(experiment, tmp_path):
     """With made-up runs of one variant and one seed: table, header, charts and published numbers of every dataset."""

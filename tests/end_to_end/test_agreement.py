@@ -56,7 +56,7 @@ def scored(tmp_path_factory) -> Path:
     return folder
 
 
-def test_score_json_holds_what_torch_fidelity_computes_of_the_same_images(scored, monkeypatch):
+def test_score_json_holds_what_torch_fidelity_computes_of_the_same_images(scored, monkeypatch, tmp_path):
     from torch_fidelity import calculate_metrics
 
     monkeypatch.chdir(scored)
@@ -67,15 +67,25 @@ def test_score_json_holds_what_torch_fidelity_computes_of_the_same_images(scored
         for place, pixels in enumerate(shards.samples(subset_indices(shards.count, most))):
             Image.fromarray(pixels).save(f"{split}/{place:06d}.png")
     how = {"input2": "train", "feature_extractor": "inception-v3-compat", "batch_size": 12, "cuda": False}
-    how |= {"feature_extractor_weights_path": "local/weights.pth", "cache": False, "verbose": False}
+    how |= {"feature_extractor_weights_path": "local/weights.pth", "cache": True, "cache_root": str(tmp_path)}
+    how |= {"input2_cache_name": "train", "verbose": False}  # of each image features once
     prc = {"prc": True, "feature_layer_prc": "2048"}
     ours = read_json(Path("results/tiny/scores", *RUN, "score.json"))
-    theirs = calculate_metrics(input1="validation", isc=True, fid=True, kid=True, kid_subset_size=20, **prc, **how)
+    theirs = calculate_metrics(
+        input1="validation",
+        input1_cache_name="validation",
+        isc=True,
+        fid=True,
+        kid=True,
+        kid_subset_size=20,
+        **prc,
+        **how,
+    )
     held_out = ours["checks"]["held_out"]["scores"]
     for name, key in KEYS.items():
         assert held_out[name] == pytest.approx(theirs[key], rel=FEW if name.startswith("frechet") else 1e-5), name
     assert held_out["precision_inception"] > 0 and held_out["classifier_score_inception"] > 1.1  # logits that differ
-    [fid] = calculate_metrics(input1="generated", fid=True, **how).values()
+    [fid] = calculate_metrics(input1="generated", input1_cache_name="generated", fid=True, **how).values()
     assert ours["scores"]["frechet_distance_inception"] == pytest.approx(fid, rel=FEW)
 
 

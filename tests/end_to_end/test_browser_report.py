@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 from dvc_render import ImageRenderer, VegaRenderer, render_html
 from repository import TOP
-from synthetic_runs import VARIANTS, experiment_of, make_runs
+from synthetic_runs import VARIANTS
 
 from ganflow.reporting.captions import CAPTIONS
-from ganflow.reporting.page import write_report
-from ganflow.reporting.runs import load_runs
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")]
@@ -32,12 +30,9 @@ CONTRAST = """selector => {
 }"""  # noqa: E501
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory) -> Path:
-    folder, experiment = tmp_path_factory.mktemp("browser"), experiment_of((1, 2))
-    make_runs(folder, experiment)
-    write_report(experiment, load_runs(experiment, folder), folder / "report")
-    return folder / "report/index.html"
+@pytest.fixture(scope="session")
+def report(synthetic: Path) -> Path:
+    return synthetic / "report/index.html"
 
 
 @pytest.fixture(scope="module")

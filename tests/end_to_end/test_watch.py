@@ -17,6 +17,7 @@ from ganflow.reporting.mlflow_run import PARENT, UnfinishedRun
 from ganflow.reporting.runs import load_runs
 from ganflow.reporting.tracking_store import TrackingStore
 from ganflow.reporting.watch import read_checkpoint
+from ganflow.stages.cli import main
 
 PARAMS = """
 experiment: live
@@ -55,12 +56,12 @@ def shown():
 
 
 def until(condition, process: subprocess.Popen):
-    for _ in range(900):
+    for _ in range(600):
         if found := condition():
             return found
         assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
-    raise AssertionError("nothing to see after 90 seconds")
+        time.sleep(0.3)  # each look reads a database that the watcher writes
+    raise AssertionError("nothing to see after three minutes")
 
 
 def in_training():
@@ -75,8 +76,7 @@ def test_a_training_is_shown_while_it_goes_on_and_is_the_same_run_in_the_end(tmp
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(PARAMS)
     for stage in ("extractor", "download", "shard", "extract", "reference"):
-        process = start(stage, *AXES[: stage != "extractor"], environment=environment)
-        assert process.wait() == 0, process.communicate()
+        assert main([stage, *AXES[: stage != "extractor"]]) == 0
     watcher = start("publish", "--follow", environment=environment)
     training = start("train", *AXES, environment=environment)
     seen = until(in_training, watcher)
@@ -88,7 +88,7 @@ def test_a_training_is_shown_while_it_goes_on_and_is_the_same_run_in_the_end(tmp
     again = start("publish", "--follow", environment=environment)
     assert training.wait() == 0
     for stage in ("generate", "evaluate"):
-        assert start(stage, *AXES, environment=environment).wait() == 0
+        assert main([stage, *AXES]) == 0
     out, _ = again.communicate(timeout=60)
     assert again.returncode == 0 and "1 already published" in out
     client, run = shown()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
+PAIRS = {"dcgan": "rendered_bedrooms", "wgan_gp": "rendered_objects"}
 
 
 def environment_of(cache: Path) -> dict[str, str]:
@@ -33,7 +34,8 @@ class Clone:
 
     @classmethod
     def fresh(cls, folder: Path, environment: dict[str, str]) -> "Clone":
-        """A copy of this repository's files, as a git repository of its own, with the tiny experiment."""
+        """A copy of this repository's files, as a git repository of its own, with the tiny experiment, each of whose
+        variants is trained on one dataset."""
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
         names = subprocess.run(listed, cwd=TOP, capture_output=True, check=True).stdout.decode().split("\0")
         for name in filter(None, names):
@@ -42,6 +44,8 @@ class Clone:
                 shutil.copy2(TOP / name, folder / name, follow_symlinks=False)
         shutil.copy(folder / "profiles/tiny.yaml", folder / "params.yaml")
         clone = cls(folder, environment)
+        for variant, dataset in PAIRS.items():
+            clone.edit("params.yaml", f"  {variant}: {{", f"  {variant}: {{datasets: [{dataset}], ")
         clone.run("python -m ganflow runs")
         clone.run("git init --quiet && git add --all && git commit --quiet --message start")
         return clone

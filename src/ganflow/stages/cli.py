@@ -6,6 +6,7 @@ interrupted (Ctrl-C or SIGTERM), the same command goes on. A stage writes logs/<
 
 import argparse
 import errno
+import gc
 import importlib
 import os
 import platform
@@ -14,6 +15,8 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -149,16 +152,20 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
         raise UserError(reason)
     arithmetic.configure(compute.threads, compute.arithmetic)
     if stage in COMMANDS:
-        return importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen) or 0
+        with _without_collector():
+            command = importlib.import_module(f"ganflow.stages.{stage}")
+        return command.run(experiment, **chosen) or 0
 
     from ganflow.progress import log, log_to
     from ganflow.stages.execution import device_of, log_path, write_log
     from ganflow.stages.units import unit_of
 
-    unit = unit_of(experiment, device_of(experiment), stage, *chosen.values())
-    log_to(log_path(unit, ".log"))
-    log(f"{unit}: started on {platform.node()}, process {os.getpid()}", shown=True)
-    importlib.import_module(f"ganflow.stages.{stage}").run(experiment, **chosen)
+    with _without_collector():
+        unit = unit_of(experiment, device_of(experiment), stage, *chosen.values())
+        log_to(log_path(unit, ".log"))
+        log(f"{unit}: started on {platform.node()}, process {os.getpid()}", shown=True)
+        module = importlib.import_module(f"ganflow.stages.{stage}")
+    module.run(experiment, **chosen)
     write_log(
         unit,
         seconds=round(time.time() - began, 3),
@@ -167,3 +174,14 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
         host=platform.node(),
     )
     return 0
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Imports leave next to no garbage, and looking for it takes a tenth of their time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -12,8 +12,9 @@ from ganflow.studies.interfaces import studies_of
 def run(experiment: Experiment) -> None:
     """Writes results/<experiment>/studies: <study>.json, and a manifest."""
     unit = unit_of(experiment, device_of(experiment), "studies")
-    arithmetic.exact(experiment.compute.arithmetic)
     chosen = studies_of(experiment.studies)
+    if chosen:  # without studies there is nothing to start torch for
+        arithmetic.exact(experiment.compute.arithmetic)
     with outputs(unit) as folder, Progress(str(unit), len(chosen), "studies") as progress:
         for name, study in chosen.items():
             write_json(folder / f"{name}.json", study.run().as_json())

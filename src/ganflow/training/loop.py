@@ -24,6 +24,7 @@ from ganflow.progress import Progress
 from ganflow.tensor_files import save_tensors
 from ganflow.training.averaging import STATISTICS, AveragedExport
 from ganflow.training.batches import batches_of
+from ganflow.training.eager import without_compiler
 from ganflow.training.image_files import write_grid
 from ganflow.training.pixels import from_stored
 from ganflow.training.sample_figures import sample_figure_of
@@ -51,6 +52,7 @@ class Trainer:
         self.sample_figure = sample_figure_of(held_out, training.grid)
         self.about = about or {}
         self.images_used = 0
+        without_compiler()
         self.optimizers = {
             player.name: player.optimizer.build(
                 [parameter for name in player.trains for parameter in model.modules[name].parameters()], player.name

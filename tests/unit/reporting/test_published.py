@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from plain_reports import undrawn
 from synthetic_runs import DATASETS, EXTRACTOR, FRECHET, experiment_of, make_run
 
 from ganflow.artifacts import write_json
@@ -88,7 +89,8 @@ def official(tmp_path, monkeypatch):
 
 def test_scores_by_another_extractor_stand_beside_no_published_number(official):
     experiment, folder = official
-    write_report(experiment, load_runs(experiment, folder), folder / "report")
+    with undrawn():
+        write_report(experiment, load_runs(experiment, folder), folder / "report")
     page = (folder / "report/index.html").read_text()
     assert "Published numbers" in page and "None of our scores is comparable" in page
     assert "extractor: Inception, ours efficientnet_lite0" in page
@@ -102,7 +104,8 @@ def test_ours_stand_beside_numbers_of_their_name_and_method(official):
         score = json.loads(text)
         score["scores"]["fid"] = value
         write_json(path, score)
-    write_report(experiment, load_runs(experiment, folder), folder / "report")
+    with undrawn():
+        write_report(experiment, load_runs(experiment, folder), folder / "report")
     page = (folder / "report/index.html").read_text()
     table = page[page.index('class="published"') : page.index("</table>", page.index('class="published"'))]
     rows = {row.partition("<")[0]: row for row in table.split('<th scope="row">')[1:]}

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from plain_reports import undrawn
 from repository import TOP
 from synthetic_runs import BETTER, DATASETS, EXTRACTOR, FLAG, FRECHET, ORDER, REAL, VARIANTS, experiment_of, make_runs
 
@@ -46,18 +47,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("results")
-    make_runs(folder, experiment_of((1, 2)))
-    return folder
+@pytest.fixture(scope="session")
+def results(synthetic: Path) -> Path:
+    return synthetic
 
 
-@pytest.fixture(scope="module")
-def report(results: Path, tmp_path_factory) -> Path:
-    folder, experiment = tmp_path_factory.mktemp("report"), experiment_of((1, 2))
-    write_report(experiment, load_runs(experiment, results), folder)
-    return folder
+@pytest.fixture(scope="session")
+def report(synthetic: Path) -> Path:
+    return synthetic / "report"
 
 
 @pytest.mark.slow
@@ -215,7 +212,8 @@ def test_without_a_curve_an_extractor_or_a_best_the_page_says_nothing_of_them(tm
         write_json(path, score | {"best": None})
         path.with_name("neighbours.png").unlink()
     shutil.rmtree(tmp_path / "synthetic/generated")
-    write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
+    with undrawn():
+        write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()
     assert "best at 3" not in page and "Scores over training" not in page and "Nearest training" not in page
     assert "<td>extractor</td><td>none</td>" in page
@@ -267,7 +265,8 @@ def test_a_long_journal_is_thinned_in_the_page_only_and_a_gap_stays_a_gap(tmp_pa
     head = "iteration,critic_loss,estimate,generator_loss,validation_critic_loss,validation_estimate"
     rows = [f"{step},{'nan' if step == 3 else step},0,0,0,0" for step in range(1, 1501)]
     journal.write_text("\n".join([head, *rows]) + "\n")
-    write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
+    with undrawn():
+        write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
     line = next(p for p in Page(tmp_path / "report").plots() if p["title"] == "dcgan")["series"][0]
     assert len(line["x"]) == 500 <= POINTS and line["x"][:3] == [1, 4, 7] and line["y"][:3] == [1, 4, 7]
     assert (tmp_path / "report/curves/rendered_bedrooms.csv").read_text().count("dcgan 1,") == 1500
@@ -329,7 +328,8 @@ def test_columns_of_one_axis_share_a_plot_and_no_others_do(results):
 @pytest.mark.slow
 def test_with_one_seed_no_deviation_is_claimed(results, tmp_path):
     experiment = experiment_of((2,))
-    write_report(experiment, load_runs(experiment, results), tmp_path)
+    with undrawn():
+        write_report(experiment, load_runs(experiment, results), tmp_path)
     assert {row["deviation"] for row in csv.DictReader((tmp_path / "scores.csv").open())} == {""}
     page = (tmp_path / "index.html").read_text()
     assert "n = 1" in page and "±" not in page.replace("± 0.25", "")  # a spread over parts of one set
@@ -389,7 +389,8 @@ def test_a_protocol_that_differs_between_runs_is_not_shown_as_one(tmp_path):
     score = json.loads(path.read_text())
     score["protocol"]["weights"] = "ema"
     write_json(path, score)
-    write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
+    with undrawn():
+        write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()
     assert "<td>metrics.frechet_distance</td><td>no settings</td>" in page
     assert f"<td>extractor.sha256</td><td>{EXTRACTOR['sha256']}</td>" in page

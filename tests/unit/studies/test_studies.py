@@ -17,17 +17,14 @@ from ganflow.studies.interfaces import Study, studies_of
 SHORT = {
     "parallel_lines": {"places": 5, "steps": 150, "points": 200},
     "disjoint_gaussians": {"steps": 800},  # on some processors the critic turns the right way as late as after 400
-    "saturation": {},
-    "divergence_fits": {"steps": 300},
     "minimax_maximin": {"rounds": 120},
 }
 
 
-@pytest.fixture(scope="module")
-def findings():
-    """Each study, made short, with what it found."""
+def numbers_of(name: str) -> dict[str, float]:
+    """What a study, made short, finds."""
     torch.use_deterministic_algorithms(True)
-    return {name: component_class(Study, name, "where")(**SHORT[name]).run() for name in SHORT}
+    return component_class(Study, name, "where")(**SHORT[name]).run().numbers
 
 
 @pytest.mark.parametrize("theta", [-0.7, 0.0, 0.2])
@@ -38,16 +35,16 @@ def test_distances_of_parallel_lines_in_closed_form(theta):
 
 
 @pytest.mark.slow
-def test_the_critic_and_transport_find_the_distance_of_parallel_lines(findings):
-    numbers = findings["parallel_lines"].numbers
+def test_the_critic_and_transport_find_the_distance_of_parallel_lines():
+    numbers = numbers_of("parallel_lines")
     assert numbers["largest_error_of_transport"] < 0.08
     assert numbers["mean_error_of_critic"] < 0.1
     assert numbers["smallest_js_estimate_off_zero"] == pytest.approx(math.log(2), abs=0.01)
 
 
 @pytest.mark.slow
-def test_which_gradients_vanish(findings):
-    numbers = findings["disjoint_gaussians"].numbers
+def test_which_gradients_vanish():
+    numbers = numbers_of("disjoint_gaussians")
     assert numbers["last_gradient_minimax"] < 1e-4
     assert numbers["last_gradient_non_saturating"] > 1
     assert numbers["last_gradient_wasserstein"] == pytest.approx(1, abs=0.4)
@@ -71,8 +68,8 @@ def test_fits_of_a_mixture():
 
 
 @pytest.mark.slow
-def test_the_generator_in_the_inner_loop_keeps_to_one_mode(findings):
-    numbers = findings["minimax_maximin"].numbers
+def test_the_generator_in_the_inner_loop_keeps_to_one_mode():
+    numbers = numbers_of("minimax_maximin")
     assert numbers["maximin_largest_share"] > 0.6 > numbers["minimax_largest_share"]
 
 

@@ -42,7 +42,9 @@ def made(splits: dict[int, Splits], name: str, seed: int = 0, **changes) -> Trai
 
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["dcgan", "ac_gan", "two_families", "both_normalised"])
+@pytest.mark.parametrize(
+    "name", ["dcgan", pytest.param("ac_gan", marks=pytest.mark.slow), "two_families", "both_normalised"]
+)
 def test_killed_and_resumed_twice_gives_the_same_bits(splits, tmp_path, name, precision):
     make = partial(made, splits, name, precision=precision, snapshot_every=3)
     undisturbed = make()
