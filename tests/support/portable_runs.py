@@ -32,7 +32,6 @@ TRAINING = {
     "validation_images": 8,
     "ema": 0.5,
 }
-STUDIES = ["saturation"]  # the others take half a minute each on a CPU that is not emulated
 
 
 def quick(threads: int) -> dict[str, Any]:
@@ -48,7 +47,9 @@ def quick(threads: int) -> dict[str, Any]:
 
 def tiny(threads: int) -> dict[str, Any]:
     """The tiny profile with all metrics, points and studies, from the download to the report."""
+    from ganflow.components import names
     from ganflow.params_file import read_yaml
+    from ganflow.studies.interfaces import Study
 
     found = read_yaml(PROFILES / "tiny.yaml")
     images = list(found["datasets"])
@@ -67,7 +68,18 @@ def tiny(threads: int) -> dict[str, Any]:
         "missed_modes",
         "high_quality_samples",
     ]
-    return found | {"studies": STUDIES}
+    return found | {"studies": [{name: smallest_counts(name)} for name in names(Study)]}
+
+
+def smallest_counts(study: str) -> dict[str, Any]:
+    """Settings of a study: each count as small as it may be."""
+    from annotated_types import Ge
+
+    from ganflow.components import component_class
+    from ganflow.studies.interfaces import Study
+
+    fields = component_class(Study, study, "where").model_fields.items()
+    return {key: mark.ge for key, field in fields if key != "seed" for mark in field.metadata if isinstance(mark, Ge)}
 
 
 def points(distribution: str, dimension: int = 2) -> dict[str, Any]:

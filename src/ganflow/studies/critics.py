@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ganflow.methods.components import Constraint, Objective
 from ganflow.methods.draws import Draws
+from ganflow.methods.optimizers.adam import Adam
 from ganflow.networks.building import initialise
 from ganflow.networks.families.toy_mlp import ToyMLP
 from ganflow.randomness import generator
@@ -35,7 +36,7 @@ class Critic:
         self.objective, self.constraint, self.seed, self.steps = objective, constraint, seed, 0
         self.module = initialise(network, network.critic(dimension, dimension), seed, "critic")
         constraint.prepare(self.module, seed)
-        self.optimizer = torch.optim.Adam(self.module.parameters(), lr, (0.5, 0.9))
+        self.optimizer = Adam(lr=lr, betas=(0.5, 0.9)).build(self.module.parameters(), "critic")
 
     def __call__(self, points: Tensor) -> Tensor:
         """Scores, (n,), of points (n, d)."""

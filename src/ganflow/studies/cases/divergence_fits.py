@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from pydantic import Field
 from scipy.optimize import minimize
+from torch import nn
 
 from ganflow.methods.constraints.none import Unconstrained
 from ganflow.methods.objectives.f_gan import FGAN
+from ganflow.methods.optimizers.adam import Adam
 from ganflow.networks.families.toy_mlp import ToyMLP
 from ganflow.randomness import generator
 from ganflow.studies.critics import Critic, points
@@ -63,8 +65,8 @@ class DivergenceFits(Study):
         objective = FGAN(divergence=divergence)
         network = ToyMLP(width=64, layers=2, activation="tanh")
         critic = Critic(objective, Unconstrained(), 1, network, 2e-3, self.seed)
-        shape = torch.tensor([START[0], math.log(START[1])], requires_grad=True)  # mean, log of the deviation
-        optimizer = torch.optim.Adam([shape], 5e-3, (0.5, 0.9))
+        shape = nn.Parameter(torch.tensor([START[0], math.log(START[1])]))  # mean, log of the deviation
+        optimizer = Adam(lr=5e-3, betas=(0.5, 0.9)).build([shape], "generator")
         seen = []
         for step in range(self.steps):
             draw = generator(self.seed, f"f-GAN {divergence}", step)

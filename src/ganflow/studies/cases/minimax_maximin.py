@@ -11,6 +11,7 @@ from pydantic import Field
 from ganflow.data.distributions.eight_gaussians import EightGaussians
 from ganflow.methods.constraints.none import Unconstrained
 from ganflow.methods.objectives.non_saturating import NonSaturating
+from ganflow.methods.optimizers.adam import Adam
 from ganflow.networks.building import initialise
 from ganflow.networks.families.toy_mlp import ToyMLP
 from ganflow.randomness import generator
@@ -59,7 +60,7 @@ class MinimaxMaximin(Study):
         network = ToyMLP(width=64, layers=2)
         model = initialise(network, network.generator(2, LATENT), self.seed, "generator")
         critic = Critic(NonSaturating(), Unconstrained(), 2, network, 1e-3, self.seed)
-        optimizer = torch.optim.Adam(model.parameters(), 1e-3, (0.5, 0.9))
+        optimizer = Adam(lr=1e-3, betas=(0.5, 0.9)).build(model.parameters(), "generator")
         noise = points(lambda draw: draw.standard_normal((1000, LATENT)), generator(self.seed, "shown"))
         when, largest = [], []
         for number in range(self.rounds):
