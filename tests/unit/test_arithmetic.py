@@ -1,0 +1,70 @@
+"""Portable arithmetic is set in time or refused in one sentence that says what to write instead."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+from repository import TOP
+
+from ganflow import arithmetic, config
+from ganflow.errors import UserError
+from ganflow.stages import plan
+
+INSTEAD = "write `compute: {arithmetic: native}`"
+OLD_CPU = "processor\t: 0\nmodel name\t: Some Xeon X5570\nflags\t\t: fpu sse4_2 popcnt\n"
+
+
+def test_this_machine_is_not_refused():
+    assert arithmetic.refusal() is None
+
+
+def test_a_cpu_without_avx2_is_refused_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(arithmetic, "CPUINFO", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text(OLD_CPU)
+    said = arithmetic.refusal()
+    assert "this CPU, Some Xeon X5570, has no AVX2" in said and INSTEAD in said and "\n" not in said
+
+
+def test_another_architecture_is_refused(monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    said = arithmetic.refusal()
+    assert "this machine is aarch64, not x86-64" in said and INSTEAD in said and "\n" not in said
+
+
+def test_too_late_is_refused_and_in_time_is_kept():
+    """In processes of their own, without the variables that this one has set."""
+    code = "import os, sys; sys.path.insert(0, sys.argv[1]); from ganflow import arithmetic\n"
+    late = "import torch; arithmetic.configure(1, 'portable')"
+    portable = "arithmetic.configure(1, 'portable'); import torch; "
+    twice = portable + "arithmetic.configure(2, 'portable'); arithmetic.exact('portable')"
+    native = "arithmetic.configure(1, 'native'); import torch\n"
+    native += "print(sorted(os.environ.keys() & arithmetic.PORTABLE.keys()))"
+
+    def run(text: str) -> subprocess.CompletedProcess[str]:
+        command = ["env", *(f"--unset={name}" for name in arithmetic.PORTABLE), sys.executable, "-c", code + text]
+        return subprocess.run([*command, TOP / "src"], capture_output=True, text=True)
+
+    assert "takes effect before numpy and torch are imported, and they are: call" in run(late).stderr
+    assert run(twice).returncode == 0
+    assert run(native).stdout == "[]\n"
+
+
+def test_torch_that_runs_other_kernels_is_refused(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    with pytest.raises(UserError, match="torch runs its DEFAULT kernels here, not those for AVX2; write"):
+        arithmetic.exact("portable")
+    arithmetic.exact("native")
+
+
+def test_bfloat16_on_a_cpu_is_native(tmp_path, monkeypatch):
+    text = (TOP / "profiles/tiny.yaml").read_text().replace("iterations: 6,", "iterations: 6, precision: bfloat16,")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(text)
+    refused = "variants.dcgan: training.precision = 'bfloat16': portable arithmetic on a CPU is"
+    with pytest.raises(UserError, match=refused):
+        plan.run(config.load())
+    (tmp_path / "params.yaml").write_text(text.replace("device: cpu", "device: cpu, arithmetic: native"))
+    plan.run(config.load())
