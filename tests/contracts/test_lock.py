@@ -36,3 +36,5 @@ def test_the_published_scores_are_in_artifacts_of_the_lock():
     runs = read_json(TOP / FILE)["runs"]
     assert len(runs) == sum(stage.startswith("evaluate@") for stage in LOCK)
     assert all(outputs[run["path"]] == run["md5"] for run in runs.values())
+    counts = {run["samples"] for run in runs.values()}
+    assert f"Scores of {counts.pop():,} samples" in (TOP / "README.md").read_text() and not counts
