@@ -11,6 +11,7 @@ BLOCKS = re.findall(r"```(sh|yaml|python)\n(.*?)```", (TOP / "README.md").read_t
 REPLACED = {  # in a clone of the tiny experiment, by what is there
     "--cores 8": "--cores 2",
     "results/quickstart": "results/tiny",
+    "ganflow verify --published": "git add --all && git commit --quiet --message results && ganflow verify --published",
     "compare rendered_objects/dcgan": "compare rendered_objects/wgan_loose",
 }
 
