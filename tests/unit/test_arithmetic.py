@@ -32,6 +32,7 @@ def test_another_architecture_is_refused(monkeypatch):
     assert "this machine is aarch64, not x86-64" in said and INSTEAD in said and "\n" not in said
 
 
+@pytest.mark.slow
 def test_too_late_is_refused_and_in_time_is_kept():
     """In processes of their own, without the variables that this one has set."""
     code = "import os, sys; sys.path.insert(0, sys.argv[1]); from ganflow import arithmetic\n"

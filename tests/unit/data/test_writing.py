@@ -47,7 +47,9 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-@pytest.mark.parametrize(("processes", "encoding"), [(1, "raw"), (1, "webp"), (2, "raw")])
+@pytest.mark.parametrize(
+    ("processes", "encoding"), [(1, "raw"), (1, "webp"), pytest.param(2, "raw", marks=pytest.mark.slow)]
+)
 def test_killed_and_resumed_gives_the_same_bytes_and_redoes_no_finished_shard(tmp_path, processes, encoding):
     expected = write(tmp_path / "expected", encoding=encoding)
     assert [left["key"] for left in expected] == ["k0", "k11", "k22", "k33"]

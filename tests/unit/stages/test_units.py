@@ -18,6 +18,12 @@ JUDGED = {"extract", "reference", "generate", "evaluate"}
 TINY = (Path(__file__).resolve().parents[3] / "profiles/tiny.yaml").read_text()
 
 
+@pytest.fixture(scope="module")
+def unedited(tmp_path_factory) -> dict[tuple[str, ...], str]:
+    """The digests of the tiny experiment by the present sources."""
+    return digests(tmp_path_factory.mktemp("unedited"))
+
+
 def digests(tmp_path: Path, before: str = "", after: str = "") -> dict[tuple[str, ...], str]:
     assert before in TINY
     path = tmp_path / "params.yaml"
@@ -123,8 +129,8 @@ def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):
         ("methods.constraints.weight_clipping", lambda stage, axes: False),
     ],
 )
-def test_an_edited_module_changes_the_units_that_run_it(tmp_path, monkeypatch, module, changed):
-    before = digests(tmp_path)
+def test_an_edited_module_changes_the_units_that_run_it(tmp_path, monkeypatch, unedited, module, changed):
+    before = unedited
     original = code.module_digest
     monkeypatch.setattr(code, "module_digest", lambda m: "edited" if m == f"ganflow.{module}" else original(m))
     after = digests(tmp_path)
