@@ -85,20 +85,31 @@ def interleaved(contenders: dict[str, Callable[[], int]], rounds: int) -> dict[s
     return rates
 
 
-def show(title: str, rates: dict[str, list[float]], baseline: str) -> None:
-    """Prints a table: median images/s, and the ratio to the baseline of the same round (median and range)."""
-    print(f"\n{title}\n\n| what | images/s | times `{baseline}` |\n| --- | ---: | ---: |")
+def show(
+    title: str, rates: dict[str, list[float]], baseline: str, more: dict[str, dict[str, str]] | None = None
+) -> None:
+    """Prints a table: median images/s, and the ratio to the baseline of the same round (median and range); `more`
+    columns hold {contender: text}."""
+    more = more or {}
+    head = ["what", "images/s", f"times `{baseline}`", *more]
+    print(f"\n{title}\n\n| {' | '.join(head)} |\n| --- |{' ---: |' * (len(head) - 1)}")
     for name, found in rates.items():
         ratios = [rate / base for rate, base in zip(found, rates[baseline], strict=True)]
-        spread = f"{statistics.median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g})"
-        print(f"| {name} | {statistics.median(found):,.0f} | {spread} |")
+        columns = [name, f"{statistics.median(found):,.0f}", spread(ratios), *(texts[name] for texts in more.values())]
+        print(f"| {' | '.join(columns)} |")
 
 
-def machine(packages: tuple[str, ...] = PACKAGES) -> None:
-    """Prints the processor and the versions."""
+def spread(values: list[float]) -> str:
+    """Median and range."""
+    return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+
+
+def machine(packages: tuple[str, ...] = PACKAGES, threads: int = 1) -> None:
+    """Prints the processor, the number of threads and the versions."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     processor = next(
         (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine()
     )
     versions = ", ".join(f"{package} {version(package).partition('+')[0]}" for package in packages)
-    print(f"\n{processor}; one thread; Python {platform.python_version()}, {versions}")
+    used = "one thread" if threads == 1 else f"{threads} threads"
+    print(f"\n{processor}; {used}; Python {platform.python_version()}, {versions}")

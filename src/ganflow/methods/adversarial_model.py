@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from ganflow.config import Choice
-from ganflow.methods.components import Conditioning, Constraint, Objective
+from ganflow.methods.components import Conditioning, Constraint, Objective, Score
 from ganflow.methods.critic_diagnostics import estimate_charts, estimate_name, layer_gradient_norms, transport_cosine
 from ganflow.methods.draws import SAMPLES, Draws
 from ganflow.methods.gradient_norms import gradient_norms, summary
 from ganflow.methods.interfaces import Data, Export, Model, Player, Task, Values, loss_charts, means, on_device
+from ganflow.methods.piecewise_linear import InputGradient
 from ganflow.networks.building import Blueprint, initialise, parameter_count
 from ganflow.networks.codes import codes
 from ganflow.networks.interfaces import Network
@@ -41,7 +42,7 @@ class AdversarialModel(Model):
     def __init__(self, parts: Parts, task: Task, data: Data, seed: int, device: str):
         training = task.training
         self.objective, self.conditioning = parts.objective, parts.conditioning
-        self.constraints = tuple(parts.constraints.values())
+        self.constraints, self._input_gradient = tuple(parts.constraints.values()), InputGradient()
         self.latent, self.dequantise, self.points = training.latent, training.dequantise, len(task.shape) == 1
         self.classes = data.classes if self.conditioning.uses_labels else 0
         scale = 256 / 255 if training.dequantise else 1.0  # from the generator's range to that of pixels
@@ -111,9 +112,7 @@ class AdversarialModel(Model):
         values = {"critic_loss": loss.detach(), "estimate": self.objective.estimate(real_scores, fake_scores).detach()}
         class_loss, class_values = self.conditioning.critic_loss(real_rest, fake_rest, labels)
         for constraint in self.constraints:
-            penalty, penalty_values = constraint.penalty(
-                lambda images: self._scored(images, labels)[0], real, fake, draws
-            )
+            penalty, penalty_values = constraint.penalty(self._score(labels), real, fake, draws)
             loss, values = loss + penalty, values | penalty_values
         return loss + class_loss, values | class_values
 
@@ -126,18 +125,23 @@ class AdversarialModel(Model):
 
     def monitor(self, held_out: Sequence[Draws]) -> dict[str, float]:
         """Means over held-out samples, and the critic's gradient norms at the first GRADIENT_SAMPLES of them."""
-        values = means(held_out, self.validation)
-        norms, seen = [], 0
-        for draws in held_out:
-            if seen < GRADIENT_SAMPLES:
-                norms.append(self.gradient_norms(draws))
-            seen += draws.size
+        norms: list[Tensor] = []
+
+        def measured(draws: Draws) -> Values:
+            pair = self._pair(draws)
+            if sum(map(len, norms)) < GRADIENT_SAMPLES:
+                norms.append(self._gradient_norms(draws, *pair))
+            return self._validation(*pair)
+
+        values = means(held_out, measured)
         return values | self.gradient_values(torch.cat(norms), values)
 
-    @torch.no_grad()
     def validation(self, draws: Draws) -> Values:
         """Critic loss without penalty, estimate, accuracy (if scores classify), transport cosine (for points)."""
-        real, fake, labels = self._pair(draws)
+        return self._validation(*self._pair(draws))
+
+    @torch.no_grad()
+    def _validation(self, real: Tensor, fake: Tensor, labels: Tensor) -> Values:
         (real_scores, _), (fake_scores, _) = self._scored(real, labels), self._scored(fake, labels)
         values = {
             "validation_critic_loss": self.objective.critic_loss(real_scores, fake_scores),
@@ -147,18 +151,14 @@ class AdversarialModel(Model):
             right = (real_scores > threshold).float().mean() + (fake_scores <= threshold).float().mean()
             values["validation_accuracy"] = right / 2
         if self.points:
-            values["validation_transport_cosine"] = transport_cosine(
-                lambda points: self._scored(points, labels)[0], real, fake
-            )
+            values["validation_transport_cosine"] = transport_cosine(self._score(labels), real, fake)
         return values
 
-    @torch.no_grad()
-    def gradient_norms(self, draws: Draws) -> Tensor:
+    def _gradient_norms(self, draws: Draws, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor:
         """The critic's gradient norms, (n,), at uniform points between held-out and generated samples."""
-        real, fake, labels = self._pair(draws)
         self.modules["critic"].requires_grad_(False)
         epsilon = draws.uniform("uniform", (draws.size,))
-        return gradient_norms(lambda images: self._scored(images, labels)[0], real, fake, epsilon, False)
+        return gradient_norms(self._score(labels), real, fake, epsilon).detach()
 
     def gradient_values(self, norms: Tensor, values: dict[str, float]) -> dict[str, float]:
         """Journal values from gradient norms, (n,), and the means over held-out samples.
@@ -192,6 +192,7 @@ class AdversarialModel(Model):
     def _of_first_class(self, points: Tensor) -> Tensor:
         return self._scored(points, torch.zeros(len(points), dtype=torch.int64, device=points.device))[0]
 
+    @torch.no_grad()
     def _pair(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
         """Real samples, generated samples of the same classes, and these classes."""
         real, labels = self._real(draws), self._labels(draws)
@@ -212,6 +213,10 @@ class AdversarialModel(Model):
     def _generated(self, draws: Draws, labels: Tensor) -> Tensor:
         latent = draws.normal("latent", (draws.size, self.latent))
         return self.modules["generator"](codes(latent, labels, self.classes))
+
+    def _score(self, labels: Tensor) -> Score:
+        """The score of samples of these classes."""
+        return Score(lambda images: self._scored(images, labels)[0], self._input_gradient)
 
     def _scored(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (n,) and the critic's other outputs (n, k), in float32 or better at any precision of the network."""

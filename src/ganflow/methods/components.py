@@ -5,6 +5,7 @@ Scores are the critic's outputs, shape (n,), unbounded; losses are minimised; ex
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -12,9 +13,23 @@ from torch import Tensor, nn
 from ganflow.components import Component
 from ganflow.methods.draws import Draws
 from ganflow.methods.interfaces import Values
+from ganflow.methods.piecewise_linear import InputGradient
 from ganflow.networks.interfaces import Network
 
-Score = Callable[[Tensor], Tensor]  # images (n, 3, H, W), or points (n, d), to scores (n,)
+
+@dataclass(frozen=True)
+class Score:
+    """A critic's score as a function of samples: images (n, 3, H, W), or points (n, d), to scores (n,)."""
+
+    function: Callable[[Tensor], Tensor]
+    gradient_in_input: InputGradient = field(default_factory=InputGradient)
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        return self.function(samples)
+
+    def gradient(self, samples: Tensor) -> Tensor:
+        """The gradient of each score in its sample, differentiable in the critic's weights."""
+        return self.gradient_in_input(self.function, samples)
 
 
 class Legend(NamedTuple):

@@ -11,7 +11,7 @@ from ganflow.portable_operations import sqrt
 QUANTILES = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
 
 
-def gradient_norms(score: Score, real: Tensor, fake: Tensor, epsilon: Tensor, create_graph: bool) -> Tensor:
+def gradient_norms(score: Score, real: Tensor, fake: Tensor, epsilon: Tensor) -> Tensor:
     """|grad D(x^)|, (n,), at x^ = epsilon x_real + (1 - epsilon) x_fake, epsilon (n,) in [0, 1).
 
     Always float32 or better, also where the networks run in bfloat16, and differentiable where the gradient is zero.
@@ -19,8 +19,8 @@ def gradient_norms(score: Score, real: Tensor, fake: Tensor, epsilon: Tensor, cr
     with torch.enable_grad(), torch.autocast(real.device.type, enabled=False):
         precise = torch.promote_types(real.dtype, torch.float32)
         epsilon = epsilon.view(-1, *[1] * (real.dim() - 1))
-        mixed = (epsilon * real.to(precise) + (1 - epsilon) * fake.to(precise)).detach().requires_grad_()
-        [gradient] = torch.autograd.grad(score(mixed).sum(), mixed, create_graph=create_graph)
+        mixed = (epsilon * real.to(precise) + (1 - epsilon) * fake.to(precise)).detach()
+        gradient = score.gradient(mixed)
         square = gradient.flatten(1).square().sum(1)
         return sqrt(square.clamp_min(torch.finfo(square.dtype).tiny))  # the clamp's gradient at zero is zero
 

@@ -2,15 +2,18 @@
 
 from ganflow import arithmetic
 from ganflow.config import Experiment
+from ganflow.cpu_sharing import keep_freed_memory, share_cores
 from ganflow.stages.execution import claim_gpu, device_of
 
 
 def compute_on(experiment: Experiment) -> str:
     """The kind of device of an experiment, ready for exact arithmetic; of GPUs, one that no other stage holds."""
-    device = device_of(experiment)
-    if device == "cuda":
-        import torch  # stages that compute nothing start without it
+    import torch  # stages that compute nothing start without it
 
+    device = device_of(experiment)
+    keep_freed_memory()
+    share_cores(experiment.compute.threads, lambda: torch.ones(2**20).add_(1))
+    if device == "cuda":
         torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
     arithmetic.exact(experiment.compute.arithmetic)
     return device

@@ -21,6 +21,7 @@ INFRASTRUCTURE = {  # modules that can't affect the contents of outputs; tests c
     "ganflow.artifacts": "writes files",
     "ganflow.components": "finds components by name",
     "ganflow.config": "parameters, which are a separate part of the digest",
+    "ganflow.cpu_sharing": "schedules threads and memory",
     "ganflow.data.fetching": "downloads files with a known sha256",
     "ganflow.data.http_transfer": "downloads files with a known sha256",
     "ganflow.data.partial_file": "downloads files with a known sha256",

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganflow.methods.components import Constraint, Objective
+from ganflow.methods.components import Constraint, Objective, Score
 from ganflow.methods.draws import Draws
 from ganflow.methods.optimizers.adam import Adam
 from ganflow.networks.building import initialise
@@ -36,6 +36,7 @@ class Critic:
         self.objective, self.constraint, self.seed, self.steps = objective, constraint, seed, 0
         self.module = initialise(network, network.critic(dimension, dimension), seed, "critic")
         constraint.prepare(self.module, seed)
+        self.score = Score(self)
         self.optimizer = Adam(lr=lr, betas=(0.5, 0.9)).build(self.module.parameters(), "critic")
 
     def __call__(self, points: Tensor) -> Tensor:
@@ -54,7 +55,7 @@ class Critic:
         """One step on points (n, d); uses the first n numbers of `uniform`."""
         self.constraint.before_step(self.module)
         self.optimizer.zero_grad(set_to_none=True)
-        penalty, _ = self.constraint.penalty(self, real, fake, FixedUniform(self.seed, self.steps, uniform))
+        penalty, _ = self.constraint.penalty(self.score, real, fake, FixedUniform(self.seed, self.steps, uniform))
         (self.objective.critic_loss(self(real), self(fake)) + penalty).backward()
         self.optimizer.step()
         self.constraint.after_step(self.module)

@@ -9,6 +9,7 @@ import torch
 from models import linear_critic, step_draws
 from torch import nn
 
+from ganflow.methods.components import Score
 from ganflow.methods.constraints.dragan import DRAGAN
 from ganflow.methods.constraints.gradient_penalty import GradientPenalty
 from ganflow.methods.constraints.spectral_norm import SpectralNorm
@@ -27,7 +28,7 @@ def test_gradient_penalty_of_a_linear_critic(one_sided, scale, expected):
     weight = torch.ones(12, dtype=torch.float64) / 12**0.5 * scale  # the gradient's norm is the scale, everywhere
     images = torch.randn(2, 4, 3, 2, 2, dtype=torch.float64)
     penalty, values = GradientPenalty(weight=10.0, one_sided=one_sided).penalty(
-        linear_critic(weight), images[0], images[1], fixed_uniform(torch.rand(4, dtype=torch.float64))
+        Score(linear_critic(weight)), images[0], images[1], fixed_uniform(torch.rand(4, dtype=torch.float64))
     )
     assert penalty.item() == pytest.approx(expected, rel=1e-12, abs=1e-24)
     assert values["gradient_norm"].item() == pytest.approx(scale, rel=1e-12)
@@ -37,7 +38,7 @@ def test_gradient_penalty_is_finite_at_zero_gradient_and_always_float32():
     critic = linear_critic(torch.zeros(12, dtype=torch.float64)).float()
     images = torch.randn(2, 4, 3, 2, 2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        penalty, _ = GradientPenalty().penalty(critic, *images.bfloat16(), fixed_uniform(torch.rand(4)))
+        penalty, _ = GradientPenalty().penalty(Score(critic), *images.bfloat16(), fixed_uniform(torch.rand(4)))
     penalty.backward()
     assert penalty.dtype == torch.float32
     assert penalty.item() == pytest.approx(10.0)
@@ -53,7 +54,7 @@ def test_gradient_penalty_draws_interpolates_for_each_sample():
             return x.flatten(1).sum(1)
 
     real, fake, epsilon = torch.ones(3, 3, 2, 2), torch.zeros(3, 3, 2, 2), torch.tensor([0.0, 0.25, 1.0])
-    GradientPenalty().penalty(Recorder(), real, fake, fixed_uniform(epsilon))
+    GradientPenalty().penalty(Score(Recorder()), real, fake, fixed_uniform(epsilon))
     assert torch.equal(seen[0], epsilon.view(3, 1, 1, 1).expand(3, 3, 2, 2))
 
 
@@ -62,15 +63,15 @@ def test_gradient_penalty_gradient_against_finite_differences():
     real, fake = torch.randn(2, 4, 3, 2, 2, dtype=torch.float64)
     epsilon = torch.rand(4, dtype=torch.float64)
     constraint = GradientPenalty()
-    penalty, _ = constraint.penalty(critic, real, fake, fixed_uniform(epsilon))
+    penalty, _ = constraint.penalty(Score(critic), real, fake, fixed_uniform(epsilon))
     [gradient] = torch.autograd.grad(penalty, critic[1].weight)
     direction, step = torch.randn_like(gradient), 1e-5
     with torch.no_grad():
         critic[1].weight += step * direction
-    above = constraint.penalty(critic, real, fake, fixed_uniform(epsilon))[0].item()
+    above = constraint.penalty(Score(critic), real, fake, fixed_uniform(epsilon))[0].item()
     with torch.no_grad():
         critic[1].weight -= 2 * step * direction
-    below = constraint.penalty(critic, real, fake, fixed_uniform(epsilon))[0].item()
+    below = constraint.penalty(Score(critic), real, fake, fixed_uniform(epsilon))[0].item()
     assert (gradient * direction).sum().item() == pytest.approx((above - below) / (2 * step), rel=1e-7)
 
 
@@ -130,7 +131,7 @@ def test_dragan_perturbs_real_samples_by_their_deviation(noise):
 
     draws = step_draws()
     real, fake = draws.batch().values, torch.full((4, 3, 16, 16), 100.0)
-    penalty, values = DRAGAN(noise=noise, scale=0.25, weight=2.0).penalty(Recorder(), real, fake, draws)
+    penalty, values = DRAGAN(noise=noise, scale=0.25, weight=2.0).penalty(Score(Recorder()), real, fake, draws)
     drawn = getattr(draws, noise)("perturbation", real.shape).double()
     share = draws.uniform("uniform", (4,)).double().view(4, 1, 1, 1) if noise == "uniform" else 1.0
     expected = real.double() + share * 0.25 * real.double().std() * drawn

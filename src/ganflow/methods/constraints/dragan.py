@@ -27,7 +27,7 @@ class DRAGAN(Constraint):
         draw = draws.uniform if self.noise == "uniform" else draws.normal
         perturbed = real + self.scale * real.std() * draw("perturbation", tuple(real.shape))
         share = draws.uniform("uniform", (len(real),)) if self.noise == "uniform" else real.new_ones(len(real))
-        norms = gradient_norms(score, perturbed, real, share, create_graph=True)
+        norms = gradient_norms(score, perturbed, real, share)
         loss = self.weight * (norms - 1).square().mean()
         return loss, {"penalty": loss.detach()} | summary(norms.detach(), "gradient_norm")
 

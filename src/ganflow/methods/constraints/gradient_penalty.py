@@ -27,7 +27,7 @@ class GradientPenalty(Constraint):
 
     def penalty(self, score: Score, real: Tensor, fake: Tensor, draws: Draws) -> tuple[Tensor, Values]:
         epsilon = draws.uniform("uniform", (len(real),))
-        norms = gradient_norms(score, real, fake, epsilon, create_graph=True)
+        norms = gradient_norms(score, real, fake, epsilon)
         excess = (norms - 1).clamp_min(0) if self.one_sided else norms - 1
         loss = self.weight * excess.square().mean()
         return loss, {"penalty": loss.detach()} | summary(norms.detach(), "gradient_norm")
