@@ -109,3 +109,8 @@ def test_what_is_published_is_compared_by_its_bytes(reproduced):
     clone.edit("params.yaml", "device: cpu", "device: cpu, arithmetic: native")
     other = clone.run(f"{command} --brief", check=False)
     assert "differs first: its parameters" in other.stdout
+
+    clone.edit("params.yaml", "experiment: tiny", "experiment: another")
+    another = clone.run(f"{command} --brief", check=False)
+    assert another.returncode == 2 and another.stdout == ""
+    assert "publishes the experiment 'tiny', and params.yaml is of 'another', so there is nothing" in another.stderr

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from ganflow import arithmetic
@@ -12,6 +13,7 @@ from ganflow.params_file import parse_yaml
 from ganflow.progress import Progress
 from ganflow.stages.dvc_lock import LOCK, dvc_digest
 from ganflow.stages.execution import PLAN
+from ganflow.stages.graph import RESULTS
 from ganflow.stages.units import Unit
 
 SHOWN = 3  # units that differ first
@@ -30,7 +32,7 @@ class Comparison(NamedTuple):
 def compare_with_published(experiment: Experiment, units: list[Unit], brief: bool) -> int:
     """Prints which units differ from the published ones first, and why that may be, and in one sentence how many are
     equal; unless `brief`, also a line for the table of docs/exactness.md. Returns 0 if all are equal, 1 if not."""
-    found = _compared(units)
+    found = _compared(experiment, units)
     for unit in first(found.unequal)[:SHOWN]:
         print(f"{unit}: differs first: {_reason(experiment, unit, found)}")
     print(_sentence(units, found))
@@ -39,9 +41,14 @@ def compare_with_published(experiment: Experiment, units: list[Unit], brief: boo
     return int(len(found.equal) < len(units))
 
 
-def _compared(units: list[Unit]) -> Comparison:
+def _compared(experiment: Experiment, units: list[Unit]) -> Comparison:
     """Compares the bytes of every unit's outputs with the published digests; raises UserError if none are."""
     commit, stages = published()
+    if (other := _published_experiment(stages)) not in (None, experiment.experiment):
+        raise UserError(
+            f"{LOCK} of commit {commit} publishes the experiment {other!r}, and params.yaml is of "
+            f"{experiment.experiment!r}, so there is nothing to compare; to publish it, commit {LOCK} with params.yaml"
+        )
     entries = {str(unit): stages.get(unit.kind.address(*unit.axes)) for unit in units}
     if not any(entries.values()):
         raise UserError(
@@ -72,6 +79,12 @@ def published() -> tuple[str, dict[str, Any]]:
         raise UserError(f"{LOCK}: the last commit of this folder has none, so nothing is published; commit {LOCK}")
     commit, text = (str(said).strip() for said in shown)
     return commit, parse_yaml(text, f"{LOCK} of commit {commit}").get("stages", {})
+
+
+def _published_experiment(stages: dict[str, Any]) -> str | None:
+    """The name of the experiment that a lock is of; None if it has no report."""
+    paths = [PurePosixPath(out["path"]) for out in stages.get("report", {}).get("outs", ())]
+    return next((path.parts[1] for path in paths if path.parts[0] == RESULTS.name), None)
 
 
 def first(units: list[Unit]) -> list[Unit]:
