@@ -53,7 +53,8 @@ def identity_of(evaluation: Evaluation, folder: Path) -> Identity | None:
         sha256 = digest_file(folder / WEIGHTS)
     except FileNotFoundError:
         raise UserError(f"{folder / WEIGHTS}: missing; run `dvc repro` to create it") from None
-    return Identity(evaluation.extractor.name, sha256, extractor.resize, sha256 == extractor.literature)
+    literature = sha256 == extractor.literature
+    return Identity(evaluation.extractor.name, sha256, extractor.resize, literature, extractor.computation)
 
 
 @torch.no_grad()

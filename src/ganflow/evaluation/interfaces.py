@@ -104,6 +104,11 @@ class Extractor(Component):
     def resize(self) -> str:
         """How images are resized for the network, for the protocol."""
 
+    @property
+    def computation(self) -> str:
+        """What of the published network is computed otherwise, for the protocol; nothing by default."""
+        return ""
+
     @abstractmethod
     def provide(self, target: Path) -> None:
         """Puts the published weights at `target`, verified; raises UserError if they are not available."""
@@ -115,12 +120,13 @@ class Extractor(Component):
 
 @dataclass(frozen=True)
 class Identity:
-    """An extractor in the protocol: name, sha256 of the weights, and description of the resize."""
+    """An extractor in the protocol: name, sha256 of the weights, and descriptions of resize and computation."""
 
     name: str
     sha256: str
     resize: str
     literature: bool  # whether its scores are FID, KID and IS
+    computation: str = ""
 
 
 def metrics_of(evaluation: Evaluation) -> dict[str, Metric]:

@@ -104,4 +104,7 @@ def _selection(evaluation: Evaluation, suite: MetricSuite) -> str | None:
 
 
 def _extractor(identity: Identity | None) -> dict[str, str] | None:
-    return None if identity is None else {"name": identity.name, "sha256": identity.sha256, "resize": identity.resize}
+    if identity is None:
+        return None
+    stated = {"computation": identity.computation} if identity.computation else {}
+    return {"name": identity.name, "sha256": identity.sha256, "resize": identity.resize} | stated

@@ -182,6 +182,18 @@ def test_inception_gives_torch_fidelitys_numbers(fidelity, weights_of):
     assert torch.equal(features, expected[0]) and torch.equal(logits, expected[1])
 
 
+@pytest.mark.slow
+def test_inception_with_folded_batch_norms_is_equal_to_rounding_and_says_so(fidelity, weights_of):
+    images = pictures(4)
+    folded = Inception(folded=True)
+    with torch.no_grad():
+        network = folded.network(weights_of["inception"])
+        for found, theirs in zip(network(images), fidelity(images), strict=True):
+            assert 0 < (found - theirs).norm() / theirs.norm() < 1e-4
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network.modules())
+    assert folded.computation == "batch norm folded into the convolutions" and Inception().computation == ""
+
+
 def test_inceptions_weights_are_a_file_that_you_have(weights_of, tmp_path, monkeypatch):
     monkeypatch.setattr(inception, "ADDRESSES", ())
     found = digest(weights_of["inception"])

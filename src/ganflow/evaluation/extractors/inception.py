@@ -2,6 +2,7 @@
 TensorFlow 1's resize (torch-fidelity, whose module this is). The weights are downloaded or taken from a given file."""
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganflow.data.fetching import fetch
-from ganflow.evaluation.extraction import load_network
+from ganflow.evaluation.extraction import fuse_batch_norms, load_network
 from ganflow.evaluation.interfaces import Extractor
 
 ADDRESSES = (
@@ -29,10 +30,17 @@ class Inception(Extractor):
     bytes: ClassVar = BYTES
     weights: str | None = Field(None, description="path or address of other weights; absent: the published ones")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="of other weights")
+    folded: bool = Field(
+        False, description="fold batch norm into the convolutions: faster; features equal to rounding, not to the bit"
+    )
 
     @property
     def resize(self) -> str:
         return "bilinear to 299 x 299 as in TensorFlow 1"
+
+    @property
+    def computation(self) -> str:
+        return "batch norm folded into the convolutions" if self.folded else ""
 
     def provide(self, target: Path) -> None:
         if self.weights is None:
@@ -41,20 +49,21 @@ class Inception(Extractor):
             fetch([self.weights], target, self.sha256)
 
     def network(self, weights: Path) -> nn.Module:
-        return load_network(InceptionFeatures, weights)
+        return load_network(partial(InceptionFeatures, folded=self.folded), weights)
 
 
 class InceptionFeatures(nn.Module):
     """torch-fidelity's module, which gives features and logits in one pass."""
 
-    def __init__(self, state: dict[str, Tensor]):
+    def __init__(self, state: dict[str, Tensor], folded: bool):
         super().__init__()
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
         content = io.BytesIO()  # the module unpickles this file, so it gets one written here from tensors
         torch.save(state, content)
         content.seek(0)
-        self.inner = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], content)
+        inner = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], content)
+        self.inner = fuse_batch_norms(inner) if folded else inner
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.inner(images)
