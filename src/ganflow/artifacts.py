@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,12 @@ def digest_value(value: Any) -> str:
 
 def versions(*packages: str) -> dict[str, str]:
     """Installed versions without local parts such as +cpu; the device is recorded separately."""
-    return {package: version(package).partition("+")[0] for package in packages}
+    return {package: _version(package) for package in packages}
+
+
+@cache  # it is read from a file, and asked for each unit of a plan
+def _version(package: str) -> str:
+    return version(package).partition("+")[0]
 
 
 def _sync(path: Path) -> None:
