@@ -10,7 +10,7 @@ from workflow.folders import all_of, inputs, pattern
 configfile: "params.yaml"
 
 
-if workflow.is_main_process:
+if workflow.is_main_process and workflow.check_envvars:  # false for `snakemake --lint`, which needs no plan
     from workflow.freshness import align, list_runs, require_conda
 
     require_conda(workflow)
