@@ -1,9 +1,11 @@
 """Components: one file each, found by name. A file such as `weight_clipping.py` defines one subclass of `Component`, a
 frozen pydantic model whose fields are its settings in params.yaml."""
 
+import gc
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
@@ -33,7 +35,8 @@ def named_class(folder: str, name: str, where: str) -> Any:
     known = component_names(folder)
     if name not in known:
         raise UserError(f"params.yaml: {where} = {name!r}: there is no such component; {suggestion(name, known)}")
-    module = importlib.import_module(f"ganflow.{folder}.{name}")
+    with without_collector():  # the first component that computes imports torch
+        module = importlib.import_module(f"ganflow.{folder}.{name}")
     [found] = [
         c
         for c in vars(module).values()
@@ -67,12 +70,15 @@ def components_of(kind: type[C], listed: Iterable[Choice], where: str) -> dict[s
     return found
 
 
-def choices(model: BaseModel, where: str = "") -> Iterator[tuple[str, str, Component]]:
+def choices(model: BaseModel, where: str = "", only: Collection[str] = ()) -> Iterator[tuple[str, str, Component]]:
     """(dotted key, module, component) of all components that a model of params.yaml selects, and that these select.
 
-    Keys start with `where`. Raises UserError for an unknown name or setting.
+    Keys start with `where`. With `only` some of the model's fields, no module of another is imported. Raises UserError
+    for an unknown name or setting.
     """
     for name, field in type(model).model_fields.items():
+        if only and name not in only:
+            continue
         folder = next((mark.folder for mark in field.metadata if isinstance(mark, In)), None)
         for key, value in _leaves(getattr(model, name), f"{where}.{name}" if where else name):
             if folder and isinstance(value, Choice | str):
@@ -94,3 +100,17 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
                 yield from _leaves(item, f"{key}.{index}")
         case _:
             yield key, value
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Imports leave next to no garbage, and looking for it takes a tenth of their time."""
+    if not gc.isenabled():  # inside another such block
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

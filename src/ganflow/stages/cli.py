@@ -6,7 +6,6 @@ interrupted (Ctrl-C or SIGTERM), the same command goes on. A stage writes logs/<
 
 import argparse
 import errno
-import gc
 import importlib
 import os
 import platform
@@ -15,8 +14,6 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -145,6 +142,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 def _run(stage: str, chosen: dict[str, Any]) -> int:
     began = time.time()
     from ganflow import arithmetic, config
+    from ganflow.components import without_collector
 
     experiment = config.load()
     compute = experiment.compute
@@ -152,7 +150,7 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
         raise UserError(reason)
     arithmetic.configure(compute.threads, compute.arithmetic)
     if stage in COMMANDS:
-        with _without_collector():
+        with without_collector():
             command = importlib.import_module(f"ganflow.stages.{stage}")
         return command.run(experiment, **chosen) or 0
 
@@ -160,7 +158,7 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
     from ganflow.stages.execution import device_of, log_path, write_log
     from ganflow.stages.units import unit_of
 
-    with _without_collector():
+    with without_collector():
         unit = unit_of(experiment, device_of(experiment), stage, *chosen.values())
         log_to(log_path(unit, ".log"))
         log(f"{unit}: started on {platform.node()}, process {os.getpid()}", shown=True)
@@ -174,14 +172,3 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
         host=platform.node(),
     )
     return 0
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Imports leave next to no garbage, and looking for it takes a tenth of their time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()

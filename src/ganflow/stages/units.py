@@ -214,8 +214,7 @@ def _report(experiment: Experiment, device: str) -> Recipe:
 
 def _chosen(where: str, model: BaseModel, *keys: str) -> tuple[str, ...]:
     """The modules of all components that a section of params.yaml chooses by name, or of those under some keys."""
-    found = choices(model, where)
-    return tuple(m for key, m, _ in found if not keys or key.removeprefix(f"{where}.").partition(".")[0] in keys)
+    return tuple(module for _, module, _ in choices(model, where, keys))
 
 
 def _networks(experiment: Experiment, variant: str) -> tuple[str, ...]:
