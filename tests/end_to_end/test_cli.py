@@ -1,9 +1,12 @@
 """The command line: exit codes, one sentence for a mistake, and quick help."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from ganflow.stages import execution
 from ganflow.stages.cli import COMMANDS, STAGES
@@ -27,6 +30,25 @@ def test_help_lists_the_stages_without_importing_torch():
     for stage in (*STAGES, *COMMANDS):
         assert stage in done.stdout
     assert "torch" not in done.stderr and "pydantic" not in done.stderr
+
+
+@pytest.mark.parametrize("stage", [["extractor"], ["download", "rendered_objects"]])
+def test_stages_that_compute_nothing_start_without_torch(tmp_path, stage):
+    (tmp_path / "params.yaml").write_text((TOP / "profiles/tiny.yaml").read_text())
+    command = [sys.executable, "-X", "importtime", "-m", "ganflow", *stage]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(TOP / "src")}, check=True
+    )
+    imported = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.MULTILINE))
+    assert "pydantic" in imported and "torch" not in imported
+
+
+def test_what_a_process_says_last_arrives_and_its_exit_code_too(tmp_path):
+    (tmp_path / "params.yaml").write_text((TOP / "profiles/tiny.yaml").read_text())
+    for arguments, code in ((["verify"], 1), (["status"], 0), (["train", "none", "none", "0"], 2), (["nothing"], 2)):
+        done = ganflow(tmp_path, *arguments)
+        assert done.returncode == code and (done.stdout + done.stderr).endswith("\n"), arguments
+    assert ganflow(tmp_path, "status").stdout.endswith("estimates the cost\n")
 
 
 def test_device_auto_without_a_plan(tmp_path):

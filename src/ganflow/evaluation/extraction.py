@@ -14,11 +14,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ganflow.artifacts import digest_file
 from ganflow.config import Evaluation
 from ganflow.errors import UserError
-from ganflow.evaluation.interfaces import Identity, Samples, extractor_of
+from ganflow.evaluation.interfaces import WEIGHTS, Identity, Samples, extractor_of
 from ganflow.progress import Progress
 
 BATCH = 16  # images; activations of more do not fit in the caches
-WEIGHTS = "weights.pth"  # in the extractor's folder
 
 N = TypeVar("N", bound=nn.Module)
 

@@ -4,13 +4,16 @@ that compute the features which some metrics compare."""
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ganflow.components import Component, component, components_of
 from ganflow.config import Choice, Curve, Evaluation
 from ganflow.errors import UserError
+
+if TYPE_CHECKING:  # the stage that fetches weights starts without torch
+    from torch import Tensor, nn
+
+WEIGHTS = "weights.pth"  # in the extractor's folder
 
 Direction = Literal["lower", "higher"]
 Worse = Literal["noise", "outliers", "uniform", "fewer_classes", "blend", "repeats", "copies"]  # of samples
@@ -25,10 +28,10 @@ class Samples:
 
     def __init__(
         self,
-        values: Tensor | None = None,
-        labels: Tensor | None = None,
-        features: Tensor | None = None,
-        logits: Tensor | None = None,
+        values: "Tensor | None" = None,
+        labels: "Tensor | None" = None,
+        features: "Tensor | None" = None,
+        logits: "Tensor | None" = None,
     ):
         parts = {"values": values, "labels": labels, "features": features, "logits": logits}
         self.known = {name: part for name, part in parts.items() if part is not None}
@@ -41,26 +44,26 @@ class Samples:
         return Samples(**(self.known | other.known))
 
     @property
-    def values(self) -> Tensor:
+    def values(self) -> "Tensor":
         return self._part("values")
 
     @property
-    def labels(self) -> Tensor:
+    def labels(self) -> "Tensor":
         return self._part("labels")
 
     @property
-    def features(self) -> Tensor:
+    def features(self) -> "Tensor":
         return self._part("features")
 
     @property
-    def logits(self) -> Tensor:
+    def logits(self) -> "Tensor":
         return self._part("logits")
 
-    def take(self, which: Tensor | slice) -> "Samples":
+    def take(self, which: "Tensor | slice") -> "Samples":
         """A subset, by indices or a mask."""
         return Samples(**{name: part[which] for name, part in self.known.items()})
 
-    def _part(self, name: str) -> Tensor:
+    def _part(self, name: str) -> "Tensor":
         if name not in self.known:
             raise LookupError(
                 f"samples without {name}, with {', '.join(self.known) or 'nothing'}; a metric gets the fields that "
@@ -82,12 +85,12 @@ class Metric(Component):
         dict[str, tuple[Worse, ...]]
     ]  # {score: changes of samples that must worsen it, for its contract test}
 
-    def prepare(self, real: Samples) -> dict[str, Tensor]:
+    def prepare(self, real: Samples) -> "dict[str, Tensor]":
         """Statistics of the real samples, computed once and stored; only here `real` has images or points."""
         return {}
 
     @abstractmethod
-    def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
+    def score(self, prepared: "dict[str, Tensor]", real: Samples, samples: Samples) -> dict[str, float]:
         """{score: value} for the names of `better`; `<score>_std`: standard deviation over parts of the set."""
 
 
@@ -114,7 +117,7 @@ class Extractor(Component):
         """Puts the published weights at `target`, verified; raises UserError if they are not available."""
 
     @abstractmethod
-    def network(self, weights: Path) -> nn.Module:
+    def network(self, weights: Path) -> "nn.Module":
         """A module in evaluation mode that maps images, uint8 (n, 3, H, W), to features (n, f) and logits (n, k)."""
 
 

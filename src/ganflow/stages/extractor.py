@@ -1,8 +1,7 @@
 """extractor: the published weights of the feature extractor."""
 
 from ganflow.config import Experiment
-from ganflow.evaluation.extraction import WEIGHTS
-from ganflow.evaluation.interfaces import extractor_of
+from ganflow.evaluation.interfaces import WEIGHTS, extractor_of
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
 

@@ -16,9 +16,9 @@ from ganflow.data.reader import Shards
 from ganflow.data.sources.rendered import Rendered
 from ganflow.data.sources.sampled import Sampled
 from ganflow.data.writing import write_shards
-from ganflow.evaluation.extraction import WEIGHTS, Extraction, extraction_of
+from ganflow.evaluation.extraction import Extraction, extraction_of
 from ganflow.evaluation.generated_samples import generate_samples
-from ganflow.evaluation.interfaces import Metric, Samples, extractor_of, metrics_of
+from ganflow.evaluation.interfaces import WEIGHTS, Metric, Samples, extractor_of, metrics_of
 from ganflow.evaluation.sample_sets import real_labels, real_samples, subset_indices
 from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of

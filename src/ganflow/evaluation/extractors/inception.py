@@ -1,18 +1,17 @@
 """The Inception network of the literature's FID and Inception Score: the graph of 2015-12-05, ported to PyTorch with
 TensorFlow 1's resize (torch-fidelity, whose module this is). The weights are downloaded or taken from a given file."""
 
-import io
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
 from ganflow.data.fetching import fetch
-from ganflow.evaluation.extraction import fuse_batch_norms, load_network
 from ganflow.evaluation.interfaces import Extractor
+
+if TYPE_CHECKING:
+    from torch import nn
 
 ADDRESSES = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
@@ -48,22 +47,8 @@ class Inception(Extractor):
         else:
             fetch([self.weights], target, self.sha256)
 
-    def network(self, weights: Path) -> nn.Module:
+    def network(self, weights: Path) -> "nn.Module":
+        from ganflow.evaluation.extraction import load_network  # torch, which `provide` is without
+        from ganflow.evaluation.inception_features import InceptionFeatures
+
         return load_network(partial(InceptionFeatures, folded=self.folded), weights)
-
-
-class InceptionFeatures(nn.Module):
-    """torch-fidelity's module, which gives features and logits in one pass."""
-
-    def __init__(self, state: dict[str, Tensor], folded: bool):
-        super().__init__()
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-        content = io.BytesIO()  # the module unpickles this file, so it gets one written here from tensors
-        torch.save(state, content)
-        content.seek(0)
-        inner = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], content)
-        self.inner = fuse_batch_norms(inner) if folded else inner
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.inner(images)
