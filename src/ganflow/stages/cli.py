@@ -143,12 +143,14 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
     began = time.time()
     from ganflow import arithmetic, config
     from ganflow.components import without_collector
+    from ganflow.stages.meta_kernels import defer_meta_kernels
 
     experiment = config.load()
     compute = experiment.compute
     if compute.arithmetic == "portable" and stage in (*STAGES, "plan") and (reason := arithmetic.refusal()):
         raise UserError(reason)
     arithmetic.configure(compute.threads, compute.arithmetic)
+    defer_meta_kernels()
     if stage in COMMANDS:
         with without_collector():
             command = importlib.import_module(f"ganflow.stages.{stage}")
