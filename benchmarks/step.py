@@ -3,7 +3,8 @@
 "usual" is the step as popular repositories write it: a forward for real, generated and interpolated images each, and
 autograd with `create_graph` for the penalty. "usual, not detached" also leaves the generator's graph attached in the
 critic's steps, and computes the critic's gradients in the generator's. `--threads`, `--width` and `--images` (a batch)
-set the size, `--arithmetic native` the kernels.
+set the size, `--arithmetic native` the kernels. `--record` keeps the results in benchmarks/step.json, of which
+`python -m ganflow schema` makes the README's table.
 """
 
 import argparse
@@ -151,6 +152,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cases", default=f"1-{len(CASES)}", help="first and last (default: all)")
     parser.add_argument("--arithmetic", choices=("portable", "native"), default="portable")
+    parser.add_argument("--record", action="store_true", help="write benchmarks/step.json")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     arithmetic.configure(options.threads, options.arithmetic)
@@ -170,7 +172,7 @@ def main() -> None:
         print(int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024)
         return
     first, last = map(int, options.cases.split("-"))
-    highest = peak()
+    highest, recorded = peak(), []
     for number, case in itertools.islice(enumerate(CASES), first - 1, last):
         method, family, side, critic_steps = case
         ways = {way: contender(way, case, options) for way in WAYS}
@@ -190,6 +192,20 @@ def main() -> None:
             "MiB": {way: str(memory(way, number, options)) for way in ways},
         }
         show(title, rates, "usual", more)
+        recorded.append(
+            {
+                "method": method,
+                "network": f"{family}, {side} px",
+                "critic_steps": critic_steps,
+                "images_per_second": rates,
+                "operations": counted,
+                "MiB": more["MiB"],
+            }
+        )
+    if options.record:
+        about = {name: getattr(options, name) for name in ("threads", "width", "images", "rounds", "arithmetic")}
+        about |= {"cpu": arithmetic.cpu()[0], "torch": torch.__version__, "peak": highest}
+        Path(__file__).with_suffix(".json").write_text(json.dumps({"about": about, "cases": recorded}, indent=1) + "\n")
     machine(("torch",), options.threads)
     print(f"{options.arithmetic} arithmetic; peak: {highest / 1e9:.0f} x 10⁹ operations a second in a 3x3 convolution")
 

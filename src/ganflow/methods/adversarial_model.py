@@ -158,7 +158,7 @@ class AdversarialModel(Model):
         """The critic's gradient norms, (n,), at uniform points between held-out and generated samples."""
         self.modules["critic"].requires_grad_(False)
         epsilon = draws.uniform("uniform", (draws.size,))
-        return gradient_norms(self._score(labels), real, fake, epsilon).detach()
+        return gradient_norms(self._score(labels), real, fake, epsilon)
 
     def gradient_values(self, norms: Tensor, values: dict[str, float]) -> dict[str, float]:
         """Journal values from gradient norms, (n,), and the means over held-out samples.

@@ -16,7 +16,7 @@ def gradient_norms(score: Score, real: Tensor, fake: Tensor, epsilon: Tensor) ->
 
     Always float32 or better, also where the networks run in bfloat16, and differentiable where the gradient is zero.
     """
-    with torch.enable_grad(), torch.autocast(real.device.type, enabled=False):
+    with torch.autocast(real.device.type, enabled=False):
         precise = torch.promote_types(real.dtype, torch.float32)
         epsilon = epsilon.view(-1, *[1] * (real.dim() - 1))
         mixed = (epsilon * real.to(precise) + (1 - epsilon) * fake.to(precise)).detach()

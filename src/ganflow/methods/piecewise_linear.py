@@ -47,20 +47,23 @@ ABOUT |= {getattr(Tensor, name).__get__ for name in ("device", "dtype", "is_cuda
 
 
 class InputGradient:
-    """Gradients in the input, differentiable in the weights; the way is chosen by what the network turns out to do."""
+    """Gradients in the input, differentiable in the weights where autograd is on; the way is chosen by what the network
+    turns out to do."""
 
     def __init__(self) -> None:
         self.piecewise_linear = True  # until an operation is met that is not
 
     def __call__(self, function: Function, points: Tensor) -> Tensor:
         """The gradient of each score in its sample, like points (n, ...). Scores must not mix samples."""
-        if self.piecewise_linear:
+        differentiable = torch.is_grad_enabled()
+        if differentiable and self.piecewise_linear:
             try:
                 return _linear_part(function, points)
             except _NotCovered:
                 self.piecewise_linear = False
-        points = points.detach().requires_grad_()
-        [gradient] = torch.autograd.grad(function(points).sum(), points, create_graph=True)
+        with torch.enable_grad():
+            points = points.detach().requires_grad_()
+            [gradient] = torch.autograd.grad(function(points).sum(), points, create_graph=differentiable)
         return gradient
 
 
@@ -85,7 +88,7 @@ class _Rectifier(NamedTuple):
 def _linear_part(function: Function, points: Tensor) -> Tensor:
     """The gradient by one forward and one backward pass, with a backward of its own."""
     at = points.detach().requires_grad_()
-    with torch.enable_grad(), _Recording(at) as recording:
+    with _Recording(at) as recording:
         total = function(at).sum()
     if not recording.depends(total):
         raise _NotCovered
