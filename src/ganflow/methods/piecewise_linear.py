@@ -140,10 +140,14 @@ class _Pass(TorchFunctionMode):
         return result
 
     def _done(self, operation: Any, args: Any, kwargs: Any) -> Tensor:
-        if operation in WEIGHTED and len(args) >= 2 and not any(self.depends(value) for value in args[1:3]):
-            return self.weighted(operation, *args, **kwargs)
-        if operation in RECTIFIERS and (slope := _slope(operation, *args, **kwargs)) >= 0:
-            return self.rectified(args[0], slope)
+        if not args or not (operation is torch.cat or self.depends(args[0])):
+            raise _NotCovered
+        if operation in WEIGHTED and not kwargs and not any(self.depends(value) for value in args[1:]):
+            return self.weighted(operation, *args)
+        if operation in RECTIFIERS:
+            slope, inplace = _rectifier(operation, *args[1:], **kwargs)
+            if slope >= 0:
+                return self.rectified(args[0], slope, inplace)
         if operation in LINEAR and self._linear(operation, args, kwargs):
             return self.linear(operation, *args, **kwargs)
         raise _NotCovered
@@ -151,7 +155,7 @@ class _Pass(TorchFunctionMode):
     def _linear(self, operation: Any, args: Any, kwargs: Any) -> bool:
         """Whether an operation of LINEAR is linear with these arguments."""
         if operation is Tensor.add:
-            return self.depends(args[0]) and self.depends(args[1])
+            return len(args) == 2 and self.depends(args[1]) and not kwargs
         if operation is functional.pad:
             return kwargs.get("mode") == "constant" and not kwargs.get("value")
         others = [value for value in (*args[1:], *kwargs.values()) if isinstance(value, Tensor)]
@@ -163,7 +167,7 @@ class _Pass(TorchFunctionMode):
         """operation(x, weight) + bias."""
         raise NotImplementedError
 
-    def rectified(self, x: Tensor, slope: float) -> Tensor:
+    def rectified(self, x: Tensor, slope: float, inplace: bool) -> Tensor:
         """x where it is positive, slope * x elsewhere."""
         raise NotImplementedError
 
@@ -188,8 +192,8 @@ class _Recording(_Pass):
         self.layers.append(layer)
         return output
 
-    def rectified(self, x: Tensor, slope: float) -> Tensor:
-        output = functional.leaky_relu(x, slope)
+    def rectified(self, x: Tensor, slope: float, inplace: bool) -> Tensor:
+        output = functional.leaky_relu(x, slope, inplace)
         self.layers.append(_Rectifier(output.detach(), slope))
         return output
 
@@ -216,10 +220,11 @@ class _Tangents(_Pass):
         self.weight_gradients.append(gradient)
         return output.detach()
 
-    def rectified(self, x: Tensor, slope: float) -> Tensor:
+    def rectified(self, x: Tensor, slope: float, inplace: bool) -> Tensor:
         layer = next(self._layers)
         assert isinstance(layer, _Rectifier), "a network does the same again"
-        return torch.ops.aten.leaky_relu_backward(x, layer.output, layer.slope, True)
+        output = torch.ops.aten.leaky_relu_backward(x, layer.output, layer.slope, True)
+        return x.copy_(output) if inplace else output
 
     def linear(self, operation: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         if operation is torch.cat:  # what does not depend on the input has no tangent
@@ -228,8 +233,9 @@ class _Tangents(_Pass):
         return operation(*args, **kwargs)
 
 
-def _slope(operation: Any, x: Tensor, *settings: Any, **named: Any) -> float:
-    """The factor of a rectifier where its input is negative."""
-    if operation is not functional.leaky_relu:
-        return 0.0
-    return float(named.get("negative_slope", settings[0] if settings else 0.01))
+def _rectifier(operation: Any, *settings: Any, **named: Any) -> tuple[float, bool]:
+    """The factor where the input of a rectifier is negative, and whether it works in place."""
+    names = {functional.leaky_relu: ("negative_slope", "inplace"), functional.relu: ("inplace",)}.get(operation, ())
+    found = {"inplace": False, "negative_slope": 0.01 if "negative_slope" in names else 0.0}
+    found |= dict(zip(names, settings, strict=False)) | named
+    return float(found["negative_slope"]), bool(found["inplace"])

@@ -36,7 +36,7 @@ def table() -> str:
     machine = f"{threads} of an {about['cpu']}, torch {about['torch'].partition('+')[0]}"
     how = (
         f"Width {about['width']}, batches of {about['images']}, float32, {about['arithmetic']} arithmetic, {machine}; "
-        f"medians of {about['rounds']} interleaved rounds and the range of the ratio; operations and memory as shares of "
-        "the usual step's.\n"
+        f"medians of {about['rounds']} interleaved rounds and the range of the ratio; operations and memory as "
+        "shares of the usual step's.\n"
     )
     return "".join(f"| {' | '.join(row)} |\n" for row in rows) + "\n" + how

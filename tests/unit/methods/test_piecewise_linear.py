@@ -206,6 +206,8 @@ class Applied(nn.Module):
         lambda module, x: functional.pad(x, (0, 0), value=1.0),
         lambda module, x: functional.linear(x, torch.eye(5).double() * x.mean()),
         lambda module, x: x.clone().relu_(),
+        lambda module, x: functional.linear(x, weight=torch.eye(5).double()),
+        lambda module, x: torch.add(x, x, alpha=2),
         lambda module, x: functional.dropout(x, 0.0),
     ],
 )
@@ -228,6 +230,30 @@ def test_layers_that_are_shared_or_do_not_reach_the_score():
             self.unused(h)
             return self.last(h)
 
+    assert same(Network().double(), torch.randn(4, 6, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    "rectify",
+    [
+        lambda x: functional.leaky_relu(x, 0.2, True),
+        lambda x: functional.leaky_relu(x, negative_slope=0.2, inplace=True),
+        lambda x: functional.relu(x, True),
+        lambda x: functional.relu(x, inplace=True),
+    ],
+)
+def test_what_is_rectified_in_place_is_so_for_all_that_read_it(rectify):
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(6, 5), nn.Linear(5, 1)
+
+        def forward(self, x):
+            h = self.first(x)
+            y = rectify(h)
+            return self.last(h + 2 * y)
+
+    torch.manual_seed(0)
     assert same(Network().double(), torch.randn(4, 6, dtype=torch.float64))
 
 
