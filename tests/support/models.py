@@ -72,7 +72,8 @@ def one_iteration(model: Model, shape: tuple[int, ...] = IMAGES, size: int = 4) 
         assert sum(moved) >= 0.8 * len(moved)  # a bias before a normalisation, or of a difference of means, stays
     for module in model.modules.values():
         module.eval()
-    found = model.monitor([step_draws(99, size, shape, "validation")])
+    with torch.no_grad():
+        found = model.monitor([step_draws(99, size, shape, "validation")])
     assert model.held_out_loss in found and np.isfinite(list(found.values())).all()
 
 

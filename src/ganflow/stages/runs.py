@@ -1,10 +1,12 @@
-"""runs: writes workflow/runs.yaml, the list of trainings for dvc.yaml and the Snakefile, without torch or an engine."""
+"""runs: what comes before an engine, without torch. It writes workflow/runs.yaml, the list of trainings for dvc.yaml and
+the Snakefile, and mends a dvc.lock that is cut off."""
 
 from pathlib import Path
 
 from ganflow.artifacts import write_file
 from ganflow.config import Experiment
 from ganflow.errors import UserError
+from ganflow.stages import dvc_lock
 from ganflow.stages.graph import STAGES
 
 RUNS = Path("workflow/runs.yaml")
@@ -12,7 +14,12 @@ HEADER = "# The trainings of params.yaml, for dvc.yaml and the Snakefile; writte
 
 
 def run(experiment: Experiment) -> None:
-    """Writes workflow/runs.yaml if it differs from params.yaml."""
+    """Writes workflow/runs.yaml if it differs from params.yaml; restores a dvc.lock that is cut off."""
+    dvc_lock.mend()
+    _write(experiment)
+
+
+def _write(experiment: Experiment) -> None:
     if not RUNS.exists() or RUNS.read_text(encoding="utf-8") != as_yaml(experiment):
         write_file(RUNS, as_yaml(experiment))
 
@@ -30,6 +37,6 @@ def as_yaml(experiment: Experiment) -> str:
 def check(experiment: Experiment) -> None:
     """Updates workflow/runs.yaml; raises UserError if it changed, as DVC has read dvc.yaml with the old list."""
     before = RUNS.read_text(encoding="utf-8") if RUNS.exists() else ""
-    run(experiment)
+    _write(experiment)
     if before != as_yaml(experiment):
         raise UserError(f"{RUNS}: the list of runs changed with params.yaml and is now written; run `dvc repro` again")
