@@ -1,5 +1,5 @@
-"""runs: what comes before an engine, without torch. It writes workflow/runs.yaml, the list of trainings for dvc.yaml and
-the Snakefile, and mends a dvc.lock that is cut off."""
+"""runs: what comes before an engine, without torch. It writes workflow/runs.yaml, the list of trainings for dvc.yaml
+and the Snakefile, and mends a dvc.lock that is cut off."""
 
 from pathlib import Path
 
