@@ -5,7 +5,7 @@ import re
 
 import pytest
 from dvc.repo import Repo
-from repository import Clone
+from repository import Clone, ran
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +73,7 @@ def test_equal_bytes_and_nothing_to_do_under_the_other_engine(reproduced, clones
     rerun = {f"{stage}@rendered_bedrooms-dcgan-0" for stage in ("train", "generate", "evaluate")} | {"report"}
     assert planned(by_dvc) == planned(by_snakemake) == rerun
     said = by_dvc.run("dvc repro").stdout
-    assert set(re.findall(r"Running stage '([^']+)'", said)) == rerun
+    assert ran(said) == rerun
     by_snakemake.run(SNAKEMAKE)
     assert by_dvc.digests() == by_snakemake.digests()
 
@@ -89,7 +89,7 @@ def test_equal_bytes_and_nothing_to_do_under_the_other_engine(reproduced, clones
     assert {"download@rendered_bedrooms", "shard@rendered_objects"} < planned(by_dvc) == planned(by_snakemake)
     remade = {"download@rendered_bedrooms", "shard@rendered_bedrooms", "shard@rendered_objects", "report"}
     said = by_dvc.run("dvc repro").stdout
-    assert set(re.findall(r"Running stage '([^']+)'", said)) == remade
+    assert ran(said) == remade
 
 
 def test_second_machine_pulls_and_has_nothing_to_do(reproduced, tmp_path, environment):

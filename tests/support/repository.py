@@ -1,6 +1,7 @@
 """This repository, and copies of it to run commands and engines in."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,11 @@ def environment_of(cache: Path) -> dict[str, str]:
         "GIT_COMMITTER_NAME": "test",
         "GIT_COMMITTER_EMAIL": "test@localhost",
     }
+
+
+def ran(said: str) -> set[str]:
+    """The stages that DVC says it ran, rather than restored or passed over."""
+    return set(re.findall(r"Running stage '([^']+)'", said))
 
 
 class Clone:

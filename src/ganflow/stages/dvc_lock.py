@@ -1,10 +1,10 @@
-"""dvc.lock: the outputs that DVC recorded, the digest by which it names a folder, and a lock that a killed DVC left."""
+"""dvc.lock: the outputs that DVC recorded, how it digests a folder, and what a killed DVC left cut off."""
 
 import fcntl
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from ganflow.params_file import read_yaml
 from ganflow.progress import log
 
 LOCK = Path("dvc.lock")
-BUSY = Path(".dvc/tmp/lock")  # DVC holds it while it writes
+BUSY = Path(".dvc/tmp/lock")  # DVC holds it while it writes dvc.lock
+READERS = Path(".dvc/tmp/rwlock")
+READERS_BUSY = Path(".dvc/tmp/rwlock.lock")
 
 
 def recorded_by_dvc() -> dict[str, str]:
@@ -23,15 +25,20 @@ def recorded_by_dvc() -> dict[str, str]:
 
 
 def mend() -> None:
-    """Restores a dvc.lock that is empty or cut off to the last commit's, or removes it if that has none.
+    """Mends the two files that a DVC killed while it writes them leaves empty or cut off, and then refuses to read.
 
-    DVC empties the file before it writes, so a kill at that moment leaves it so, and every DVC command then refuses it.
-    What the restored one lacks DVC takes from its run cache.
+    dvc.lock is restored to the last commit's, or removed if that has none: what it lacks DVC takes from its run cache.
+    The list of who reads and writes which file is removed: of a killed DVC it means nothing.
     """
-    with suppress(FileNotFoundError, BlockingIOError), _unless_dvc_writes():
-        if not _whole(LOCK.read_bytes()):
-            done = _restore()
-            log(f"ganflow: {LOCK}: cut off, as DVC leaves it if it is killed while it writes; {done}")
+    _mend(LOCK, BUSY, _is_whole_lock, _restore)
+    _mend(READERS, READERS_BUSY, _is_json, _remove_readers)
+
+
+def _mend(file: Path, busy: Path, whole: Callable[[bytes], bool], cure: Callable[[], str]) -> None:
+    with suppress(FileNotFoundError, BlockingIOError), _unless_dvc_writes(busy):
+        if not whole(file.read_bytes()):
+            done = cure()
+            log(f"ganflow: {file}: cut off, as DVC leaves it if it is killed while it writes; {done}")
 
 
 def _restore() -> str:
@@ -39,26 +46,39 @@ def _restore() -> str:
         committed = subprocess.run(["git", "show", f"HEAD:./{LOCK}"], capture_output=True).stdout
     except FileNotFoundError:
         committed = b""
-    if _whole(committed):
+    if _is_whole_lock(committed):
         write_file(LOCK, committed)
         return "restored from the last commit; DVC finds what came later in its run cache"
     LOCK.unlink()
     return "removed; DVC finds what is done in its run cache"
 
 
+def _remove_readers() -> str:
+    READERS.unlink()
+    return "removed; DVC writes it anew"
+
+
 @contextmanager
-def _unless_dvc_writes() -> Iterator[None]:
-    """Holds DVC's own lock; raises BlockingIOError if another process has it."""
-    if not BUSY.is_file():
+def _unless_dvc_writes(busy: Path) -> Iterator[None]:
+    """Holds one of DVC's own locks; raises BlockingIOError if another process has it."""
+    if not busy.is_file():
         yield
         return
-    with BUSY.open("rb") as busy:
-        fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with busy.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
 
-def _whole(lock: bytes) -> bool:
+def _is_whole_lock(lock: bytes) -> bool:
     return lock.startswith(b"schema:") and lock.endswith(b"\n")
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def dvc_digest(folder: Path) -> str:

@@ -1,5 +1,5 @@
 """runs: what comes before an engine, without torch. It writes workflow/runs.yaml, the list of trainings for dvc.yaml
-and the Snakefile, and mends a dvc.lock that is cut off."""
+and the Snakefile, and mends what a killed DVC left cut off."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ HEADER = "# The trainings of params.yaml, for dvc.yaml and the Snakefile; writte
 
 
 def run(experiment: Experiment) -> None:
-    """Writes workflow/runs.yaml if it differs from params.yaml; restores a dvc.lock that is cut off."""
+    """Writes workflow/runs.yaml if it differs from params.yaml; mends what a killed DVC left cut off."""
     dvc_lock.mend()
     _write(experiment)
 
