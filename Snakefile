@@ -15,8 +15,9 @@ if workflow.is_main_process and workflow.check_envvars:  # false for `snakemake 
 
     require_conda(workflow)
     list_runs()
-    shell("dvc --wait-for-lock repro --quiet --single-item plan")
-    align()
+    if not align():
+        shell("dvc --wait-for-lock repro --quiet --single-item plan")
+        align()
 
 
 configfile: "workflow/runs.yaml"

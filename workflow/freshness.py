@@ -32,14 +32,18 @@ def list_runs() -> None:
         raise WorkflowError(f"ganflow: {error}") from None
 
 
-def align() -> None:
-    """Dates outputs of changed stages before their inputs, and all others after them."""
+def align() -> bool:
+    """Dates outputs of changed stages before their inputs, and all others after them; False if the plan is to be made
+    again before."""
     with Repo() as repo:
         stale, graph = set(repo.status()), repo.index.graph  # edges point from a stage to those it depends on
+        if "plan" in stale:
+            return False
         _date(Path(ORIGIN), BASE)
         for rank, stage in enumerate(reversed(list(nx.topological_sort(graph))), start=1):
             for out in stage.outs:
                 _date(Path(str(out)), BASE - 1 if stage.addressing in stale else BASE + rank)
+    return True
 
 
 def _date(path: Path, when: int) -> None:

@@ -17,7 +17,7 @@ def template(stage: Stage) -> str:
 
 def expected(stage: Stage) -> dict:
     axes = [f"${{item.{axis}}}" for axis in stage.axes]
-    params = [{"build/plan.yaml": [".".join(["units", stage.name, *axes])]}]
+    params = [{"build/plan.json": [".".join(["units", stage.name, *axes])]}]
     inputs = [STAGES[name] for name in stage.inputs]
     folders = [template(before).partition("/${item.")[0] for before in inputs]  # a report's inputs are of all runs
     if not stage.reads_manifests:

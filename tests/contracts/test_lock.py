@@ -19,7 +19,7 @@ def test_the_lock_is_that_of_params_and_sources(monkeypatch):
     known = list(units(config.load(), "cpu"))
     assert LOCK.keys() == {"plan", *(unit.kind.address(*unit.axes) for unit in known)}
     recorded = {
-        str(unit): LOCK[unit.kind.address(*unit.axes)]["params"]["build/plan.yaml"][
+        str(unit): LOCK[unit.kind.address(*unit.axes)]["params"]["build/plan.json"][
             ".".join(["units", unit.stage, *unit.axes])
         ]
         for unit in known

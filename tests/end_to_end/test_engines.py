@@ -38,7 +38,7 @@ def test_both_state_the_same_graph(clone):
             dependencies = {
                 dep.def_path.removesuffix("/manifest.json")
                 for dep in stage.deps
-                if dep.def_path not in ("build/plan.yaml", "params.yaml")
+                if dep.def_path not in ("build/plan.json", "params.yaml")
             }
             inputs = {out for out in outputs for dep in dependencies if out == dep or out.startswith(f"{dep}/")}
             of_dvc[stage.name] = (inputs, {out.def_path for out in stage.outs})

@@ -294,7 +294,7 @@ def test_a_mistake_in_the_parameters_under_an_engine(clone, engine):
     told = done.stdout + done.stderr
     assert done.returncode != 0 and "Traceback" not in told
     assert told.count("ganflow: params.yaml: training.batchsize: unknown key; did you mean `batch_size`?") == 1
-    assert not (clone.folder / "data").exists() and not (clone.folder / "build/plan.yaml").exists()
+    assert not (clone.folder / "data").exists() and not (clone.folder / "build/plan.json").exists()
 
 
 def test_there_are_forty_mistakes_and_more():

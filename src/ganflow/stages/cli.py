@@ -23,7 +23,7 @@ from ganflow.stages.graph import STAGES
 
 COMMANDS = {  # what people run besides
     "runs": "write workflow/runs.yaml, the trainings that both engines read, and mend what a killed DVC left cut off",
-    "plan": "check params.yaml and write build/plan.yaml, one digest a unit of work; --cost: what it will take",
+    "plan": "check params.yaml and write build/plan.json, one digest a unit of work; --cost: what it will take",
     "status": "what is done, under way, out of date and to do, and why",
     "publish": "show all finished runs in MLflow; --follow: those in training too",
     "compare": "two runs side by side: what differs, and how they score",

@@ -10,10 +10,9 @@ from filelock import FileLock, Timeout
 from ganflow.artifacts import atomic_directory, digest_value, read_json, write_json, write_manifest
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.params_file import read_yaml
 from ganflow.stages.units import Unit
 
-PLAN = Path("build/plan.yaml")
+PLAN = Path("build/plan.json")
 LOGS = Path("logs")
 _HELD: list[FileLock] = []
 
@@ -24,7 +23,7 @@ def device_of(experiment: Experiment) -> str:
         return experiment.compute.device
     if not PLAN.exists():
         raise UserError(f"{PLAN}: missing, and params.yaml has compute.device = auto; run `python -m ganflow plan`")
-    return read_yaml(PLAN)["device"]
+    return str(read_json(PLAN)["device"])
 
 
 def claim_gpu(count: int) -> int:

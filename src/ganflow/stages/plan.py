@@ -1,14 +1,15 @@
 """plan: checks params.yaml against every component that it names, and writes one digest for each unit of work.
 
-build/plan.yaml is what every other stage depends on: DVC and Snakemake run again exactly the units whose digest
+build/plan.json is what every other stage depends on: DVC and Snakemake run again exactly the units whose digest
 changed.
 """
 
 import shutil
+from typing import Any
 
 import torch
 
-from ganflow.artifacts import write_file
+from ganflow.artifacts import write_json
 from ganflow.components import component
 from ganflow.config import Choice, Dataset, Experiment
 from ganflow.data.interfaces import Format, Source
@@ -24,7 +25,7 @@ from ganflow.studies.interfaces import studies_of
 
 
 def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> None:
-    """Writes build/plan.yaml and workflow/runs.yaml and, if asked, says what is ahead and what it will `cost` in hours
+    """Writes build/plan.json and workflow/runs.yaml and, if asked, says what is ahead and what it will `cost` in hours
     and disk.
 
     Raises UserError for a component, setting or pair that makes no sense, and, `for_dvc`, if the list of runs changed.
@@ -47,7 +48,7 @@ def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> No
     studies_of(experiment.studies)
     (runs.check if for_dvc else runs.run)(experiment)
     planned = list(units(experiment, device))
-    write_file(PLAN, as_yaml(device, planned))
+    write_json(PLAN, as_tree(device, planned))
     set_aside(experiment, {unit.axes for unit in planned})
     if cost:
         from ganflow.stages import cost as costing
@@ -81,18 +82,16 @@ def _format(key: str, dataset: Dataset) -> Format:
     return form
 
 
-def as_yaml(device: str, planned: list[Unit]) -> str:
-    """The plan as YAML that every reader reads alike: quoted keys, one digest a unit."""
-    lines = [f'device: "{device}"', "units:"]
-    shown: tuple[str, ...] = ()
+def as_tree(device: str, planned: list[Unit]) -> dict[str, Any]:
+    """The plan: one digest a unit, nested by stage and axes. It is JSON, for DVC parses it again for every stage."""
+    digests: dict[str, Any] = {}
     for unit in sorted(planned, key=lambda unit: (unit.stage, unit.axes)):
-        path = (unit.stage, *unit.axes)
-        for depth, key in enumerate(path[:-1]):
-            if path[: depth + 1] != shown[: depth + 1]:
-                lines.append(f'{"  " * (depth + 1)}"{key}":')
-        lines.append(f'{"  " * len(path)}"{path[-1]}": "{unit.digest}"')
-        shown = path
-    return "\n".join(lines) + "\n"
+        *folders, last = unit.stage, *unit.axes
+        node = digests
+        for key in folders:
+            node = node.setdefault(key, {})
+        node[last] = unit.digest
+    return {"device": device, "units": digests}
 
 
 def set_aside(experiment: Experiment, named: set[tuple[str, ...]]) -> None:

@@ -1,5 +1,6 @@
 """The plan: a unit's digest changes when, and only when, the unit would have to be done again."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -174,7 +175,7 @@ def test_the_plan_is_read_as_it_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     expected = digests(tmp_path)
     plan.run(config.load())
-    written = YAML(typ="safe").load(Path("build/plan.yaml").read_text())
+    written = json.loads(Path("build/plan.json").read_text())
     assert written["device"] == "cpu"
     for path, digest in expected.items():
         node = written["units"]
