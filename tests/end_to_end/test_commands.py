@@ -78,6 +78,7 @@ def test_cost_counts_what_is_ahead(finished, capfd):
     assert re.search(rf"train +4 +{images:,} +[\d.]+ (seconds|minutes) +\d", said)
     assert "4 train" not in said and "13 of 19 units to do, on cpu" in said
     assert re.search(r"total: [\d.]+ (seconds|minutes) with `dvc repro`", said) and "are free" in said
+    assert re.search(r" 16 machines +[\d.]+ (seconds|minutes)\n", said) and "never less than" in said
 
 
 def test_cost_of_the_official_archives_is_said_before_anything_is_fetched(tmp_path, monkeypatch, capfd):

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from ganflow.config import Experiment
 from ganflow.stages.cost_model import Cost, CostModel
+from ganflow.stages.schedule import makespan
 from ganflow.stages.status import DONE, duration, standings
-from ganflow.stages.units import units
+from ganflow.stages.units import Unit, units
 
+MACHINES = (2, 4, 16, 64)
 RATE = 100e6 / 8  # bytes/s of a network, for the time of downloads
 
 
@@ -31,22 +33,27 @@ def run(experiment: Experiment, device: str) -> None:
     print(f"  {'stage':<10}{'units':>6}{'images':>15}{'time':>16}{'disk':>10}")
     for stage, cost in by_stage.items():
         print(f"  {stage:<10}{cost.units:>6}{cost.images:>15,}{duration(cost.seconds):>16}{_size(cost.bytes):>10}")
-    _print_total(experiment, sum((cost for _, cost in costs), Cost()))
+    _print_total(experiment, costs)
     if model.unmeasured:
         print("times do not include the extractor, whose weights are missing: run `python -m ganflow extractor`")
 
 
-def _print_total(experiment: Experiment, total: Cost) -> None:
-    cores, threads = os.cpu_count() or 1, experiment.compute.threads
-    at_once = max(1, cores // threads)
+def _print_total(experiment: Experiment, costs: list[tuple[Unit, Cost]]) -> None:
+    total = sum((cost for _, cost in costs), Cost())
+    seconds = [(unit, cost.seconds) for unit, cost in costs]
+    at_once = max(1, (os.cpu_count() or 1) // experiment.compute.threads)
     print(f"total: {duration(total.seconds)} with `dvc repro`, sequentially", end="")
     if at_once > 1:
         print(
-            f"; with `snakemake --cores {cores}`, {at_once} in parallel, at best {duration(total.seconds / at_once)}",
+            f"; with `snakemake --cores {os.cpu_count()}`, {at_once} at once, {duration(makespan(seconds, at_once))}",
             end="",
         )
+    print("\non machines like this one, under a Snakemake executor with a shared file system:")
+    for machines in MACHINES:
+        print(f"  {machines:>4} machines{duration(makespan(seconds, machines * at_once)):>16}")
+    print(f"  never less than{duration(makespan(seconds, len(seconds))):>16}, the longest chain of stages")
     free = shutil.disk_usage(".").free
-    print(f"\n{_size(total.bytes)} of disk, twice that if DVC's cache copies; {_size(free)} are free")
+    print(f"{_size(total.bytes)} of disk, twice that if DVC's cache copies; {_size(free)} are free")
     if total.scratch:
         print(f"{_size(total.scratch)} in build/scratch for extracted archives, until the shards are finished")
     if total.fetched:

@@ -62,6 +62,9 @@ def _standing(unit: Unit, missing: list[Path]) -> tuple[str, str]:
 
 def changes(unit: Unit, manifest: dict[str, Any]) -> Iterator[str]:
     """The differences between an artifact's origin and the current state; nothing if it is up to date."""
+    if not isinstance(manifest, dict) or not {"parameters", "versions", "code", "inputs"} <= manifest.keys():
+        yield f"its {MANIFEST} is damaged"
+        return
     for what, now in (("", unit.parameters), ("version of ", unit.versions), ("code of ", unit.code)):
         before = flat(manifest[{"": "parameters", "version of ": "versions", "code of ": "code"}[what]])
         now = flat(now)
