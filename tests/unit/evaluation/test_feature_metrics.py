@@ -159,11 +159,14 @@ def test_moments_are_numpys(batch):
     np.testing.assert_allclose(covariance, np.cov(rows.numpy() - 1e6, rowvar=False), atol=1e-9)
 
 
-def test_kernel_distance_is_torch_fidelitys():
-    real, generated = normal(300, SIDE, dtype=torch.float32), normal(200, SIDE, seed=1, dtype=torch.float32) + 0.1
-    found = scores(KernelDistance(subsets=7, subset_size=150), real, generated)
-    expected = kid_features_to_metric(generated, real, kid_subsets=7, kid_subset_size=150, verbose=False)
-    assert list(found.values()) == [expected[f"kernel_inception_distance_{key}"] for key in ("mean", "std")]
+@pytest.mark.parametrize("size", [150, 20])  # kernels of all samples, or of each subset
+def test_kernel_distance_is_torch_fidelitys(size):
+    real, generated = normal(300, SIDE), normal(200, SIDE, seed=1) + 0.1
+    found = scores(KernelDistance(subsets=7, subset_size=size), real, generated)
+    expected = kid_features_to_metric(generated, real, kid_subsets=7, kid_subset_size=size, verbose=False)
+    assert list(found.values()) == pytest.approx(
+        [expected[f"kernel_inception_distance_{key}"] for key in ("mean", "std")], rel=1e-9
+    )
     assert scores(KernelDistance(subsets=1), real, generated) == scores(
         KernelDistance(subsets=1, subset_size=200), real, generated
     )
@@ -177,8 +180,8 @@ def test_kernel_distance_against_its_formula():
         return (a @ b.T / SIDE + 1) ** 3
 
     within = sum((k(a, a).sum() - np.trace(k(a, a))) / (40 * 39) for a in (x, y))
-    found = scores(KernelDistance(subsets=1), real.float(), generated.float())
-    assert found["kernel_distance"] == pytest.approx(within - 2 * k(x, y).mean(), rel=1e-4)
+    found = scores(KernelDistance(subsets=1), real, generated)
+    assert found["kernel_distance"] == pytest.approx(within - 2 * k(x, y).mean(), rel=1e-9)
     assert found["kernel_distance_std"] == 0
 
 
