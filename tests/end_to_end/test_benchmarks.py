@@ -37,3 +37,12 @@ def test_it_runs(name, images, rows, more):
     done = subprocess.run(command, cwd=TOP, env=os.environ, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert all(row in done.stdout for row in [*rows, "images/s", "; Python"])
+
+
+@pytest.mark.slow
+def test_scale_measures_engines_and_sharding():
+    command = [sys.executable, "benchmarks/scale.py", "--small", "--rounds", "1", "--parts", "decoding", "stages"]
+    done = subprocess.run(command, cwd=TOP, env=os.environ, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    rows = ["| images | 150 |", "| 2 processes |", "| stages | 24 |", "| dvc repro |", "| snakemake --dry-run"]
+    assert all(row in done.stdout for row in rows)
