@@ -7,9 +7,7 @@ The engines run on outputs that are made up: a no-op compares their dates and di
 import argparse
 import itertools
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,8 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "src"))
+from clones import TOP, clone
 
 Curves = dict[str, list[tuple[int, list[float]]]]  # {name: [(size, seconds of each round)]}
 
@@ -33,25 +30,13 @@ def timed(rounds: int, work: Callable[..., object], *arguments: object) -> list[
     return took
 
 
-def clone(folder: Path, changes: dict[str, str]) -> Callable[[str], str]:
-    """Clones this repository's last commit with the tiny experiment, changed; returns a shell in it."""
-    subprocess.run(["git", "clone", "--quiet", TOP, folder], check=True)
-    params = (folder / "profiles/tiny.yaml").read_text()
+def tiny(folder: Path, changes: dict[str, str]) -> Callable[[str], str]:
+    """A shell in a clone with the tiny experiment, changed."""
+    params = (TOP / "profiles/tiny.yaml").read_text()
     for before, after in changes.items():
         assert before in params, before
         params = params.replace(before, after)
-    (folder / "params.yaml").write_text(params)
-    (folder / "dvc.lock").unlink(missing_ok=True)
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "PYTHONPATH": "", "DVC_NO_ANALYTICS": "1"}
-
-    def shell(command: str) -> str:
-        done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
-
-    shell("python -m ganflow runs")
-    return shell
+    return clone(folder, params)
 
 
 def sharding(folder: Path, sizes: list[int], rounds: int) -> Curves:
@@ -96,7 +81,7 @@ def iterations(folder: Path, sizes: list[int], rounds: int) -> Curves:
     """Seconds of a training stage, from the start of its process to its end, by its iterations."""
     found: Curves = {"dcgan": [], "wgan_gp": []}
     for size in sizes:
-        shell = clone(folder / f"iterations-{size}", {"iterations: 6": f"iterations: {size}"})
+        shell = tiny(folder / f"iterations-{size}", {"iterations: 6": f"iterations: {size}"})
         shell("dvc repro --quiet shard@rendered_objects")
         for variant in found:
             stage = f"python -m ganflow train rendered_objects {variant} 0"
@@ -112,7 +97,7 @@ def seeds(folder: Path, sizes: list[int], rounds: int) -> Curves:
             took: list[float] = []
             for number in range(rounds):
                 place = folder / f"seeds-{size}-{engine.split()[0]}-{number}"
-                took += timed(1, clone(place, {"seeds: [0]": f"seeds: {list(range(size))}"}), engine)
+                took += timed(1, tiny(place, {"seeds: [0]": f"seeds: {list(range(size))}"}), engine)
             found[engine].append((size, took))
     return found
 
@@ -121,7 +106,7 @@ def stages(folder: Path, sizes: list[int], rounds: int) -> Curves:
     """Seconds of an engine that has nothing to do, by the stages of the experiment; `sizes` are numbers of seeds."""
     found: Curves = {"dvc repro": [], "snakemake --dry-run --cores 2": []}
     for size in sizes:
-        shell = clone(folder / f"stages-{size}", {"seeds: [0]": f"seeds: {list(range(size))}"})
+        shell = tiny(folder / f"stages-{size}", {"seeds: [0]": f"seeds: {list(range(size))}"})
         shell("dvc repro --quiet plan")
         count = int(shell(f"{sys.executable} {Path(__file__).resolve()} --make-up"))
         shell("dvc commit --quiet --force")
