@@ -30,6 +30,7 @@ PARTS = {  # functions of training.loop and training.state, none of which calls 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--iterations", type=int, help="of each training (default: those of params.yaml)")
+    parser.add_argument("--variants", nargs="+", help="which to train (default: all)")
     options = parser.parse_args()
     experiment = load()
     arithmetic.configure(experiment.compute.threads, experiment.compute.arithmetic)
@@ -37,7 +38,7 @@ def main() -> None:
 
     print(f"| training | seconds | {' | '.join(PARTS)} | rest | all but steps |\n| --- |{' ---: |' * (len(PARTS) + 3)}")
     for dataset in experiment.datasets:
-        for name in experiment.variants:
+        for name in options.variants or experiment.variants:
             seconds, shares = profiled(experiment, dataset, name, options.iterations)
             rest = 1 - sum(shares.values())
             shown = [f"{share:.1%}" for share in [*shares.values(), rest, 1 - shares["steps"]]]
