@@ -154,6 +154,7 @@ class AdversarialModel(Model):
             values["validation_transport_cosine"] = transport_cosine(self._score(labels), real, fake)
         return values
 
+    @torch.no_grad()
     def _gradient_norms(self, draws: Draws, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor:
         """The critic's gradient norms, (n,), at uniform points between held-out and generated samples."""
         self.modules["critic"].requires_grad_(False)

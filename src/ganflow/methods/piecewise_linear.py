@@ -11,6 +11,7 @@ without biases and with the signs of the activations at x, and one weight gradie
 gradient of f at its output, which the first pass left. The result is that of autograd: tests compare both in float64.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
@@ -115,7 +116,7 @@ class _Gradient(torch.autograd.Function):
         return None, None, None, *passed.weight_gradients
 
 
-class _Pass(TorchFunctionMode):
+class _Pass(TorchFunctionMode, ABC):
     """A run of a network in which every operation on what depends on its input is done by a rule."""
 
     def __init__(self, start: Tensor):
@@ -161,15 +162,15 @@ class _Pass(TorchFunctionMode):
         others = [value for value in (*args[1:], *kwargs.values()) if isinstance(value, Tensor)]
         return not any(self.depends(value) or value.requires_grad for value in others)
 
+    @abstractmethod
     def weighted(
         self, operation: Callable[..., Tensor], x: Tensor, weight: Tensor, bias: Tensor | None = None, *settings: Any
     ) -> Tensor:
         """operation(x, weight) + bias."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rectified(self, x: Tensor, slope: float, inplace: bool) -> Tensor:
         """x where it is positive, slope * x elsewhere."""
-        raise NotImplementedError
 
     def linear(self, operation: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """An operation that is linear in what depends on the input."""
