@@ -68,8 +68,12 @@ def cpu() -> tuple[str, set[str]]:
     return found.get("model name", "unknown CPU"), set(found.get("flags", "").split())
 
 
-def exact(arithmetic: "Arithmetic") -> None:
-    """Deterministic algorithms, and float32 without TF32; raises UserError if portable arithmetic is not in effect."""
+def exact(arithmetic: "Arithmetic", tf32: bool = False) -> None:
+    """Deterministic algorithms, and float32 products on GPUs without TF32 unless it is asked for.
+
+    `configure` has told cuBLAS, before CUDA starts, to be deterministic. Raises UserError if portable arithmetic is not
+    in effect.
+    """
     import torch  # stages that compute nothing start without it
 
     if arithmetic == "portable" and (found := torch.backends.cpu.get_cpu_capability()) != "AVX2":
@@ -78,4 +82,7 @@ def exact(arithmetic: "Arithmetic") -> None:
             f"{INSTEAD}"
         )
     torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms is the same, and imports the compiler
-    torch.backends.cudnn.allow_tf32 = False
+    # else every new tensor is filled, which costs a GPU a kernel each; a valid program reads none of it
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.allow_tf32 = tf32  # by default torch allows it in convolutions
+    torch.backends.cuda.matmul.allow_tf32 = tf32

@@ -135,7 +135,11 @@ class Training(Model):
     dequantise: bool = Field(
         False, description="critics get 2 (x / 256 - 0.5) + U(0, 1/128) of real images, as in WGAN-GP's CIFAR code"
     )
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the networks; penalties stay float32")
+    precision: Literal["float32", "tf32", "bfloat16"] = Field(
+        "float32",
+        description="of the networks; tf32: float32 whose factors a GPU rounds to 10 bits of mantissa, penalties too; "
+        "bfloat16: penalties stay float32",
+    )
     ema: MovingAverage | None = Field(
         None, description="moving average of the generator: its decay, or a mapping; 0 or absent: none"
     )

@@ -27,10 +27,10 @@ def task(chosen: Variant, shape: tuple[int, ...] = IMAGES, labelled: bool = True
     return Task("v", chosen, settings, shape, labelled, "datasets.d")
 
 
-def built(chosen: Variant, shape: tuple[int, ...] = IMAGES, classes: int = 3, **training) -> Model:
+def built(chosen: Variant, shape: tuple[int, ...] = IMAGES, classes: int = 3, device: str = "cpu", **training) -> Model:
     """The model of a variant with seed 0; raises UserError for what makes no sense."""
     asked = task(chosen, shape, classes > 0, **training)
-    return method_of(asked).build(asked, Data(classes, lambda count: stored(count, shape)), 0, "cpu")
+    return method_of(asked).build(asked, Data(classes, lambda count: stored(count, shape)), 0, device)
 
 
 def stored(count: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
@@ -41,14 +41,16 @@ def stored(count: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     return draw.integers(0, 256, (count, *shape), dtype=np.uint8)
 
 
-def step_draws(seed: int = 0, size: int = 4, shape: tuple[int, ...] = IMAGES, purpose: str = "step") -> Draws:
+def step_draws(
+    seed: int = 0, size: int = 4, shape: tuple[int, ...] = IMAGES, purpose: str = "step", device: str = "cpu"
+) -> Draws:
     """The draws of one step with a batch of random samples of three classes, all a function of the seed."""
     draw = np.random.default_rng(seed)
     real = torch.from_numpy(
         draw.uniform(-1, 1, (size, *(shape[-1:] + shape[:-1] if len(shape) == 3 else shape))).astype(np.float32)
     )
-    batch = Batch(real, lambda: torch.arange(size) % 3)
-    return Draws(seed, "cpu", purpose, (0,), size, {SAMPLES: batch})
+    batch = Batch(real.to(device, non_blocking=True), lambda: torch.arange(size, device=device) % 3)
+    return Draws(seed, device, purpose, (0,), size, {SAMPLES: batch})
 
 
 def one_iteration(model: Model, shape: tuple[int, ...] = IMAGES, size: int = 4) -> None:

@@ -83,14 +83,16 @@ def write_splits(folder: Path) -> dict[int, Splits]:
     return found
 
 
-def trainer(splits: Splits, variant: Variant, training: Training | None = None, seed: int = 0) -> Trainer:
+def trainer(
+    splits: Splits, variant: Variant, training: Training | None = None, seed: int = 0, device: str = "cpu"
+) -> Trainer:
     """The trainer of a variant on these shards."""
     merged = Training.model_validate((training or settings()).model_dump() | variant.training)
     train, held_out = splits
     asked = Task("v", variant, merged, train.shape, bool(train.classes))
-    model = method_of(asked).build(asked, Data(len(train.classes), train.first), seed, "cpu")
+    model = method_of(asked).build(asked, Data(len(train.classes), train.first), seed, device)
     header = {"shape": list(train.shape), "latent": merged.latent, "classes": model.classes}
-    return Trainer("v", model, merged, seed, "cpu", train, held_out, header)
+    return Trainer("v", model, merged, seed, device, train, held_out, header)
 
 
 def result(work: Trainer, folder: Path, state: State) -> dict:

@@ -1,5 +1,6 @@
 """Portable arithmetic is set in time or refused in one sentence that says what to write instead."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from repository import TOP
 from ganflow import arithmetic, config
 from ganflow.errors import UserError
 from ganflow.stages import plan
+from ganflow.stages.devices import gpu_facts
+from ganflow.stages.units import units
 
 INSTEAD = "write `compute: {arithmetic: native}`"
 OLD_CPU = "processor\t: 0\nmodel name\t: Some Xeon X5570\nflags\t\t: fpu sse4_2 popcnt\n"
@@ -69,3 +72,47 @@ def test_bfloat16_on_a_cpu_is_native(tmp_path, monkeypatch):
         plan.run(config.load())
     (tmp_path / "params.yaml").write_text(text.replace("device: cpu", "device: cpu, arithmetic: native"))
     plan.run(config.load())
+
+
+@pytest.fixture
+def of_this_process():
+    """Settings of torch that hold for a whole process, put back in the end."""
+    import torch
+
+    mode, fill = torch.get_deterministic_debug_mode(), torch.utils.deterministic.fill_uninitialized_memory
+    allowed = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    yield
+    torch.set_deterministic_debug_mode(mode)
+    torch.utils.deterministic.fill_uninitialized_memory = fill
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = allowed
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_exact_is_deterministic_and_without_tf32_unless_asked(of_this_process, tf32):
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = not tf32
+    arithmetic.exact("native", tf32)
+    assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == tf32
+    assert torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
+    assert not torch.utils.deterministic.fill_uninitialized_memory and not torch.backends.cudnn.benchmark
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+def test_tf32_is_of_gpus_and_of_the_training_alone(tmp_path, monkeypatch):
+    text = (TOP / "profiles/tiny.yaml").read_text()
+    monkeypatch.chdir(tmp_path)
+    digests = {}
+    for precision in ("float32", "tf32"):
+        asked = text.replace("iterations: 6,", f"iterations: 6, precision: {precision},")
+        (tmp_path / "params.yaml").write_text(asked)
+        experiment = config.load()
+        digests[precision] = {str(unit): unit.digest for unit in units(experiment, "cuda")}
+    changed = {name for name, digest in digests["tf32"].items() if digest != digests["float32"][name]}
+    assert {name.partition(" ")[0] for name in changed} == {"train"} and len(changed) == len(experiment.runs)
+    with pytest.raises(UserError, match="variants.dcgan: training.precision = 'tf32': TF32 is a number format of GPUs"):
+        plan.run(experiment)
+
+
+def test_without_a_gpu_the_log_names_none():
+    assert gpu_facts() == {}

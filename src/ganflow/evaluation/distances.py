@@ -1,5 +1,5 @@
-"""Euclidean distances between sets of features, in blocks of rows: memory is bounded, and the order of summation, hence
-every bit, depends on the sets alone."""
+"""Euclidean distances between sets of features, in blocks of rows on the device that holds them: memory is bounded, and
+the order of summation, hence every bit, depends on the sets and the kind of device alone."""
 
 from collections.abc import Iterator
 
@@ -33,13 +33,16 @@ def squared_distances(points: Tensor, centres: Tensor) -> Tensor:
 
 def nearest(one: Tensor, other: Tensor | None = None, k: int = 1) -> tuple[Tensor, Tensor]:
     """The k nearest rows of `other`, (n, f), or of the rest of `one`, to each row of `one`, (m, f): their distances,
-    float64, ascending, and their indices, int64; (m, k) each."""
-    distances = torch.full((len(one), k), torch.inf, dtype=torch.float64)
-    indices = torch.zeros((len(one), k), dtype=torch.int64)
+    float64, ascending, and their indices, int64; (m, k) each, on the device of the rows.
+
+    Besides the rows and the result it needs memory for some blocks of BLOCK rows, in float64.
+    """
+    distances = torch.full((len(one), k), torch.inf, dtype=torch.float64, device=one.device)
+    indices = torch.zeros((len(one), k), dtype=torch.int64, device=one.device)
     for rows, columns, squared in distance_blocks(one, one if other is None else other):
         if other is None and rows == columns:
             squared.fill_diagonal_(torch.inf)
-        candidates = torch.arange(columns.start, columns.stop).expand(len(squared), -1)
+        candidates = torch.arange(columns.start, columns.stop, device=one.device).expand(len(squared), -1)
         distances[rows], chosen = torch.cat([distances[rows], squared], 1).topk(k, largest=False)
         indices[rows] = torch.cat([indices[rows], candidates], 1).gather(1, chosen)
     return sqrt(distances), indices

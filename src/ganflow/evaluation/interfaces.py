@@ -59,6 +59,10 @@ class Samples:
     def logits(self) -> "Tensor":
         return self._part("logits")
 
+    def to(self, device: str) -> "Samples":
+        """The same samples on a device; those that are there are not copied."""
+        return Samples(**{name: part.to(device) for name, part in self.known.items()})
+
     def take(self, which: "Tensor | slice") -> "Samples":
         """A subset, by indices or a mask."""
         return Samples(**{name: part[which] for name, part in self.known.items()})
@@ -80,6 +84,7 @@ class Metric(Component):
     better: ClassVar[dict[str, Direction]]  # {score: which direction is better}
     literature_name: ClassVar[dict[str, str]] = {}  # {score: name with the literature's Inception weights}
     needs_labels: ClassVar[bool] = False  # not computed for datasets without labels
+    on_device: ClassVar[bool] = False  # gets features on the stage's device, and keeps tensors there; else on the CPU
     sensitive_to: ClassVar[dict[str, tuple[str, ...]]] = {}  # {score: degradations that must worsen it}; default: all
     worsened_by: ClassVar[
         dict[str, tuple[Worse, ...]]

@@ -30,12 +30,15 @@ class NearestNeighbours:
 
 
 def nearest_neighbours(features: Tensor, real: Tensor, real_distance: float) -> NearestNeighbours:
-    """For samples with features (n, f) and real images with features (m, f); raises UserError if m < SHOWN."""
+    """For samples with features (n, f) and real images with features (m, f), on one device; the result is on the CPU.
+
+    Raises UserError if m < SHOWN.
+    """
     if len(real) < SHOWN:
         raise UserError(
             f"params.yaml: evaluation.real_images: is {len(real)}, nearest neighbours need {SHOWN} or more; raise it"
         )
-    distances, indices = nearest(features, real, SHOWN)
+    distances, indices = (found.cpu() for found in nearest(features, real, SHOWN))
     chosen = list(range(min(FIRST, len(features))))
     chosen += [index for index in distances[:, 0].argsort(stable=True).tolist() if index not in chosen][:NEAREST]
     which = torch.tensor(chosen)

@@ -14,8 +14,9 @@ from ganflow.tensor_files import load_tensors, save_tensors
 class MetricSuite:
     """The metrics that apply to a dataset: those that need labels are left out if it has none."""
 
-    def __init__(self, evaluation: Evaluation, weights: Path, labelled: bool):
-        """`weights` is the folder of the extractor."""
+    def __init__(self, evaluation: Evaluation, weights: Path, labelled: bool, device: str = "cpu"):
+        """`weights` is the folder of the extractor; metrics that can compute on a `device`."""
+        self.device = device
         self.identity = identity_of(evaluation, weights)
         self.metrics = {
             name: metric for name, metric in metrics_of(evaluation).items() if labelled or not metric.needs_labels
@@ -39,7 +40,9 @@ class MetricSuite:
 
     def prepare(self, real: Samples) -> None:
         """Computes the metrics' statistics of the real samples."""
-        self.prepared = {name: metric.prepare(real) for name, metric in self.metrics.items()}
+        for name, metric in self.metrics.items():
+            found = metric.prepare(real.to(self.device) if metric.on_device else real)
+            self.prepared[name] = {key: tensor.cpu() for key, tensor in found.items()}
 
     def save(self, folder: Path) -> None:
         """Writes <metric>.safetensors for each metric."""
@@ -56,7 +59,9 @@ class MetricSuite:
         for name, metric in self.metrics.items():
             if wanted is not None and not set(wanted) & set(self.names[name].values()):
                 continue
-            values = metric.score(self.prepared[name], real, samples)
+            device = self.device if metric.on_device else "cpu"
+            prepared = {key: tensor.to(device) for key, tensor in self.prepared[name].items()}
+            values = metric.score(prepared, real.to(device), samples.to(device))
             for score, full_name in self.names[name].items():
                 found[full_name] = values[score]
                 if f"{score}_std" in values:

@@ -11,7 +11,7 @@ from ganflow.methods.components import Conditioning, Constraint, Objective, Scor
 from ganflow.methods.critic_diagnostics import estimate_charts, estimate_name, layer_gradient_norms, transport_cosine
 from ganflow.methods.draws import SAMPLES, Draws
 from ganflow.methods.gradient_norms import gradient_norms, summary
-from ganflow.methods.interfaces import Data, Export, Model, Player, Task, Values, loss_charts, means, on_device
+from ganflow.methods.interfaces import Data, Export, Model, Player, Task, Values, loss_charts, means, on_device, to_host
 from ganflow.methods.piecewise_linear import InputGradient
 from ganflow.networks.building import Blueprint, initialise, parameter_count
 from ganflow.networks.codes import codes
@@ -167,11 +167,13 @@ class AdversarialModel(Model):
         If the estimate scales with the critic's Lipschitz constant K, this includes the estimate divided by the largest
         norm: an approximation of W from K W, not a bound, as the gradient may be larger elsewhere.
         """
-        found = {key: float(value) for key, value in summary(norms, "validation_gradient_norm").items()}
-        found["validation_gradient_norm_max"] = largest = float(norms.max())
+        about = summary(norms, "validation_gradient_norm") | {"validation_gradient_norm_max": norms.max()}
+        [found] = to_host([about])
         if self.objective.needs_lipschitz:
             tiny = torch.finfo(norms.dtype).tiny
-            found["validation_estimate_over_gradient_norm"] = values["validation_estimate"] / max(largest, tiny)
+            found["validation_estimate_over_gradient_norm"] = values["validation_estimate"] / max(
+                found["validation_gradient_norm_max"], tiny
+            )
         return found
 
     def diagnostics(self, real: Tensor, samples: Tensor, lattice: Tensor | None) -> dict[str, Tensor]:

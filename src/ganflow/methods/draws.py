@@ -13,6 +13,15 @@ from ganflow.randomness import generator
 SAMPLES = "samples"  # the role of a dataset's images or points
 
 
+def to_device(values: np.ndarray, device: str) -> Tensor:
+    """An array of the host as a tensor on a device; a GPU gets a copy through pinned memory, for which the host does
+    not wait. The array must not be written to afterwards, as the tensor may share its memory."""
+    found = torch.from_numpy(values)
+    if torch.device(device).type == "cuda":
+        found = found.pin_memory()
+    return found.to(device, non_blocking=True)
+
+
 class Batch(NamedTuple):
     """Real data of one role: images (n, 3, H, W) in [-1, 1] or points (n, d), and their classes."""
 
@@ -50,18 +59,15 @@ class Draws:
 
     def normal(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """Standard normal float32 values; "latent" names latent vectors."""
-        return self._on_device(self._stream(name).standard_normal(shape, dtype=np.float32))
+        return to_device(self._stream(name).standard_normal(shape, dtype=np.float32), self.device)
 
     def uniform(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """Uniform float32 values in [0, 1)."""
-        return self._on_device(self._stream(name).random(shape, dtype=np.float32))
+        return to_device(self._stream(name).random(shape, dtype=np.float32), self.device)
 
     def integers(self, name: str, shape: tuple[int, ...], high: int) -> Tensor:
         """Uniform int64 values in 0..high-1; zeros if `high` is 0."""
-        return self._on_device(self._stream(name).integers(max(high, 1), size=shape))
+        return to_device(self._stream(name).integers(max(high, 1), size=shape), self.device)
 
     def _stream(self, name: str) -> np.random.Generator:
         return generator(self.seed, f"{name}/{self.purpose}", *self.step)
-
-    def _on_device(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values).to(self.device)

@@ -27,6 +27,6 @@ def gradient_norms(score: Score, real: Tensor, fake: Tensor, epsilon: Tensor) ->
 
 def summary(norms: Tensor, name: str) -> Values:
     """Mean and quantiles of gradient norms, (n,), under `name` and `name`_q10, _q50, _q90."""
-    levels = torch.tensor(list(QUANTILES.values()), dtype=norms.dtype, device=norms.device)
+    levels = torch.stack([norms.new_full((), level) for level in QUANTILES.values()])  # made where the norms are
     quantiles = torch.quantile(norms, levels)
     return {name: norms.mean()} | {f"{name}_{key}": q for key, q in zip(QUANTILES, quantiles, strict=True)}

@@ -198,11 +198,19 @@ class Method(Component):
 def means(held_out: Sequence[Draws], values: Callable[[Draws], Values]) -> dict[str, float]:
     """Means of values over batches, weighted by size."""
     count = sum(draws.size for draws in held_out)
+    found = [values(draws) for draws in held_out]
     totals: dict[str, float] = defaultdict(float)
-    for draws in held_out:
-        for name, value in values(draws).items():
-            totals[name] += float(value) * draws.size / count
+    for draws, row in zip(held_out, to_host(found), strict=True):
+        for name, value in row.items():
+            totals[name] += value * draws.size / count
     return totals
+
+
+def to_host(rows: Sequence[Values]) -> list[dict[str, float]]:
+    """Scalars on a device as numbers, exactly, in one copy, for which the host waits."""
+    values = [value.double() for row in rows for value in row.values()]
+    numbers = iter(torch.stack(values).tolist() if values else ())
+    return [{name: next(numbers) for name in row} for row in rows]
 
 
 def loss_charts(column: str, variant: str, label: str, level: float | None = None) -> tuple[Chart, Chart]:

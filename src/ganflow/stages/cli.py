@@ -157,6 +157,7 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
         return command.run(experiment, **chosen) or 0
 
     from ganflow.progress import log, log_to
+    from ganflow.stages.devices import gpu_facts
     from ganflow.stages.execution import device_of, log_path, write_log
     from ganflow.stages.units import unit_of
 
@@ -172,5 +173,6 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
         finished=round(time.time(), 3),
         peak_memory_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         host=platform.node(),
+        **gpu_facts(),
     )
     return 0

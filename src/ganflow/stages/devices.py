@@ -1,13 +1,18 @@
 """The device that a stage computes on."""
 
+import sys
+
 from ganflow import arithmetic
 from ganflow.config import Experiment
 from ganflow.cpu_sharing import keep_freed_memory, share_cores
 from ganflow.stages.execution import claim_gpu, device_of
 
 
-def compute_on(experiment: Experiment) -> str:
-    """The kind of device of an experiment, ready for exact arithmetic; of GPUs, one that no other stage holds."""
+def compute_on(experiment: Experiment, tf32: bool = False) -> str:
+    """The kind of device of an experiment, ready for exact arithmetic; of GPUs, one that no other stage holds.
+
+    `tf32` is for trainings alone, so that scores of trainings with and without it are computed alike.
+    """
     import torch  # stages that compute nothing start without it
 
     device = device_of(experiment)
@@ -15,5 +20,19 @@ def compute_on(experiment: Experiment) -> str:
     share_cores(experiment.compute.threads, lambda: torch.ones(2**20).add_(1))
     if device == "cuda":
         torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
-    arithmetic.exact(experiment.compute.arithmetic)
+    arithmetic.exact(experiment.compute.arithmetic, tf32)
     return device
+
+
+def gpu_facts() -> dict[str, float | str]:
+    """The GPU that this process has computed on, and the most memory that its tensors took at once, in MiB, for the
+    unit's log; nothing without a GPU.
+
+    They are not in the journal, whose bytes are equal on all machines of a kind: it holds what a training computed,
+    and not how.
+    """
+    torch = sys.modules.get("torch")  # stages that compute nothing have not imported it
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    peak = torch.cuda.max_memory_allocated() / 2**20
+    return {"gpu": torch.cuda.get_device_name(), "peak_device_memory_mib": round(peak, 1)}

@@ -30,7 +30,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     weights, shards, features, reference, trained, generated = unit.inputs
     train = Shards(shards / SPLITS[0], experiment.compute.threads)
     real = real_set(train, features if evaluation.extractor else None, evaluation.max_real_images, values=False)
-    suite = MetricSuite(evaluation, weights, labelled=train.labelled)
+    suite = MetricSuite(evaluation, weights, labelled=train.labelled, device=device)
     suite.load(reference)
     file, checks = scored_weights(evaluation, trained), read_json(reference / "checks.json")
     _, about = load_tensors(file)
@@ -43,7 +43,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         if best in saved:
             at_best = suite.scores(real, _samples(evaluation, suite, saved[best], generated, "best", device))
         if evaluation.extractor:
-            found = nearest_neighbours(final.features, real.features, checks["real_distance"])
+            of_final, of_real = (samples.features.to(device) for samples in (final, real))
+            found = nearest_neighbours(of_final, of_real, checks["real_distance"])
             write_json(folder / "neighbours.json", found.as_json)
             indices = subset_indices(train.count, evaluation.max_real_images)[found.nearest]
             neighbours = real_samples(train, indices.ravel()).unflatten(0, indices.shape)

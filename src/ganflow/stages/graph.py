@@ -59,6 +59,7 @@ _STAGES = (  # in an order in which they can run
         "data/reference/{dataset}",
         DATASET,
         ("extractor", "shard", "extract"),
+        gpu=True,
     ),
     Stage(
         "train", "train one variant", "results/{experiment}/runs/{dataset}/{variant}/{seed}", RUN, ("shard",), gpu=True

@@ -59,6 +59,11 @@ def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> No
 def _check_precision(experiment: Experiment, device: str) -> None:
     for variant in experiment.variants:
         precision = experiment.training_of(variant).precision
+        if (device, precision) == ("cpu", "tf32"):
+            raise UserError(
+                f"params.yaml: variants.{variant}: training.precision = 'tf32': TF32 is a number format of GPUs, and "
+                "this experiment computes on a CPU; write float32, or `compute: {device: cuda}` on a machine with a GPU"
+            )
         if (device, experiment.compute.arithmetic, precision) == ("cpu", "portable", "bfloat16"):
             raise UserError(
                 f"params.yaml: variants.{variant}: training.precision = 'bfloat16': portable arithmetic on a CPU is "

@@ -1,7 +1,6 @@
 """reference: the metrics' statistics of a dataset's real samples, and the scores of held-out samples, the best that a
 generator can reach, and of their degradations, which give the scale."""
 
-from ganflow import arithmetic
 from ganflow.artifacts import write_json
 from ganflow.config import Experiment
 from ganflow.data import SPLITS
@@ -13,21 +12,22 @@ from ganflow.evaluation.nearest_neighbours import real_distance
 from ganflow.evaluation.sample_sets import load_features, real_set
 from ganflow.evaluation.suite import MetricSuite
 from ganflow.progress import log
-from ganflow.stages.execution import device_of, outputs
+from ganflow.stages.devices import compute_on
+from ganflow.stages.execution import outputs
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
 
 
 def run(experiment: Experiment, dataset: str) -> None:
     """Writes data/reference/<dataset>: <metric>.safetensors of the training samples, and checks.json."""
-    unit = unit_of(experiment, device_of(experiment), "reference", dataset)
-    arithmetic.exact(experiment.compute.arithmetic)
+    device = compute_on(experiment)
+    unit = unit_of(experiment, device, "reference", dataset)
     evaluation = evaluation_for(experiment, dataset)
     weights, shards, features = unit.inputs
     kept = features if evaluation.extractor else None
     train, held_out = (real_set(Shards(shards / split), kept, evaluation.max_real_images) for split in SPLITS)
     with outputs(unit) as folder:
-        suite = MetricSuite(evaluation, weights, labelled="labels" in train.known)
+        suite = MetricSuite(evaluation, weights, labelled="labels" in train.known, device=device)
         suite.prepare(train)
         suite.save(folder)
         checked = {HELD_OUT: held_out}
@@ -50,5 +50,5 @@ def run(experiment: Experiment, dataset: str) -> None:
             log(f"{unit}: {flag}")
         checks = {name: {"samples": len(checked[name]), "scores": found} for name, found in scores.items()}
         about = {"checks": checks, "flags": failed, "literature": literature, "real_images": len(train)}
-        about |= {"real_distance": real_distance(train.features)} if kept else {}
+        about |= {"real_distance": real_distance(train.features.to(device))} if kept else {}
         write_json(folder / "checks.json", about)

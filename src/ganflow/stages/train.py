@@ -23,7 +23,7 @@ KEPT = ("samples", "snapshots", "grids")  # folders that a training fills
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights, snapshots, journal and samples."""
-    device = compute_on(experiment)
+    device = compute_on(experiment, tf32=experiment.training_of(variant).precision == "tf32")
     unit = unit_of(experiment, device, "train", dataset, variant, seed)
     [shards] = unit.inputs
     name = fingerprint(unit)

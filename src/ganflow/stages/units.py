@@ -164,7 +164,7 @@ def _reference(experiment: Experiment, device: str, dataset: str) -> Recipe:
     evaluation = evaluation_for(experiment, dataset)
     parameters = evaluation.model_dump(mode="json", include={"metrics", "extractor"})
     parameters |= {"real_images": evaluation.max_real_images, "format": experiment.datasets[dataset].format}
-    parameters |= _host(experiment)
+    parameters |= _host(experiment) | ({} if device == "cpu" else {"device": device})
     return Recipe(parameters, _chosen("evaluation", evaluation, "metrics", "extractor"), _scoring(experiment, dataset))
 
 
@@ -228,7 +228,7 @@ def _compute(experiment: Experiment, device: str) -> dict[str, Any]:
 
 
 def _host(experiment: Experiment) -> dict[str, Any]:
-    """What decides the bits of work that never leaves the CPU."""
+    """What decides the bits of work on the CPU."""
     return experiment.compute.model_dump(mode="json", include={"threads", "arithmetic"})
 
 

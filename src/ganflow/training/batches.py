@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganflow.data.reader import Shards, batch_indices
+from ganflow.methods.draws import to_device
 
 SHARE = 0.5  # of a GPU's free memory that the data may use
 PART = 4096  # samples copied to the device at a time
@@ -56,7 +57,7 @@ class Resident(Batches):
             self.samples[start : start + len(part)] = torch.from_numpy(shards.samples(part))
 
     def at(self, position: int) -> Tensor:
-        return self.samples[torch.from_numpy(self.indices(position)).to(self.device)]
+        return self.samples[to_device(self.indices(position), self.device)]
 
 
 class Transfer(Protocol):

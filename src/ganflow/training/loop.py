@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from ganflow.config import Training
 from ganflow.data.reader import Shards
 from ganflow.errors import UserError
-from ganflow.methods.draws import SAMPLES, Batch, Draws
-from ganflow.methods.interfaces import Model, Player
+from ganflow.methods.draws import SAMPLES, Batch, Draws, to_device
+from ganflow.methods.interfaces import Model, Player, to_host
 from ganflow.networks.building import evaluating
 from ganflow.progress import Progress
 from ganflow.tensor_files import save_tensors
@@ -142,14 +142,14 @@ class Trainer:
 
     def autocast(self) -> AbstractContextManager[object]:
         """A context in which networks run at the precision of params.yaml."""
-        if self.training.precision == "float32":
+        if self.training.precision != "bfloat16":
             return nullcontext()
         return torch.autocast(self.device, dtype=torch.bfloat16)
 
     def _batch(self, position: int) -> Batch:
         self.images_used += self.training.batch_size
         values = from_stored(self.batches.at(position))
-        return Batch(values, lambda: torch.from_numpy(self.batches.labels(position)).to(self.device))
+        return Batch(values, lambda: to_device(self.batches.labels(position), self.device))
 
     def exported(self) -> dict[str, nn.Module]:
         """{file name: module} of the exported modules and their moving averages."""
@@ -193,7 +193,7 @@ class Trainer:
 
     def _row(self, iteration: int, sums: dict[str, list[Tensor]]) -> dict[str, float]:
         """A journal row: means over the steps since the last row, and values on held-out data."""
-        means = {name: float(torch.stack(values).double().mean()) for name, values in sums.items()}
+        [means] = to_host([{name: torch.stack(values).double().mean() for name, values in sums.items()}])
         row = {"iteration": iteration} | means | self.validate()
         if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
             raise UserError(
@@ -215,8 +215,8 @@ class Trainer:
 
     def _held_out(self, part: int, chosen: slice) -> Draws:
         indices = np.arange(chosen.start, chosen.stop)
-        values = from_stored(torch.from_numpy(self.held_out.samples(indices)).to(self.device))
-        batch = Batch(values, lambda: torch.from_numpy(self.held_out.labels(indices)).to(self.device))
+        values = from_stored(to_device(self.held_out.samples(indices), self.device))
+        batch = Batch(values, lambda: to_device(self.held_out.labels(indices), self.device))
         return Draws(self.seed, self.device, "validation", (part,), len(indices), {SAMPLES: batch})
 
     @property

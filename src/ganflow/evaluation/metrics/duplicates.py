@@ -23,6 +23,7 @@ class Duplicates(Metric):
     """
 
     compares: ClassVar = "features"
+    on_device: ClassVar = True
     better: ClassVar = {"near_duplicates": "lower", "training_copies": "lower"}
     sensitive_to: ClassVar = {"near_duplicates": (), "training_copies": ()}  # not measures of image quality
     worsened_by: ClassVar = {"near_duplicates": ("repeats",), "training_copies": ("copies",)}

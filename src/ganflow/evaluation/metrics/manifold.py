@@ -21,6 +21,7 @@ class Manifold(Metric):
     """
 
     compares: ClassVar = "features"
+    on_device: ClassVar = True
     better: ClassVar = {"precision": "higher", "recall": "higher", "density": "higher", "coverage": "higher"}
     sensitive_to: ClassVar = {"recall": ("fewer_classes",), "coverage": ("blurred", "noisy", "fewer_classes")}
     worsened_by: ClassVar = {
@@ -42,22 +43,29 @@ class Manifold(Metric):
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:
         """Precision, recall and coverage in 0..1; the density of real samples is about 1."""
-        radii = self._nearest(samples.features, self.k)[:, -1].square() * ROUNDING  # (m,)
+        precise, recalled, balls, covered = self.counts(prepared, real.features, samples.features).tolist()
+        return {
+            "precision": precise / len(samples),
+            "recall": recalled / len(real),
+            "density": balls / (self.k_density * len(samples)),
+            "coverage": covered / len(real),
+        }
+
+    def counts(self, prepared: dict[str, Tensor], real: Tensor, samples: Tensor) -> Tensor:
+        """Of real features (n, f) and generated ones (m, f), (4,) int64 on their device: samples in a real ball, real
+        ones in a sample's ball, pairs of a sample and a real ball around it, and real balls with a sample."""
+        radii = self._nearest(samples, self.k)[:, -1].square() * ROUNDING  # (m,)
         real_radii, density_radii = (prepared[name].square() * ROUNDING for name in ("radii", "radii_density"))  # (n,)
-        precise, balls = torch.zeros(len(samples), dtype=torch.bool), 0
-        recalled, covered = torch.zeros((2, len(real)), dtype=torch.bool)
-        for rows, columns, squared in distance_blocks(samples.features, real.features):
+        precise = torch.zeros(len(samples), dtype=torch.bool, device=samples.device)
+        recalled, covered = torch.zeros((2, len(real)), dtype=torch.bool, device=samples.device)
+        balls = torch.zeros((), dtype=torch.int64, device=samples.device)
+        for rows, columns, squared in distance_blocks(samples, real):
             precise[rows] |= (squared <= real_radii[columns]).any(1)
             recalled[columns] |= (squared <= radii[rows, None]).any(0)
             inside = squared <= density_radii[columns]
             covered[columns] |= inside.any(0)
-            balls += int(inside.sum())
-        return {
-            "precision": int(precise.sum()) / len(samples),
-            "recall": int(recalled.sum()) / len(real),
-            "density": balls / (self.k_density * len(samples)),
-            "coverage": int(covered.sum()) / len(real),
-        }
+            balls += inside.sum()
+        return torch.stack([precise.sum(), recalled.sum(), balls, covered.sum()])
 
     def _nearest(self, features: Tensor, k: int) -> Tensor:
         if len(features) <= k:
