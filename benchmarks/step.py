@@ -35,15 +35,18 @@ CASES = [  # method, network, side, critic steps
 WAYS = ("usual", "usual, not detached", "ours")
 
 
-def usual(method: str, model: Any, batch: Any, critic_steps: int, latent: int, detached: bool) -> Callable[[], None]:
-    """One iteration of the usual step with the networks of a model."""
+def usual(
+    method: str, model: Any, batch: Any, critic_steps: int, latent: int, detached: bool, precision: Any = None
+) -> Callable[[], None]:
+    """One iteration of the usual step with the networks of a model, on the device of the batch; losses and penalty run
+    at a precision of autocast, if one is given."""
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
     generator, critic = (
         model.modules[name].to(memory_format=torch.contiguous_format) for name in ("generator", "critic")
     )
-    real, images = batch.contiguous(), len(batch)
+    real, images, device = batch.contiguous(), len(batch), batch.device
     if method == "WGAN":
         optimizers = [torch.optim.RMSprop(network.parameters(), lr=5e-5) for network in (critic, generator)]
     else:
@@ -51,7 +54,7 @@ def usual(method: str, model: Any, batch: Any, critic_steps: int, latent: int, d
     of_critic, of_generator = optimizers
 
     def generated() -> Any:
-        return generator(torch.randn(images, latent))
+        return generator(torch.randn(images, latent, device=device))
 
     def critic_loss(fake: Any) -> Any:
         real_scores, fake_scores = critic(real), critic(fake)
@@ -61,46 +64,55 @@ def usual(method: str, model: Any, batch: Any, critic_steps: int, latent: int, d
         loss = fake_scores.mean() - real_scores.mean()
         if method == "WGAN":
             return loss
-        share = torch.rand(images, 1, 1, 1)
+        share = torch.rand(images, 1, 1, 1, device=device)
         mixed = (share * real + (1 - share) * fake.detach()).requires_grad_()
         scores = critic(mixed)
         [gradient] = torch.autograd.grad(scores, mixed, torch.ones_like(scores), create_graph=True, retain_graph=True)
         return loss + 10 * (gradient.flatten(1).norm(2, dim=1) - 1).square().mean()
+
+    def at_precision() -> Any:
+        return torch.autocast(device.type, precision, enabled=precision is not None)
 
     def iteration() -> None:
         critic.train(), generator.train()
         critic.requires_grad_(True)
         for _ in range(critic_steps):
             of_critic.zero_grad()
-            fake = generated()
-            critic_loss(fake.detach() if detached else fake).backward()
+            with at_precision():
+                fake = generated()
+                loss = critic_loss(fake.detach() if detached else fake)
+            loss.backward()
             of_critic.step()
             if method == "WGAN":
                 for parameter in critic.parameters():
                     parameter.data.clamp_(-0.01, 0.01)
         critic.requires_grad_(not detached)
         of_generator.zero_grad()
-        scores = critic(generated())
-        loss = cross_entropy(scores, torch.ones_like(scores)) if method == "DCGAN" else -scores.mean()
+        with at_precision():
+            scores = critic(generated())
+            loss = cross_entropy(scores, torch.ones_like(scores)) if method == "DCGAN" else -scores.mean()
         loss.backward()
         of_generator.step()
 
     return iteration
 
 
-def contender(way: str, case: tuple[str, str, int, int], options: argparse.Namespace) -> Callable[[], None]:
-    """One iteration of a case, done one way, with networks of its own."""
+def contender(
+    way: str, case: tuple[str, str, int, int], options: argparse.Namespace, precision: Any = None, device: str = "cpu"
+) -> Callable[[], None]:
+    """One iteration of a case on a device, done one way, with networks of its own."""
     import torch
     from models import iteration_of, model_of, stored
 
     from ganflow.training.pixels import from_stored
 
     method, family, side, critic_steps = case
-    model = model_of(method, {family: {"width": options.width}}, side, options.images, critic_steps=critic_steps)
+    network = {family: {"width": options.width}}
+    model = model_of(method, network, side, options.images, device=device, critic_steps=critic_steps)
     if way == "ours":
-        return iteration_of(model, side, options.images)
-    batch = from_stored(torch.from_numpy(stored(side, options.images)))
-    return usual(method, deepcopy(model), batch, critic_steps, 128, detached=way == "usual")
+        return iteration_of(model, side, options.images, precision, device)
+    batch = from_stored(torch.from_numpy(stored(side, options.images)).to(device))
+    return usual(method, deepcopy(model), batch, critic_steps, 128, way == "usual", precision)
 
 
 def convolution_operations(iteration: Callable[[], None]) -> int:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from repository import TOP
 
 
@@ -22,6 +23,20 @@ from repository import TOP
             4,
             ["DCGAN, dcgan, 32 px", "| usual, not detached |", "| ours |", "| of the peak | MiB |"],
             ["--width", "4", "--cases", "6-6"],
+        ),
+        (
+            "gpu",
+            4,
+            [
+                "| DCGAN, dcgan, 32 px: gradients in float32 against float64",
+                "| DCGAN, bfloat16: resident and streamed batches | equal | yes |",
+                "| DCGAN, float32: killed and resumed, and undisturbed | equal | yes |",
+                "| ours, bfloat16 |",
+                "| 2 |",
+                "frechet_distance_efficientnet_lite0 of 1e+09 or less: after 1 iterations",
+            ],
+            ["--device", "cpu", "--width", "4", "--cases", "6-6", "--repeats", "1", "--threads", "1"]
+            + ["--iterations", "2", "--scored", "16", "--drawn", "50", "--target", "1e9"],
         ),
         ("contention", 4, ["| 1 |", "sharing / spinning"], ["--width", "4", "--milliseconds", "100", "--most", "1"]),
         (
@@ -46,3 +61,13 @@ def test_scale_measures_engines_and_sharding():
     assert done.returncode == 0, done.stderr
     rows = ["| images | 150 |", "| 2 processes |", "| stages | 24 |", "| dvc repro |", "| snakemake --dry-run"]
     assert all(row in done.stdout for row in rows)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_the_one_of_gpus_says_in_a_sentence_that_there_is_none():
+    command = [sys.executable, "benchmarks/gpu.py"]
+    done = subprocess.run(command, cwd=TOP, env=os.environ, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "gpu.py: torch finds no CUDA device here; run it on a machine with a GPU, or try it with `--device cpu`\n"
+    )
