@@ -101,7 +101,7 @@ class Runs:
         norm = {"critic_norm": "none"} if method == "WGAN-GP" else {}
         self.variant = Variant.model_validate(METHODS[method] | {"network": {"dcgan": {"width": width} | norm}})
         settings = {"iterations": 6, "latent": LATENT, "batch_size": images, "ema": 0.9, "grid": 2}
-        every = {"journal_every": 2, "checkpoint_every": 2, "sample_every": 3, "precision": precision}
+        every = {"journal_every": 2, "checkpoint_every": 2, "sample_every": 6, "precision": precision}
         self.training = Training.model_validate(settings | every)
         self.device, self.data = device, data
 

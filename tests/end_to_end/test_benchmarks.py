@@ -26,7 +26,7 @@ from repository import TOP
         ),
         (
             "gpu",
-            4,
+            16,
             [
                 "| DCGAN, dcgan, 32 px: gradients in float32 against float64",
                 "| DCGAN, bfloat16: resident and streamed batches | equal | yes |",

@@ -11,7 +11,6 @@ from repository import TOP
 from ganflow import arithmetic, config
 from ganflow.errors import UserError
 from ganflow.stages import plan
-from ganflow.stages.devices import gpu_facts
 from ganflow.stages.units import units
 
 INSTEAD = "write `compute: {arithmetic: native}`"
@@ -112,7 +111,3 @@ def test_tf32_is_of_gpus_and_of_the_training_alone(tmp_path, monkeypatch):
     assert {name.partition(" ")[0] for name in changed} == {"train"} and len(changed) == len(experiment.runs)
     with pytest.raises(UserError, match="variants.dcgan: training.precision = 'tf32': TF32 is a number format of GPUs"):
         plan.run(experiment)
-
-
-def test_without_a_gpu_the_log_names_none():
-    assert gpu_facts() == {}

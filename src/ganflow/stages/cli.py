@@ -157,8 +157,7 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
         return command.run(experiment, **chosen) or 0
 
     from ganflow.progress import log, log_to
-    from ganflow.stages.devices import gpu_facts
-    from ganflow.stages.execution import device_of, log_path, write_log
+    from ganflow.stages.execution import device_of, gpu_facts, log_path, write_log
     from ganflow.stages.units import unit_of
 
     with without_collector():

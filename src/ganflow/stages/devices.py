@@ -1,7 +1,5 @@
 """The device that a stage computes on."""
 
-import sys
-
 from ganflow import arithmetic
 from ganflow.config import Experiment
 from ganflow.cpu_sharing import keep_freed_memory, share_cores
@@ -22,17 +20,3 @@ def compute_on(experiment: Experiment, tf32: bool = False) -> str:
         torch.cuda.set_device(claim_gpu(torch.cuda.device_count()))
     arithmetic.exact(experiment.compute.arithmetic, tf32)
     return device
-
-
-def gpu_facts() -> dict[str, float | str]:
-    """The GPU that this process has computed on, and the most memory that its tensors took at once, in MiB, for the
-    unit's log; nothing without a GPU.
-
-    They are not in the journal, whose bytes are equal on all machines of a kind: it holds what a training computed,
-    and not how.
-    """
-    torch = sys.modules.get("torch")  # stages that compute nothing have not imported it
-    if torch is None or not torch.cuda.is_initialized():
-        return {}
-    peak = torch.cuda.max_memory_allocated() / 2**20
-    return {"gpu": torch.cuda.get_device_name(), "peak_device_memory_mib": round(peak, 1)}

@@ -1,5 +1,6 @@
 """Common parts of all stages: outputs that are written atomically with a manifest, and logs."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,3 +76,17 @@ def write_log(unit: Unit, **varying: float | str) -> None:
     """Adds values that differ between equal runs to a unit's .json log: time, seconds, memory, host."""
     path = log_path(unit, ".json")
     write_json(path, (read_json(path) if path.exists() else {}) | varying)
+
+
+def gpu_facts() -> dict[str, float | str]:
+    """The GPU that this process has computed on, and the most memory that its tensors took at once, in MiB, for the
+    unit's log; nothing without a GPU.
+
+    They are not in the journal, whose bytes are equal on all machines of a kind: it holds what a training computed,
+    and not how.
+    """
+    torch = sys.modules.get("torch")  # stages that compute nothing have not imported it
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    peak = torch.cuda.max_memory_allocated() / 2**20
+    return {"gpu": torch.cuda.get_device_name(), "peak_device_memory_mib": round(peak, 1)}

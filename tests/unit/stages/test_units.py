@@ -65,7 +65,7 @@ def test_the_device_is_part_of_what_computes_on_it(tmp_path):
         for unit, other in zip(units.units(experiment, "cpu"), units.units(experiment, "cuda"), strict=True)
         if unit.digest != other.digest
     }
-    assert differ == {"extract", "train", "generate", "evaluate"}
+    assert differ == {"extract", "reference", "train", "generate", "evaluate"}
 
 
 def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):
@@ -118,7 +118,7 @@ def test_a_unit_depends_on_the_modules_it_runs_and_no_others(tmp_path):
         ("methods.draws", lambda stage, axes: stage in ("train", "generate", "evaluate")),
         ("networks.layers", lambda stage, axes: stage in ("train", "generate", "evaluate")),
         ("arithmetic", lambda stage, axes: stage in JUDGED | {"train", "studies"}),
-        ("stages.devices", lambda stage, axes: stage in JUDGED - {"reference"} | {"train"}),
+        ("stages.devices", lambda stage, axes: stage in JUDGED | {"train"}),
         ("portable_operations", lambda stage, axes: stage in {"reference", "train", "evaluate"}),
         ("progress", lambda stage, axes: False),
         ("errors", lambda stage, axes: False),
