@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import statistics
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,10 @@ from ganflow.training.batches import Batches, CudaTransfer, Gathered, Prefetched
 from ganflow.training.loop import Trainer
 from ganflow.training.pixels import from_stored
 
-TOLERANCE = 1e-4  # of a gradient in float32, relative to its norm; float32 rounds to 6e-8, sums of thousands to more
+# Of a gradient in float32, relative to its norm, the median of some batches. At width 64 a CPU is 9e-7 to 2e-6 off, and
+# 1.5e-4 with the most rectifiers; TF32, emulated, 1.5e-2 and more. One rectifier whose input is so near zero that
+# rounding changes its sign costs 1e-3, hence small batches and a median.
+TOLERANCE, BATCHES, BATCH = 1e-3, 5, 4
 LATENT = 16
 Check = tuple[str, str, bool]  # what is compared, what was seen, whether it is right
 
@@ -41,15 +45,16 @@ class DrawsInFloat64(Draws):
         return super().uniform(name, shape).double()
 
 
-def gradients(model: Model, batch: Tensor, draws: type[Draws], device: str) -> dict[str, Tensor]:
-    """{player: the gradient of its loss in all parameters that it trains}, float64 on the CPU; no weights change."""
+def gradients(model: Model, batch: Tensor, draws: type[Draws], device: str, number: int) -> dict[str, Tensor]:
+    """{player: the gradient of its loss in all parameters that it trains}, float64 on the CPU; no weights change.
+    `number` chooses the random numbers."""
     found = {}
     for player in model.players:
         for key, module in model.modules.items():
             module.train().requires_grad_(key in player.trains)
         player.before()
         data = {SAMPLES: Batch(batch, lambda: torch.zeros(len(batch), dtype=torch.int64, device=device))}
-        loss, _ = player.loss(draws(0, device, player.name, (0, 0), len(batch), data))
+        loss, _ = player.loss(draws(0, device, player.name, (number,), len(batch), data))
         loss.backward()
         trained = [parameter for key in player.trains for parameter in model.modules[key].parameters()]
         found[player.name] = torch.cat([p.grad.flatten().double().cpu() for p in trained if p.grad is not None])
@@ -58,20 +63,22 @@ def gradients(model: Model, batch: Tensor, draws: type[Draws], device: str) -> d
     return found
 
 
-def against_float64(case: tuple[str, str, int, int], width: int, images: int, device: str) -> Check:
+def against_float64(case: tuple[str, str, int, int], width: int, device: str) -> Check:
     """The gradients of a case's players in float32 on a device, against float64 on the CPU."""
     method, family, side, _ = case
-    make = partial(model_of, method, {family: {"width": width}}, side, images)
-    batch = from_stored(torch.from_numpy(stored(side, images)))
-    exact = make()
+    make = partial(model_of, method, {family: {"width": width}}, side, BATCH)
+    exact, ours = make(), make(device=device)
     for module in exact.modules.values():
         module.double()
-    expected = gradients(exact, batch.double(), DrawsInFloat64, "cpu")
-    found = gradients(make(device=device), batch.to(device), Draws, device)
-    errors = {name: float((found[name] - expected[name]).norm() / expected[name].norm()) for name in expected}
-    said = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())
+    errors: dict[str, list[float]] = {player.name: [] for player in exact.players}
+    for number, batch in enumerate(from_stored(torch.from_numpy(stored(side, BATCHES * BATCH))).split(BATCH)):
+        expected = gradients(exact, batch.double(), DrawsInFloat64, "cpu", number)
+        found = gradients(ours, batch.to(device), Draws, device, number)
+        for name, off in errors.items():
+            off.append(float((found[name] - expected[name]).norm() / expected[name].norm()))
+    said = ", ".join(f"{name} {statistics.median(off):.1e} ({max(off):.1e})" for name, off in errors.items())
     what = f"{method}, {family}, {side} px: gradients in float32 against float64 on a CPU, at most {TOLERANCE:.0e} off"
-    return what, said, max(errors.values()) <= TOLERANCE
+    return what, f"median (largest): {said}", all(statistics.median(off) <= TOLERANCE for off in errors.values())
 
 
 def write_data(folder: Path, images: int) -> tuple[Shards, Shards]:

@@ -51,7 +51,7 @@ def correctness(options: argparse.Namespace, cases: list[Any]) -> bool:
 
     arithmetic.exact("native")
     for case in cases:
-        row(*against_float64(case, options.width, options.images, options.device))
+        row(*against_float64(case, options.width, options.device))
     with tempfile.TemporaryDirectory(prefix="ganflow-benchmark-") as place:
         data = write_data(Path(place) / "data", 3 * options.images)
         for precision, method in itertools.product(precisions(options.device), sorted({case[0] for case in cases})):
