@@ -157,7 +157,11 @@ class Training(Model):
         le=32,
         description="images per side of a sample grid; its square is the number of points in a plot of points",
     )
-    validation_images: int = Field(1000, ge=1, description="maximum number of held-out images in the validation loss")
+    validation_images: int = Field(
+        1000,
+        ge=1,
+        description="at most, of each split, in whole batches, for the losses on training and held-out data",
+    )
 
     @field_validator("ema", mode="before")
     @classmethod

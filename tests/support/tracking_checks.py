@@ -55,7 +55,7 @@ def check_run(client, there, run: RunRecord) -> None:
     [known] = there.inputs.dataset_inputs
     assert (known.dataset.name, known.dataset.digest, known.tags[0].value) == (run.dataset, "1" * 12, "training")
     for column in set(run.journal) - {"iteration"}:
-        name = f"{column}/{VARIANTS[run.variant][2]}" if column in ("estimate", "validation_estimate") else column
+        name = f"{column}/{VARIANTS[run.variant][2]}" if column.endswith("estimate") else column
         history = sorted(client.get_metric_history(identity, name), key=lambda metric: metric.step)
         expected = list(zip(run.journal["iteration"], run.journal[column], strict=True))
         assert [(metric.step, metric.value) for metric in history] == expected

@@ -1,7 +1,6 @@
 """Generated samples for evaluation, from the weights of a training."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from ganflow.config import Curve, Evaluation
 from ganflow.evaluation.sample_sets import channels_first
 from ganflow.methods.draws import Draws
-from ganflow.networks.building import evaluating
+from ganflow.networks.building import batch_statistics, evaluating
 from ganflow.networks.codes import codes
 from ganflow.training.pixels import as_stored
 
@@ -33,7 +32,7 @@ def generate_samples(
     `batch_norm`: use the `running` statistics, or those of each `batch`.
     """
     parts = []
-    with evaluating(module), _batch_norm_statistics(module, batch_norm):
+    with evaluating(module), batch_statistics(module) if batch_norm == "batch" else nullcontext():
         for part, start in enumerate(range(0, count, batch_size)):
             size = min(batch_size, count - start)
             draws = Draws(seed, device, purpose, (part,), size)
@@ -58,17 +57,3 @@ def evaluation_samples(
         "curve" if curve else "evaluation",
         evaluation.batch_norm,
     )
-
-
-@contextmanager
-def _batch_norm_statistics(module: nn.Module, batch_norm: str) -> Iterator[None]:
-    """Makes batch-norm layers in evaluation mode use batch statistics, if `batch_norm` is "batch"."""
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-    kept = [(layer, layer.running_mean, layer.running_var) for layer in layers if batch_norm == "batch"]
-    for layer, _, _ in kept:
-        layer.running_mean = layer.running_var = None
-    try:
-        yield
-    finally:
-        for layer, mean, variance in kept:
-            layer.running_mean, layer.running_var = mean, variance

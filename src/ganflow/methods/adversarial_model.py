@@ -95,7 +95,9 @@ class AdversarialModel(Model):
             *estimate_charts(legend, bound, compared, tuple(parts.constraints), task.name),
         )
         name = estimate_name(legend, bound, compared, task.name)
-        self.metric_names = {column: f"{column}/{name}" for column in ("estimate", "validation_estimate")}
+        self.metric_names = {
+            column: f"{column}/{name}" for column in ("estimate", "training_estimate", "validation_estimate")
+        }
         self.held_out_loss = "validation_critic_loss"
         self.summary = parts.summary
 

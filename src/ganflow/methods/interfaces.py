@@ -123,7 +123,8 @@ class Model(ABC):
 
     @abstractmethod
     def validation(self, draws: Draws) -> Values:
-        """Means over a batch of held-out data; networks are in evaluation mode."""
+        """Means over a batch of either split, under names that begin with `validation_`; networks are in evaluation
+        mode, but batch normalisation uses the batch's statistics."""
 
     def monitor(self, held_out: Sequence[Draws]) -> dict[str, float]:
         """Journal values from all batches of held-out data."""
@@ -214,10 +215,11 @@ def to_host(rows: Sequence[Values]) -> list[dict[str, float]]:
 
 
 def loss_charts(column: str, variant: str, label: str, level: float | None = None) -> tuple[Chart, Chart]:
-    """The charts of a loss on training and held-out data (`validation_<column>`), in one plot per variant."""
+    """The charts of a loss on training samples (`training_<column>`) and as many held-out ones (`validation_<column>`),
+    in one plot per variant."""
     return (
-        Chart(column, "losses", variant, variant, label, level, "training"),
-        Chart(f"validation_{column}", "losses", variant, variant, label, level, "held out", dotted=True),
+        Chart(f"training_{column}", "losses", variant, variant, label, level, "training data"),
+        Chart(f"validation_{column}", "losses", variant, variant, label, level, "held-out data", dotted=True),
     )
 
 

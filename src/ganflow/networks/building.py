@@ -59,3 +59,20 @@ def evaluating(*modules: nn.Module) -> Iterator[None]:
     for module in modules:
         module.eval()
     yield
+
+
+@contextmanager
+def batch_statistics(*modules: nn.Module) -> Iterator[None]:
+    """Makes batch normalisation of networks in evaluation mode use the statistics of each batch, as in training; the
+    running ones stay as they are."""
+    layers = [
+        norm for module in modules for norm in module.modules() if isinstance(norm, nn.modules.batchnorm._BatchNorm)
+    ]
+    kept = [(layer, layer.running_mean, layer.running_var) for layer in layers]
+    for layer in layers:
+        layer.running_mean = layer.running_var = None
+    try:
+        yield
+    finally:
+        for layer, mean, variance in kept:
+            layer.running_mean, layer.running_var = mean, variance

@@ -17,12 +17,15 @@ CAPTIONS = {
     ),
     "samples": "Samples from the same latent vectors, from the first iteration (left) to the last (right).",
     "losses": (
-        "The loss that each method minimises, without penalties; the formula is at each axis. Solid: mean over the "
-        "updates since the previous row; dotted: held-out samples, networks in evaluation mode. A gap between the two "
-        "is overfitting. Thin line: a critic at chance level."
+        "The loss that each method minimises, without penalties; the formula is at each axis. Solid: samples of the "
+        "training data; dotted: as many held-out ones. Both are measured at the same moment, after the generator's "
+        "step, with the same weights and latent vectors, and batch normalisation by each batch, real and generated "
+        "apart, as in training. A gap that lasts is what the method knows of its training data alone: overfitting. "
+        "Thin line: a critic at chance level."
     ),
     "estimates": (
-        "The critics' estimates on held-out images; the formula is at each axis. A critic with a gradient norm near 1 "
+        "The critics' estimates on held-out images, measured as the losses are; the formula is at each axis. A critic "
+        "with a gradient norm near 1 "
         "estimates the Wasserstein distance; a clipped one K times the distance with unknown K, so its curve has its "
         "own axis and is not comparable to others. Divided by the largest gradient norm found between real and "
         "generated images, estimates have roughly one unit. Divergences are lower bounds; Jensen-Shannon has the "

@@ -18,8 +18,8 @@ from ganflow.config import Training
 from ganflow.data.reader import Shards
 from ganflow.errors import UserError
 from ganflow.methods.draws import SAMPLES, Batch, Draws, to_device
-from ganflow.methods.interfaces import Model, Player, to_host
-from ganflow.networks.building import evaluating
+from ganflow.methods.interfaces import Model, Player, means, to_host
+from ganflow.networks.building import batch_statistics, evaluating
 from ganflow.progress import Progress
 from ganflow.tensor_files import save_tensors
 from ganflow.training.averaging import STATISTICS, AveragedExport
@@ -48,7 +48,8 @@ class Trainer:
     ):
         """`about`: metadata for the run's weights files."""
         self.what, self.model, self.training, self.seed, self.device = what, model, training, seed, device
-        self.batches, self.held_out = batches_of(train, seed, training.batch_size, device), held_out
+        self.batches, self.train = batches_of(train, seed, training.batch_size, device), train
+        self.held_out = held_out
         self.sample_figure = sample_figure_of(held_out, training.grid)
         self.about = about or {}
         self.images_used = 0
@@ -192,7 +193,7 @@ class Trainer:
         return self.model.sample(module, draws, labels)
 
     def _row(self, iteration: int, sums: dict[str, list[Tensor]]) -> dict[str, float]:
-        """A journal row: means over the steps since the last row, and values on held-out data."""
+        """A journal row: means over the steps since the last row, and values on fixed samples of both splits."""
         [means] = to_host([{name: torch.stack(values).double().mean() for name, values in sums.items()}])
         row = {"iteration": iteration} | means | self.validate()
         if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
@@ -204,19 +205,35 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """The model's values on held-out data, networks in evaluation mode."""
-        count, size = min(self.training.validation_images, self.held_out.count), self.training.batch_size
-        parts = [
-            self._held_out(part, slice(start, min(start + size, count)))
-            for part, start in enumerate(range(0, count, size))
-        ]
-        with evaluating(*self.model.modules.values()), self.autocast():
-            return self.model.monitor(parts)
+        """The model's values on held-out data (`validation_*`) and, measured alike, on training data (`training_*`).
 
-    def _held_out(self, part: int, chosen: slice) -> Draws:
+        Alike: with the same weights, latent vectors and number of samples, in whole batches, each of which batch
+        normalisation takes by its own statistics, real and generated samples apart.
+        """
+        count, size = (
+            min(self.training.validation_images, self.held_out.count, self.train.count),
+            self.training.batch_size,
+        )
+        count = max(count - count % size, min(count, size))
+        held_out, train = (
+            [
+                self._fixed(shards, part, slice(start, min(start + size, count)))
+                for part, start in enumerate(range(0, count, size))
+            ]
+            for shards in (self.held_out, self.train)
+        )
+        modules = self.model.modules.values()
+        with evaluating(*modules), batch_statistics(*modules), self.autocast():
+            seen = means(train, self.model.validation)
+            return self.model.monitor(held_out) | {
+                f"training_{name.removeprefix('validation_')}": value for name, value in seen.items()
+            }
+
+    def _fixed(self, shards: Shards, part: int, chosen: slice) -> Draws:
+        """A part of a split, the same at every row of the journal, with the same draws for every split."""
         indices = np.arange(chosen.start, chosen.stop)
-        values = from_stored(to_device(self.held_out.samples(indices), self.device))
-        batch = Batch(values, lambda: to_device(self.held_out.labels(indices), self.device))
+        values = from_stored(to_device(shards.samples(indices), self.device))
+        batch = Batch(values, lambda: to_device(shards.labels(indices), self.device))
         return Draws(self.seed, self.device, "validation", (part,), len(indices), {SAMPLES: batch})
 
     @property
@@ -237,7 +254,7 @@ class Trainer:
 
     @torch.no_grad()
     def _write_grids(self, folder: Path) -> None:
-        draws = self._held_out(0, slice(0, min(self.training.batch_size, self.held_out.count)))
+        draws = self._fixed(self.held_out, 0, slice(0, min(self.training.batch_size, self.held_out.count)))
         for grid in self.model.grids:
             with evaluating(*self.model.modules.values(), self.scored), self.autocast():
                 write_grid(folder / f"{grid.name}.png", grid.make(self.scored, draws), grid.columns)

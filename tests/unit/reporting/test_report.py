@@ -179,7 +179,10 @@ def test_a_failed_check_stands_under_its_table_and_a_spread_in_the_details(page)
     assert page.text.count(FLAG) == 1 and page.text.count("a check failed") == 1
     bedrooms, objects = (page.text.index(f'<h2 id="{name}"') for name in DATASETS)
     assert bedrooms < objects < page.text.index(FLAG)
-    assert f"{FRECHET}_std" not in page.text and page.text.count(" ± 0.25") == 2 * len(DATASETS) * len(VARIANTS) * 2
+    assert (
+        f"{FRECHET}_std" not in page.text
+        and page.text.count(" ± 0.2468") == 2 * len(DATASETS) * len(VARIANTS) * 2
+    )
     assert "there are no published scores to compare with" in page.text and "Published numbers" not in page.text
 
 
@@ -249,7 +252,7 @@ def test_the_charts_draw_the_journals(results, page):
     assert [plot["title"] for plot in page.plots()] == [plot.title for plot in plots]
     losses = page.plots()[5]
     mine = [run.journal for run in runs if (run.dataset, run.variant) == ("rendered_bedrooms", "dcgan")]
-    for series, column in zip(losses["series"], ("critic_loss", "validation_critic_loss"), strict=True):
+    for series, column in zip(losses["series"], ("training_critic_loss", "validation_critic_loss"), strict=True):
         values = np.stack([journal[column] for journal in mine])
         assert series["x"] == mine[0]["iteration"].tolist()
         assert series["y"] == pytest.approx(values.mean(axis=0).tolist(), rel=1e-5)
@@ -262,7 +265,7 @@ def test_a_long_journal_is_thinned_in_the_page_only_and_a_gap_stays_a_gap(tmp_pa
     experiment = experiment_of((1,))
     make_runs(tmp_path, experiment)
     journal = tmp_path / "synthetic/runs/rendered_bedrooms/dcgan/1/journal.csv"
-    head = "iteration,critic_loss,estimate,generator_loss,validation_critic_loss,validation_estimate"
+    head = "iteration,training_critic_loss,estimate,generator_loss,validation_critic_loss,validation_estimate"
     rows = [f"{step},{'nan' if step == 3 else step},0,0,0,0" for step in range(1, 1501)]
     journal.write_text("\n".join([head, *rows]) + "\n")
     with undrawn():
@@ -322,7 +325,7 @@ def test_columns_of_one_axis_share_a_plot_and_no_others_do(results):
     assert [series.colour for series in plots[2].series] == [1, 2]  # of the variant, whatever plot it is in
     losses = charts(runs)["losses"]
     assert [plot.title for plot in losses] == list(VARIANTS)
-    assert [[series.label for series in plot.series] for plot in losses] == [["training", "held out"]] * 3
+    assert [[series.label for series in plot.series] for plot in losses] == [["training data", "held-out data"]] * 3
 
 
 @pytest.mark.slow
@@ -332,7 +335,7 @@ def test_with_one_seed_no_deviation_is_claimed(results, tmp_path):
         write_report(experiment, load_runs(experiment, results), tmp_path)
     assert {row["deviation"] for row in csv.DictReader((tmp_path / "scores.csv").open())} == {""}
     page = (tmp_path / "index.html").read_text()
-    assert "n = 1" in page and "±" not in page.replace("± 0.25", "")  # a spread over parts of one set
+    assert "n = 1" in page and "±" not in page.replace("± 0.2468", "")  # a spread over parts of one set
 
 
 @pytest.mark.parametrize(

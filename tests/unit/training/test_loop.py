@@ -1,6 +1,7 @@
 """The training loop: the same bytes however often it is killed and resumed, and any players in their order."""
 
 from collections import defaultdict
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -60,8 +61,9 @@ def test_seeds_differ_and_journal_rows_are_whole(splits, tmp_path):
     assert rows[0] != rows[1]
     assert [row["iteration"] for row in rows[0]] == [2, 4, 6, 8]
     norms = {f"validation_gradient_norm{part}" for part in ("", "_q10", "_q50", "_q90", "_max")}
-    losses = {"iteration", "critic_loss", "estimate", "generator_loss", "validation_critic_loss", "validation_estimate"}
-    assert set(rows[0][0]) == losses | norms | {"validation_estimate_over_gradient_norm"}
+    losses = {"iteration", "critic_loss", "estimate", "generator_loss"}
+    alike = {f"{split}_{name}" for split in ("training", "validation") for name in ("critic_loss", "estimate")}
+    assert set(rows[0][0]) == losses | alike | norms | {"validation_estimate_over_gradient_norm"}
     for row in rows[0]:
         expected = row["validation_estimate"] / row["validation_gradient_norm_max"]
         assert row["validation_estimate_over_gradient_norm"] == pytest.approx(expected)
@@ -80,6 +82,43 @@ def test_seeds_differ_and_journal_rows_are_whole(splits, tmp_path):
 def test_what_the_journal_says_of_each_kind_of_method(splits, tmp_path, name, there, absent):
     columns = set(made(splits, name, iterations=2).run(tmp_path).journal[-1])
     assert there <= columns and not absent & columns
+
+
+@pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "two_families", "auxiliary", "vae", "began"])
+def test_both_splits_are_measured_alike(splits, name):
+    """With the same samples in both splits, the values are the same; and all of them exist for both."""
+    _, held_out = splits[16]
+    row = trainer((held_out, held_out), VARIANTS[name], settings()).validate()
+    pairs = {key: f"validation_{key.removeprefix('training_')}" for key in row if key.startswith("training_")}
+    assert pairs and {key: row[key] for key in pairs} == {key: row[other] for key, other in pairs.items()}
+    others = {key for key in row if key not in pairs and key not in pairs.values()}
+    assert all("gradient_norm" in key for key in others)  # of the critic as a whole, measured once
+
+
+@pytest.mark.parametrize(("images", "parts"), [(100, (6,)), (13, (6,)), (4, (4,)), (12, (6,))])
+def test_a_critic_is_measured_as_it_was_trained(splits, images, parts):
+    """By the statistics of each whole batch, real and generated apart; running statistics play no part and stay."""
+    train, held_out = splits[16]
+    work = trainer((train, held_out), VARIANTS["dcgan"], settings(validation_images=images))
+    with torch.no_grad():
+        for module in work.model.modules.values():
+            for norm in (m for m in module.modules() if isinstance(m, nn.BatchNorm2d)):
+                norm.running_mean.fill_(3.0)
+    before = {name: deepcopy(module.state_dict()) for name, module in work.model.modules.items()}
+    row = work.validate()
+    for name, module in work.model.modules.items():
+        assert all(torch.equal(value, before[name][key]) for key, value in module.state_dict().items())
+    for prefix, shards in (("training", train), ("validation", held_out)):
+        losses = []
+        for part, size in enumerate(parts):
+            real = from_stored(torch.from_numpy(shards.samples(np.arange(part * 6, part * 6 + size))))
+            latent = Draws(0, "cpu", "validation", (part,), size).normal("latent", (size, 5))
+            generator, critic = (deepcopy(work.model.modules[name]).train() for name in ("generator", "critic"))
+            with torch.no_grad():
+                fake = generator(latent)
+                scores = [critic(images)[:, 0].double() for images in (real, fake)]
+            losses.append(float(-scores[0].sigmoid().log().mean() - (-scores[1]).sigmoid().log().mean()))
+        assert row[f"{prefix}_critic_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["wgan", "wgan_gp", "two_families", "vae", "began"])
