@@ -6,7 +6,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from ganflow.reporting.runs import RunRecord
-from ganflow.reporting.scores import Score, scores_of
+from ganflow.reporting.scores import STD, Score, scores_of
 from ganflow.serialization import csv_text
 
 HELD_OUT = "held_out"
@@ -46,6 +46,7 @@ class Row:
     weights: str  # scored: "raw" or "ema"
     iteration: int
     runs: list[RunRecord]  # one per seed
+    parts: dict[str, float]  # {score: deviation over parts of a run's set, the mean over seeds}, where there is one
 
     @property
     def best_at(self) -> str:
@@ -108,9 +109,10 @@ def _row(dataset: str, variant: str, group: list[RunRecord]) -> Row:
     bests = [record["best"] for record in records if record["best"] is not None]
     best = {name: Cell.of([one["scores"][name] for one in bests]) for name in shared if len(bests) == len(records)}
     iterations = sorted({one["iteration"] for one in bests})
-    return Row(
-        dataset, variant, cells, best, iterations, records[0]["protocol"]["weights"], records[0]["iteration"], group
-    )
+    spread = [name for name in shared if all(name + STD in record["scores"] for record in records)]
+    parts = {name: mean(record["scores"][name + STD] for record in records) for name in spread}
+    weights, iteration = records[0]["protocol"]["weights"], records[0]["iteration"]
+    return Row(dataset, variant, cells, best, iterations, weights, iteration, group, parts)
 
 
 def score_tables(runs: list[RunRecord]) -> list[Table]:

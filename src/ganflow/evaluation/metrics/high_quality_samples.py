@@ -13,6 +13,7 @@ class HighQualitySamples(MissedModes):
     """Modes and deviation as in `MissedModes`."""
 
     better: ClassVar = {"high_quality_samples": "higher"}
+    sensitive_to: ClassVar = {"high_quality_samples": ("noisy",)}
     worsened_by: ClassVar = {"high_quality_samples": ("noise", "outliers")}
 
     def score(self, prepared: dict[str, Tensor], real: Samples, samples: Samples) -> dict[str, float]:

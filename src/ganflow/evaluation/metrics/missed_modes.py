@@ -19,6 +19,9 @@ class MissedModes(Metric):
     compares: ClassVar = "points"
     better: ClassVar = {"missed_modes": "lower"}
     needs_labels: ClassVar = True
+    sensitive_to: ClassVar = {
+        "missed_modes": ("fewer_classes",)
+    }  # noise thins modes out, and a mode of few points counts
     worsened_by: ClassVar = {"missed_modes": ("fewer_classes", "outliers")}
 
     def prepare(self, real: Samples) -> dict[str, Tensor]:

@@ -56,6 +56,7 @@ def write_report(
         neighbours_caption=CAPTIONS["neighbours"],
         columns_of=_columns,
         rounded=rounded,
+        std=STD,
         in_words=in_words,
         colours=len(COLOURS),
         protocol=_protocol(runs),
