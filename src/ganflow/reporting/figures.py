@@ -10,6 +10,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ganflow.reporting.charts import Plot, Series, by_variant
+from ganflow.reporting.layout import fit
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.sample_grids import PROGRESSION, frames
 
@@ -59,8 +60,7 @@ def plot_figure(plots: list[Plot]) -> bytes:
             _draw(axes, series)
         axes.set_title(plot.title)
         axes.set_ylabel(plot.label)
-        axes.legend(loc="best")
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(5 if columns < 3 else 3, integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.margins(x=0.02)
         axes.set_xlabel("generator iteration")
@@ -110,7 +110,9 @@ def _draw(axes: Axes, series: Series) -> None:
 
 
 def as_png(figure: Figure) -> bytes:
-    """A figure as PNG bytes."""
+    """A figure as PNG bytes, with its text inside the canvas."""
+    figure.set_dpi(DPI)
+    fit(figure)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
     return file.getvalue()

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from ganflow.errors import UserError
 from ganflow.reporting.charts import by_variant
 from ganflow.reporting.figures import COLOURS, INK, QUIET, STYLE, WIDTH, as_png
-from ganflow.reporting.runs import RunRecord, in_words
+from ganflow.reporting.runs import RunRecord
 
 REAL, FAKE = "#8a8a8a", "#d55e00"
 SNAPSHOTS = 5
@@ -136,13 +136,20 @@ def _layers(runs: dict[str, RunRecord]) -> bytes:
     axes.set(yscale="log", xlabel="layer of the critic, from the input", ylabel="norm of the loss's gradient")
     axes.set_title("Gradient by layer")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    axes.legend(loc="best")
     for place, (variant, run) in enumerate(runs.items()):
         tensors = _tensors(run.folder / "critic.safetensors")
         weights = np.concatenate([v.ravel() for k, v in tensors.items() if k.endswith("weight")])
         box = right.add_subplot(rows, columns, place + 1)
         box.hist(weights, 60, color=COLOURS[place % len(COLOURS)])
-        box.set_title(f"weights: {in_words(variant)}", fontsize=9)
+        box.set_title(f"{variant}{_limit(run)}", fontsize=8)
         box.set_yticks([])
+        box.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10], symmetric=True))
         box.tick_params(colors=INK, labelsize=8)
+    right.suptitle("Weights of all layers", fontsize=10.5, fontweight="bold", x=0.02, ha="left")
     return as_png(figure)
+
+
+def _limit(run: RunRecord) -> str:
+    """The limit of a clipped critic's weights, or nothing."""
+    constraint = run.manifest["settings"].get("constraint", {})
+    return f": c = {constraint['settings']['limit']:g}" if constraint.get("name") == "weight_clipping" else ""

@@ -35,7 +35,6 @@ def study_figure(findings: Findings) -> bytes:
         axes.set(xlabel=panel["x"], ylabel=panel["y"])
         axes.set_xscale("log" if panel["log_x"] else "linear")
         axes.set_yscale("log" if panel["log_y"] else "linear")
-        axes.legend(loc="best", frameon=True, facecolor="white", edgecolor="none", framealpha=0.9)
     return as_png(figure)
 
 
@@ -47,6 +46,8 @@ def _draw(axes: Axes, line: dict[str, Any]) -> None:
             axes.fill_between(x, y, color=colour, alpha=0.25, linewidth=0, label=line["label"])
         case "marks":
             axes.plot(x, y, "o", ms=5, color=colour, label=line["label"], mfc="none", mew=1.4)
+        case "filled":
+            axes.plot(x, y, "o", ms=3, color=colour, label=line["label"])
         case style:
             linestyle = (0, (1.2, 1.2)) if style == "dotted" else "-"
             axes.plot(x, y, color=colour, label=line["label"], linestyle=linestyle)

@@ -15,13 +15,16 @@ from ganflow.config import Choice
 
 @dataclass(frozen=True)
 class Line:
-    """A curve through points, or the points themselves; y is None where the value is infinite."""
+    """A curve through points, or the points themselves; y is None where the value is infinite or the curve is broken.
+
+    A line without a label is not in the legend: one more curve of the kind of another.
+    """
 
     label: str
     x: list[float]
     y: list[float | None]
     colour: int
-    style: str = "line"  # or "dotted", "marks", "area"
+    style: str = "line"  # or "dotted", "marks", "filled" (marks), "area"
 
 
 @dataclass(frozen=True)

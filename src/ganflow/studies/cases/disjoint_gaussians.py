@@ -18,7 +18,9 @@ from ganflow.studies.critics import Critic, Sampler, points
 from ganflow.studies.interfaces import Findings, Panel, Study, line
 
 BATCH = 512
+PENALTY = 10.0  # lambda of the critic's gradient penalty
 REAL, FAKE, DEVIATION = -2.0, 2.0, 0.4
+SMALLEST = 1e-12  # gradient that is drawn
 
 
 class DisjointGaussians(Study):
@@ -29,7 +31,7 @@ class DisjointGaussians(Study):
     def run(self) -> Findings:
         network = ToyMLP(width=64, layers=2)
         discriminator = Critic(NonSaturating(), Unconstrained(), 1, network, 1e-3, self.seed)
-        critic = Critic(Wasserstein(), GradientPenalty(weight=10.0), 1, network, 1e-3, self.seed)
+        critic = Critic(Wasserstein(), GradientPenalty(weight=PENALTY), 1, network, 1e-3, self.seed)
         held_out = points(gaussian(FAKE), generator(self.seed, "held out"))
         moments = {int(step) for step in np.geomspace(1, self.steps, 40).round()}
         found: dict[str, list[float]] = {name: [] for name in ("minimax", "non-saturating", "Wasserstein")}
@@ -73,8 +75,12 @@ class DisjointGaussians(Study):
             "Two Gaussians that hardly overlap (WGAN, figure 2). The optimal discriminator is flat on both, the "
             f"critic has a slope of {numbers['critic_slope_between']:.2f} between them. Right: the gradient of the "
             "generator's loss with respect to its shift θ while the discriminator or critic is trained and θ is fixed: "
-            "with the minimax loss it vanishes, with the non-saturating one it follows the discriminator's growing "
-            "slope, with the Wasserstein loss it stays near 1. Values below 1e-12 are drawn at 1e-12."
+            f"it ends at {numbers['last_gradient_minimax']:.1g} with the minimax loss, at "
+            f"{numbers['last_gradient_non_saturating']:.1f} with the non-saturating one, and at "
+            f"{numbers['last_gradient_wasserstein']:.2f} with the Wasserstein loss. The discriminator rejects the "
+            "points ever more, so the first should vanish and the second follow the discriminator's slope, which "
+            "grows; the third is the critic's slope, at the optimum under a penalty of weight λ 1 + W / (2 λ) = "
+            f"{1 + (FAKE - REAL) / (2 * PENALTY):.2f}. Values below {SMALLEST:g} are drawn at {SMALLEST:g}."
         )
         return Findings(caption, (shown, norms), numbers)
 
@@ -83,7 +89,7 @@ def shift_gradient(opponent: Critic, objective: Objective, fake: torch.Tensor) -
     """|d loss / d theta| of the generator's loss for generated points theta + noise, (n, 1)."""
     shift = torch.zeros((), requires_grad=True)
     loss = objective.generator_loss(opponent(fake + shift))
-    return max(abs(float(torch.autograd.grad(loss, shift)[0])), 1e-12)
+    return max(abs(float(torch.autograd.grad(loss, shift)[0])), SMALLEST)
 
 
 def gaussian(mean: float) -> Sampler:

@@ -1,8 +1,11 @@
 """Which player is in the inner loop (Goodfellow's tutorial, arXiv 1701.00160, section 5.1.1).
 
-With the discriminator in the inner loop, the game is the minimax of GANs; with the generator, it is the maximin, whose
-generator puts all its mass where the current discriminator is highest, one mode after another.
+The game is zero-sum: the generator minimises what the discriminator maximises. With the discriminator in the inner loop
+it is the minimax of GANs; with the generator, it is the maximin, whose generator puts all its mass where the current
+discriminator is highest, one mode after another.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,7 +13,7 @@ from pydantic import Field
 
 from ganflow.data.distributions.eight_gaussians import EightGaussians
 from ganflow.methods.constraints.none import Unconstrained
-from ganflow.methods.objectives.non_saturating import NonSaturating
+from ganflow.methods.objectives.minimax import Minimax
 from ganflow.methods.optimizers.adam import Adam
 from ganflow.networks.building import initialise
 from ganflow.networks.families.toy_mlp import ToyMLP
@@ -19,52 +22,74 @@ from ganflow.studies.critics import Critic, points
 from ganflow.studies.interfaces import Findings, Panel, Study, line
 
 BATCH, LATENT = 256, 16
-ROUNDS = {"minimax": (10, 1), "maximin": (1, 10)}  # discriminator and generator updates a round
+MODES = 8
+ORDERS = {"minimax": (10, 1), "maximin": (1, 10)}  # discriminator and generator updates a round
+COVERED = 0.02  # share of the points from which a mode counts as covered
+
+
+@dataclass(frozen=True)
+class Game:
+    """A game that was played: the share of the fullest mode over the rounds, and all shares, (8,), after the last."""
+
+    rounds: list[int]
+    fullest: list[float]
+    last: np.ndarray
+
+    @property
+    def share(self) -> float:
+        """The share of the fullest mode, the mean over the second half of the rounds."""
+        return float(np.mean(self.fullest[len(self.fullest) // 2 :]))
+
+    @property
+    def modes(self) -> int:
+        """Modes with at least COVERED of the points after the last round."""
+        return int((self.last >= COVERED).sum())
 
 
 class MinimaxMaximin(Study):
-    """Eight Gaussians, with the same networks and total number of updates."""
+    """Eight Gaussians, the zero-sum game in both orders, with the same networks and total number of updates, played
+    several times from different initial weights."""
 
     rounds: int = Field(400, ge=2, le=100_000, description="rounds of each game, with eleven updates each")
+    games: int = Field(3, ge=1, le=100, description="games of each order; their seeds are `seed`, `seed` + 1, ...")
 
     def run(self) -> Findings:
+        played = {
+            order: [self._play(*updates, self.seed + game) for game in range(self.games)]
+            for order, updates in ORDERS.items()
+        }
         shares, lasts, numbers = [], [], {}
-        at = np.arange(1, 9)
-        for colour, (name, (of_critic, of_generator)) in enumerate(ROUNDS.items()):
-            when, largest, last = self._play(of_critic, of_generator)
-            label = f"{name}: {of_critic} discriminator, {of_generator} generator update(s) a round"
-            shares.append(line(label, when, largest, colour))
-            lasts.append(line(name, at, last, colour, "marks"))
-            tail = largest[len(largest) // 2 :]
-            numbers[f"{name}_largest_share"] = float(np.mean(tail))
-            numbers[f"{name}_modes"] = float((last > 0.02).sum())
-        shares.append(line("even: 1 / 8", [0, self.rounds], [1 / 8, 1 / 8], 6, "dotted"))
-        lasts.append(line("even: 1 / 8", at, np.full(8, 1 / 8), 6, "dotted"))
-        caption = (
-            "Eight Gaussians: the share of generated points nearest to the mode that has most of them. With the "
-            f"discriminator in the inner loop it is {numbers['minimax_largest_share']:.2f} on average over the second "
-            f"half, with the generator there {numbers['maximin_largest_share']:.2f}: it covers one mode at a time. "
-            "Minimax alone does not make the shares even."
+        for colour, (order, games) in enumerate(played.items()):
+            of_critic, of_generator = ORDERS[order]
+            label = f"{order}: {of_critic} × D, {of_generator} × G a round"
+            for number, game in enumerate(games):
+                shares.append(line(label if number == 0 else "", game.rounds, game.fullest, colour))
+                lasts.append(
+                    line(order if number == 0 else "", np.arange(1, 9), np.sort(game.last)[::-1], colour, "marks")
+                )
+            for name, values in (("largest_share", [g.share for g in games]), ("modes", [g.modes for g in games])):
+                numbers |= {f"{order}_{name}": float(np.mean(values))}
+                numbers |= {f"{order}_{name}_least": float(min(values)), f"{order}_{name}_most": float(max(values))}
+        even = 1 / MODES
+        shares.append(line("even: 1 / 8", [0, self.rounds], [even, even], 6, "dotted"))
+        lasts.append(line("even: 1 / 8", [1, MODES], [even, even], 6, "dotted"))
+        panels = (
+            Panel("Share of the fullest mode", "round", "share of points", tuple(shares)),
+            Panel("Shares after the last round", "mode, by its share", "share of points", tuple(lasts)),
         )
-        return Findings(
-            caption,
-            (
-                Panel("Share of the fullest mode", "round", "share of points", tuple(shares)),
-                Panel("Shares after the last round", "mode", "share of points", tuple(lasts)),
-            ),
-            numbers,
-        )
+        numbers["games_as_expected"] = float(sum(map(as_expected, played["minimax"], played["maximin"])))
+        return Findings(caption(played), panels, numbers)
 
-    def _play(self, of_critic: int, of_generator: int) -> tuple[list[int], list[float], np.ndarray]:
-        """Rounds, the largest share of a mode after each, and all shares after the last."""
+    def _play(self, of_critic: int, of_generator: int, seed: int) -> Game:
+        """One game."""
         network = ToyMLP(width=64, layers=2)
-        model = initialise(network, network.generator(2, LATENT), self.seed, "generator")
-        critic = Critic(NonSaturating(), Unconstrained(), 2, network, 1e-3, self.seed)
+        model = initialise(network, network.generator(2, LATENT), seed, "generator")
+        critic = Critic(Minimax(), Unconstrained(), 2, network, 1e-3, seed)
         optimizer = Adam(lr=1e-3, betas=(0.5, 0.9)).build(model.parameters(), "generator")
-        noise = points(lambda draw: draw.standard_normal((1000, LATENT)), generator(self.seed, "shown"))
-        when, largest = [], []
+        noise = points(lambda draw: draw.standard_normal((1000, LATENT)), generator(seed, "shown"))
+        when, fullest = [], []
         for number in range(self.rounds):
-            draw = generator(self.seed, "round", number)
+            draw = generator(seed, "round", number)
             for _ in range(of_critic):
                 with torch.no_grad():
                     fake = model(points(lambda d: d.standard_normal((BATCH, LATENT)), draw))
@@ -78,8 +103,46 @@ class MinimaxMaximin(Study):
                 with torch.no_grad():
                     shares = mode_shares(model(noise).numpy())
                 when.append(number + 1)
-                largest.append(float(shares.max()))
-        return when, largest, shares
+                fullest.append(float(shares.max()))
+        return Game(when, fullest, shares)
+
+
+def as_expected(minimax: Game, maximin: Game) -> bool:
+    """Whether the maximin's generator has a larger share on one mode, and covers fewer modes in the end."""
+    return maximin.share > minimax.share and maximin.modes < minimax.modes
+
+
+def caption(played: dict[str, list[Game]]) -> str:
+    """What the games show, from their numbers alone."""
+    said = []
+    for order, games in played.items():
+        modes = ", ".join(str(game.modes) for game in games)
+        low, high = (extreme(game.share for game in games) for extreme in (min, max))
+        said.append(
+            f"{order}: {between(low, high)} of the points on the fullest mode on average over the second half, and "
+            f"{modes} of {MODES} modes covered after the last round"
+        )
+    count, expected = len(played["minimax"]), sum(map(as_expected, played["minimax"], played["maximin"]))
+    verdict = (
+        "By the theory the maximin's generator covers one mode at a time; "
+        + (
+            "as expected, in every game"
+            if expected == count
+            else f"not as expected, only in {expected} of {count} games"
+        )
+        + " it keeps to fewer modes than the minimax's and has a larger share on one."
+    )
+    return (
+        f"Eight Gaussians and the zero-sum game, in which the generator minimises what the discriminator maximises, "
+        f"{count} game{'s' * (count > 1)} of each order. With the discriminator in the inner loop, {said[0]}; with the "
+        f"generator there, {said[1]}. {verdict} A mode is covered with {COVERED:.0%} of the points nearest to it."
+    )
+
+
+def between(low: float, high: float) -> str:
+    """A range in words."""
+    ends = dict.fromkeys([f"{low:.2f}", f"{high:.2f}"])
+    return " to ".join(ends)
 
 
 def mode_shares(made: np.ndarray) -> np.ndarray:
