@@ -226,3 +226,20 @@ def test_the_page_of_dvc_plots_shows_figures_and_curves_without_a_network(opened
     )
     assert CAPTIONS["estimates"] in page.inner_text("body")
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 100)")
+
+
+@pytest.mark.parametrize(
+    "values", [(0.1, 0.2), (-12345.6789, -12345.6781), (1.0e-9, -3.0e-9), (2.0e12, 3.0e12), (5.0, 5.0)]
+)
+def test_the_labels_of_dvc_plots_are_inside_their_charts(values, opened, tmp_path):
+    rows = [
+        {"run": "gan 0", "rev": "workspace", "iteration": at, "held_out_loss": v}
+        for at, v in zip((1, 200000), values, strict=True)
+    ]
+    properties = {"x": "iteration", "y": "held_out_loss", "template": "runs", "template_dir": str(TOP / ".dvc/plots")}
+    curve = VegaRenderer(rows, "report/curves/ring.csv", title="report/curves/ring.csv", **properties)
+    page = opened(place=render_html([curve], tmp_path / "plots/index.html", TOP / ".dvc/plots.html"))
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('svg text')].map(t => { const b = t.getBBox(); return [b.x, b.x + b.width]; })"
+    )
+    assert len(boxes) == 8 and all(left >= -0.5 and right <= 360.5 for left, right in boxes), boxes

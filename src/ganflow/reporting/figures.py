@@ -60,7 +60,7 @@ def plot_figure(plots: list[Plot]) -> bytes:
             _draw(axes, series)
         axes.set_title(plot.title)
         axes.set_ylabel(plot.label)
-        axes.xaxis.set_major_locator(MaxNLocator(5 if columns < 3 else 3, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(5 if columns < 3 else 3, steps=[1, 2, 5, 10], integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.margins(x=0.02)
         axes.set_xlabel("generator iteration")
@@ -74,7 +74,7 @@ def progression_figure(runs: list[RunRecord]) -> bytes:
     columns = max(len(shown) for _, shown in rows)
     side = WIDTH / max(columns, 4)
     spacing = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03)
-    figure = Figure(figsize=(side * columns, (side + 0.22) * len(rows)), layout=spacing)
+    figure = Figure(figsize=(side * columns, (side + 0.05) * len(rows)), layout=spacing)
     for row, (variant, shown) in enumerate(rows):
         for column, (iteration, pixels) in enumerate(shown):
             axes = figure.add_subplot(len(rows), columns, row * columns + column + 1)
@@ -88,7 +88,7 @@ def progression_figure(runs: list[RunRecord]) -> bytes:
 @matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
 def image_figure(images: dict[str, np.ndarray]) -> bytes:
     """Images, uint8 (H, W, 3), below one another under their titles; PNG."""
-    heights = [WIDTH * pixels.shape[0] / pixels.shape[1] + 0.3 for pixels in images.values()]
+    heights = [WIDTH * pixels.shape[0] / pixels.shape[1] + 0.1 for pixels in images.values()]
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
     rows = figure.add_gridspec(len(images), height_ratios=heights)
     for index, (title, pixels) in enumerate(images.items()):

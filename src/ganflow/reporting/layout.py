@@ -23,7 +23,7 @@ def fit(figure: Figure) -> None:
     for text in written:
         text.set_text("")
     figure.draw_without_rendering()
-    heights = {axes: axes.bbox.height for axes in figure.axes}
+    heights = {axes: _height(axes) for axes in figure.axes}
     figure.set_figheight(ROOM * figure.get_figheight())  # too small, constrained layout would give up
     for _ in range(2):  # lines of labels make axes narrower, so that titles may need another line
         for axes in figure.axes:
@@ -32,8 +32,13 @@ def fit(figure: Figure) -> None:
                 text.set_text(_wrapped(text, written[text], room, renderer))
             _legend_below(axes, renderer)
         figure.draw_without_rendering()
-    lost = max(_rows(axes) * (height - axes.bbox.height) for axes, height in heights.items())
+    lost = max(_rows(axes) * (height - _height(axes)) for axes, height in heights.items())
     figure.set_figheight(figure.get_figheight() + lost / figure.dpi)
+
+
+def _height(axes: Axes) -> float:
+    """The height of the place for axes, which those of equal aspect do not always fill, in pixels."""
+    return axes.get_position(original=True).height * axes.figure.bbox.height
 
 
 def _rows(axes: Axes) -> int:

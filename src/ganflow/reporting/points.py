@@ -62,7 +62,7 @@ def _surfaces(runs: dict[str, RunRecord]) -> bytes:
     columns = min(4, len(runs))
     rows = -(-len(runs) // columns)
     side = WIDTH / max(columns, 3)
-    figure = Figure(figsize=(side * columns, (side + 0.3) * rows), layout="constrained")
+    figure = Figure(figsize=(side * columns, (side + 0.05) * rows), layout="constrained")
     for place, (variant, run) in enumerate(runs.items()):
         last = _snapshot(run, -1).tensors
         axes = figure.add_subplot(rows, columns, place + 1)
@@ -92,7 +92,7 @@ def _scored(run: RunRecord) -> str:
 
 @matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
 def _evolution(runs: dict[str, RunRecord]) -> bytes:
-    figure = Figure(figsize=(WIDTH, 1.75 * len(runs) + 0.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.5 * len(runs)), layout="constrained")
     for row, (variant, run) in enumerate(runs.items()):
         places = np.unique(np.linspace(0, 1, SNAPSHOTS) ** 1.5 * (len(run.samples) - 1) // 1).astype(int)
         for column, place in enumerate(places):
