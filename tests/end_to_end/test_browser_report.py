@@ -168,7 +168,7 @@ def test_a_phone_shows_all_of_it_in_both_colour_schemes(opened, scheme):
     assert page.evaluate(SMALLEST) >= 11
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground)[:3])) > 600) == (scheme == "light")
-    for selector in ("h1", ".note", ".digests a", ".scores th small", ".tick-y", ".mark", ".failed"):
+    for selector in ("h1", ".note", ".digests a", ".scores th small", ".tick-y", ".beyond", ".failed"):
         assert page.evaluate(CONTRAST, selector) >= 4.5, selector
     for line in range(3):
         assert page.evaluate(CONTRAST, f"path.line.c{line}") >= 3

@@ -12,9 +12,9 @@ from ganflow.artifacts import digest_value
 from ganflow.components import component_class
 from ganflow.config import Dataset
 from ganflow.data.interfaces import Format
+from ganflow.reporting.claims import RULE, claims_of, sentences
 from ganflow.reporting.runs import RunRecord, flat, in_words
-from ganflow.reporting.scores import scores_of
-from ganflow.reporting.tables import HELD_OUT, scale, score_rows
+from ganflow.reporting.tables import HELD_OUT, scale, score_tables
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -115,15 +115,17 @@ def _settings(name: str, dataset: Dataset) -> dict[str, Any]:
 
 
 def _table(runs: list[RunRecord], checks: dict[str, dict[str, Any]]) -> str:
-    """Scores by variant, with those of held-out samples and degradations, as Markdown."""
-    scores = scores_of(runs)
+    """Scores by variant, with those of held-out samples and degradations, and what they let one say, as Markdown."""
+    [table] = score_tables(runs)
+    scores = table.scores
     heads = [f"{score.name} ({score.better})" for score in scores]
     rows = [["variant", "seeds", *heads], ["---"] * (len(heads) + 2)]
-    for row in score_rows(runs):
-        rows.append([row.variant, str(len(row.runs)), *(f"{row.cells[score.name].mean:.4g}" for score in scores)])
+    for row in table.rows:
+        rows.append([row.variant, str(len(row.runs)), *(str(row.cells[score.name]) for score in scores)])
     for check, found in checks.items():
         values = [found["scores"].get(score.name) for score in scores]
         name = "held-out real samples" if check == HELD_OUT else f"{in_words(check)} ones"
         rows.append([name, "", *("" if value is None else f"{value:.4g}" for value in values)])
     lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"Scores of the final weights: means over seeds, with the better direction.\n\n{lines}"
+    said = " ".join([RULE, *sentences(claims_of(table))])
+    return f"Scores of the final weights: means over seeds ± a deviation, with the better direction. {said}\n\n{lines}"

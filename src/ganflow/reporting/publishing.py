@@ -19,7 +19,6 @@ from ganflow.progress import Progress
 from ganflow.reporting.mlflow_dataset import FINGERPRINT, fingerprint, open_dataset, summarise
 from ganflow.reporting.mlflow_run import PARENT, PUBLISHED, UnfinishedRun, advance, delete_run, finish, open_run
 from ganflow.reporting.runs import RunRecord
-from ganflow.reporting.tables import score_tables
 from ganflow.reporting.tracking_store import TrackingStore
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def publish(
                         progress.advance()
                 view.summarise(runs)
                 view.end_abandoned(watched)
-                page = view.page(runs)
+                page = view.page()
         except UserError as error:
             raise UserError(
                 f"{error}; {done} of {len(runs)} runs are published; run `python -m ganflow publish` again to continue"
@@ -125,16 +124,16 @@ class ExperimentView:
             if not token:
                 return found
 
-    def page(self, runs: list[RunRecord]) -> str:
-        """Path of the page that compares trainings, without dataset runs, sorted by the first score."""
+    def page(self) -> str:
+        """Path of the page that compares trainings, without dataset runs, by variant: an order by a score would be a
+        claim."""
         parameters = {
             "workflowType": "machine_learning",
             "searchFilter": 'tags.variant != ""',
             "compareRunsMode": "CHART",
+            "orderByKey": "params.`variant`",
+            "orderByAsc": "true",
         }
-        if runs:
-            score = score_tables(runs)[0].scores[0]
-            parameters |= {"orderByKey": f"metrics.`{score.name}`", "orderByAsc": str(score.better == "lower").lower()}
         query = "&".join(f"{key}={quote(value, safe='')}" for key, value in parameters.items())
         return f"/#/experiments/{self.home}/runs?{query}"
 

@@ -1,6 +1,6 @@
 """Scores by name: direction, order and display names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ganflow.reporting.runs import RunRecord, in_words
@@ -33,9 +33,15 @@ class Score:
         direction = f"{self.better} is better" if self.better else ""
         return ", ".join(filter(None, [whose, direction]))
 
-    def best(self, means: Mapping[str, float]) -> str:
-        """The key of the best value."""
-        return (min if self.better == "lower" else max)(means, key=means.__getitem__)
+    @property
+    def whole(self) -> str:
+        """The display name with the extractor."""
+        return f"{self.words} by {self.extractor}" if self.extractor else self.words
+
+    @property
+    def extreme(self) -> str:
+        """What the best value is, in words: the lowest or the highest."""
+        return f"{'Lowest' if self.better == 'lower' else 'Highest'} {self.whole}"
 
 
 def scores_of(runs: Sequence[RunRecord]) -> list[Score]:

@@ -67,18 +67,6 @@ class Table:
     literature: dict[str, dict[str, Any]]  # {score: found, expected, agrees, source} of a complete set of real images
     split: str  # of the checks
 
-    def best(self, score: Score) -> Row:
-        """The variant with the best mean."""
-        means = {row.variant: row.cells[score.name].mean for row in self.rows}
-        return next(row for row in self.rows if row.variant == score.best(means))
-
-    def leads(self, score: Score, row: Row) -> bool:
-        """Whether no variant has a better mean and some have a worse one; true for a single variant."""
-        means = {other.cells[score.name].mean for other in self.rows}
-        return row.cells[score.name].mean == self.best(score).cells[score.name].mean and (
-            len(means) > 1 or len(self.rows) == 1
-        )
-
     def real(self, score: Score) -> float | None:
         """The score of real held-out samples."""
         return self.checks[HELD_OUT]["scores"].get(score.name)

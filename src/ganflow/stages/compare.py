@@ -7,9 +7,10 @@ reported as not comparable, with the differences.
 from typing import Any
 
 from ganflow.config import Experiment
+from ganflow.reporting.claims import claims_of, sentences
 from ganflow.reporting.runs import RunRecord, flat, load_run
 from ganflow.reporting.scores import scores_of
-from ganflow.reporting.tables import HELD_OUT, Row, rounded, score_rows
+from ganflow.reporting.tables import HELD_OUT, Row, rounded, score_rows, score_tables
 from ganflow.stages.graph import RESULTS
 from ganflow.stages.selection import runs_named
 
@@ -18,7 +19,8 @@ ABSENT, CODE = "-", "code of"
 
 
 def run(experiment: Experiment, one: str, other: str) -> None:
-    """Prints scores, with those of real samples, then all parameters, versions, inputs and modules that differ."""
+    """Prints scores, with those of real samples and what order they show, then all parameters, versions, inputs and
+    modules that differ."""
     left, right = (
         [load_run(RESULTS / experiment.experiment, *axes) for axes in runs_named(experiment, name)]
         for name in (one, other)
@@ -27,6 +29,8 @@ def run(experiment: Experiment, one: str, other: str) -> None:
     if protocol := _differing(*(_protocol(runs[0]) for runs in (left, right))):
         print("\nThese scores can't be compared: their protocols differ.")
         print(_table(protocol))
+    else:
+        print("\n" + "\n".join(sentences(claims_of(score_tables([*left, *right])[0]))))
     made = [_made(runs[0]) for runs in (left, right)]
     differing = [line for line in _differing(*made) if not (line[0].startswith(CODE) and ABSENT in line)]
     print("\nDifferences:")

@@ -15,12 +15,13 @@ from ganflow.artifacts import write_file, write_json
 from ganflow.config import Experiment
 from ganflow.reporting.captions import CAPTIONS
 from ganflow.reporting.charts import by_variant
+from ganflow.reporting.claims import RULE, Claim, beyond, claims_of, doubts_of
 from ganflow.reporting.figures import COLOURS
 from ganflow.reporting.runs import RunRecord, flat, in_words
 from ganflow.reporting.scores import STD
 from ganflow.reporting.sections import section, write_figure
 from ganflow.reporting.study_figures import Findings, study_figure
-from ganflow.reporting.tables import Cell, Row, Table, as_csv, as_metrics, rounded, score_tables
+from ganflow.reporting.tables import Table, as_csv, as_metrics, rounded, score_tables
 
 NO_STUDIES: Mapping[str, Findings] = {}
 
@@ -40,6 +41,7 @@ def write_report(
         write_figure(folder, name, "study", in_words(name), found["caption"], study_figure(found))
         for name, found in studies.items()
     ]
+    held, doubtful = _headlines(tables)
     environment = Environment(
         loader=PackageLoader("ganflow.reporting.page", ""),
         autoescape=True,
@@ -49,7 +51,12 @@ def write_report(
     )
     page = environment.get_template("page.html.jinja").render(
         experiment=experiment,
-        headlines=_headlines(tables),
+        held=held,
+        doubtful=doubtful,
+        claims_of=claims_of,
+        doubts_of=doubts_of,
+        beyond=beyond,
+        rule=RULE,
         variants=list(by_variant(runs)),
         sections=sections,
         studies=findings,
@@ -68,15 +75,18 @@ def write_report(
     write_file(folder / "index.html", page + "\n")
 
 
-def _headlines(tables: list[Table]) -> dict[str, list[tuple[Row, Cell]]]:
-    """{"Lowest <score>": the best variant of each dataset with this as its first score, and its score}."""
-    headlines: dict[str, list[tuple[Row, Cell]]] = {}
+def _headlines(tables: list[Table]) -> tuple[dict[str, list[tuple[str, Claim]]], dict[tuple[str, str], list[str]]]:
+    """What the first score of each dataset lets one say: {"Lowest <score>": (dataset, claim) where one holds}, and
+    {(score, doubts): datasets} where no order can be claimed."""
+    held: dict[str, list[tuple[str, Claim]]] = {}
+    doubtful: dict[tuple[str, str], list[str]] = {}
     for table in tables:
-        score = table.scores[0]
-        whose, row = f" by {score.extractor}" if score.extractor else "", table.best(score)
-        extreme = "Lowest" if score.better == "lower" else "Highest"
-        headlines.setdefault(f"{extreme} {score.words}{whose}", []).append((row, row.cells[score.name]))
-    return headlines
+        found = claims_of(table)[0]
+        if found.best:
+            held.setdefault(found.score.extreme, []).append((table.dataset, found))
+        else:
+            doubtful.setdefault((found.score.whole, "; ".join(found.doubts)), []).append(table.dataset)
+    return held, doubtful
 
 
 def _protocol(runs: list[RunRecord]) -> dict[str, str]:
