@@ -18,6 +18,7 @@ from ganflow.config import Evaluation
 from ganflow.evaluation.checks import compare_with_literature, flags, literature_scores
 from ganflow.evaluation.curve import best_of, snapshots
 from ganflow.evaluation.degradations import blurred, degraded, fewer_classes, noisy
+from ganflow.evaluation.efficientnet_features import EfficientNetFeatures
 from ganflow.evaluation.extraction import extraction_of
 from ganflow.evaluation.extractors import inception
 from ganflow.evaluation.generated_samples import evaluation_samples, generate_samples
@@ -119,6 +120,30 @@ def test_a_snapshot_is_the_generator_as_it_was(finished):
     for key, tensors in kept.items():
         now = load_file(TRAINED / f"{key}.safetensors")
         assert tensors.keys() == now.keys() and all(torch.equal(now[name], tensors[name]) for name in now)
+
+
+def test_an_extractor_that_gives_generated_images_no_features_is_flagged_in_score_and_page(finished, monkeypatch):
+    """As EfficientNet did at 32 pixels: all features exactly 0, so that two variants had one Fréchet distance."""
+    assert any("samples all features are 0" in flag for flag in score()["flags"])  # at the 32 pixels of this experiment
+    forward = EfficientNetFeatures.forward
+    with monkeypatch.context() as patch:
+        patch.setattr(EfficientNetFeatures, "forward", lambda *given: [0 * part for part in forward(*given)])
+        for run in ((RUN[0], variant, seed) for variant in ("dcgan", "wgan_gp") for seed in "01"):
+            for stage in ("generate", "evaluate"):
+                assert main([stage, *run]) == 0
+    said = "features by efficientnet_lite0, rendered_objects {}, final weights: of 32 of 32 samples all features are 0;"
+    [flag] = [flag for flag in score()["flags"] if "final weights" in flag]
+    assert flag.startswith(said.format("dcgan 0")) and flag.endswith("scores by them say little")
+    found = score()
+    assert found["compares"] == {"sliced_wasserstein": "images", FRECHET: "features"}
+    assert set(found["continuous"]) == {"sliced_wasserstein", FRECHET}
+
+    assert main(["report"]) == 0
+    page = Path("results/tiny/report/index.html").read_text()
+    assert all(said.format(f"{variant} {seed}") in page for variant in ("dcgan", "wgan_gp") for seed in (0, 1))
+    equal = f"{found['scores'][FRECHET]!r} each; it does not tell their samples apart"
+    assert f"{FRECHET}: dcgan 0 and dcgan 1 and wgan_gp 0 and wgan_gp 1 score exactly {equal}" in page
+    assert "a self-check of the score failed." in page
 
 
 def test_without_curve_or_extractor_there_is_nothing_to_generate(finished):

@@ -143,6 +143,8 @@ def score_of(random: np.random.Generator, dataset: str, variant: str, seed: int)
         "best": {"iteration": 3, "scores": drawn()},
         "better": BETTER,
         "order": ORDER,
+        "compares": {name: "images" if name == "sliced_wasserstein" else "features" for name in BETTER},
+        "continuous": [FRECHET, "sliced_wasserstein"],
         "checks": {
             name: {"samples": 40, "scores": scores}
             for name, scores in {"blurred": degraded, "held_out": REAL, "noisy": degraded}.items()
@@ -158,6 +160,7 @@ def score_of(random: np.random.Generator, dataset: str, variant: str, seed: int)
             "batch_size": 16,
             "weights": "raw",
             "batch_norm": "running",
+            "ema_batch_norm": None,
             "iteration": "final",
             "best": BEST,
             "seed": seed,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ganflow.evaluation.interfaces import Metric
 
 HELD_OUT = "held_out"
+FEATURES = "features by"  # with what a flag of features begins
 
 
 @dataclass(frozen=True)

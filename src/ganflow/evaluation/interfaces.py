@@ -82,6 +82,7 @@ class Metric(Component):
     folder: ClassVar = "evaluation.metrics"
     compares: ClassVar[Literal["images", "points", "features"]]  # features come with logits
     better: ClassVar[dict[str, Direction]]  # {score: which direction is better}
+    continuous: ClassVar[tuple[str, ...]] = ()  # scores that are equal for two sets only if they hardly depend on them
     literature_name: ClassVar[dict[str, str]] = {}  # {score: name with the literature's Inception weights}
     needs_labels: ClassVar[bool] = False  # not computed for datasets without labels
     on_device: ClassVar[bool] = False  # gets features on the stage's device, and keeps tensors there; else on the CPU

@@ -34,6 +34,16 @@ class MetricSuite:
         return {names[score]: better for metric, names in self.each() for score, better in metric.better.items()}
 
     @property
+    def compares(self) -> dict[str, str]:
+        """{full name: what the score compares: "images", "points" or "features"}."""
+        return {name: metric.compares for metric, names in self.each() for name in names.values()}
+
+    @property
+    def continuous(self) -> list[str]:
+        """Full names of the scores that two different sets of samples have by chance only, to the last bit."""
+        return [names[score] for metric, names in self.each() for score in metric.continuous]
+
+    @property
     def needs_values(self) -> bool:
         """Whether any metric compares images or points instead of features."""
         return any(metric.compares != "features" for metric in self.metrics.values())

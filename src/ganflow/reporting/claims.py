@@ -16,8 +16,8 @@ SEEDS = 3  # of each variant, from which on an interval is computed
 QUANTILES = (4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)  # Student's t, 97.5 %, 2 to 10 degrees
 RULE = (
     f"An order is claimed where the 95 % t-interval of the best variant's mean over {SEEDS} seeds or more is apart "
-    "from all others', the variant scores better than the worst of the degraded real samples, and the score's self-checks "
-    "passed. The interval covers training and sampling."
+    "from all others', the variant scores better than the worst of the degraded real samples, and the self-checks of "
+    "the score passed. The interval covers training and sampling."
 )
 
 
@@ -48,7 +48,7 @@ def claim(score: Score, rows: Sequence[Row], checks: Mapping[str, Any], flagged:
         doubts.append("there is one variant")
     if fewest < SEEDS:
         shown = "one seed" if fewest == 1 else f"{fewest} seeds"
-        doubts.append(f"{shown} of a variant, and the spread between trainings shows from {SEEDS} on")
+        doubts.append(f"with {shown} the spread between trainings is unknown ({SEEDS} or more show it)")
     elif not all(_apart(best.cells[score.name], other.cells[score.name]) for other in others):
         doubts.append("the best variant's interval over seeds is not apart from another's")
     if beyond(score, best, checks):

@@ -127,5 +127,5 @@ def _table(runs: list[RunRecord], checks: dict[str, dict[str, Any]]) -> str:
         name = "held-out real samples" if check == HELD_OUT else f"{in_words(check)} ones"
         rows.append([name, "", *("" if value is None else f"{value:.4g}" for value in values)])
     lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    said = " ".join([RULE, *sentences(claims_of(table))])
+    said = " ".join([RULE, *sentences(claims_of(table)), *(f"Failed self-check: {flag}." for flag in table.flags)])
     return f"Scores of the final weights: means over seeds ± a deviation, with the better direction. {said}\n\n{lines}"

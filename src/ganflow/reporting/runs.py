@@ -19,7 +19,18 @@ WORDS = {
     "kid": "KID",
 }
 COMPONENTS = ("network", "method", "optimizer", "optimizers")  # parameters that name components
-SCORED = ("scores", "best", "better", "order", "checks", "flags", "literature", "protocol")  # keys of score.json
+SCORED = (  # keys of score.json
+    "scores",
+    "best",
+    "better",
+    "order",
+    "compares",
+    "continuous",
+    "checks",
+    "flags",
+    "literature",
+    "protocol",
+)
 
 
 @dataclass(frozen=True)

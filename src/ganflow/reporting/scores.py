@@ -15,6 +15,7 @@ class Score:
     name: str
     better: str | None  # "lower" or "higher"; None for a score of the curve only
     extractor: str | None  # of the features, if part of the name
+    features: bool = False  # whether it compares features
 
     @property
     def words(self) -> str:
@@ -54,4 +55,4 @@ def score_named(name: str, run: RunRecord) -> Score:
     """A score by its name in a run's files."""
     extractor = (run.score["protocol"]["extractor"] or {}).get("name")
     named = extractor if extractor and name.endswith(f"_{extractor}") else None
-    return Score(name, run.score["better"].get(name), named)
+    return Score(name, run.score["better"].get(name), named, run.score["compares"].get(name) == "features")

@@ -10,6 +10,7 @@ from ganflow.reporting.scores import STD, Score, scores_of
 from ganflow.serialization import csv_text
 
 HELD_OUT = "held_out"
+FEATURES = "features by"  # with what a flag of features begins
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Table:
     scores: list[Score]
     rows: list[Row]
     checks: dict[str, dict[str, Any]]  # {held_out or a degradation of it: {samples, scores}}
-    flags: list[str]  # failed checks of metrics, one sentence each
+    flags: list[str]  # failed checks of metrics, features and scores, one sentence each
     literature: dict[str, dict[str, Any]]  # {score: found, expected, agrees, source} of a complete set of real images
     split: str  # of the checks
 
@@ -77,8 +78,9 @@ class Table:
         return 100 * min(max(value / highest, 0), 1) if highest > 0 else 0
 
     def flagged(self, score: Score) -> bool:
-        """Whether a self-check of the score failed."""
-        return any(flag.startswith(f"{score.name}:") for flag in self.flags)
+        """Whether a self-check of the score, or of features that it compares, failed."""
+        begins = (f"{score.name}:", *([FEATURES] if score.features else []))
+        return any(flag.startswith(begins) for flag in self.flags)
 
 
 def score_rows(runs: list[RunRecord]) -> list[Row]:
@@ -115,12 +117,28 @@ def score_tables(runs: list[RunRecord]) -> list[Table]:
                 scores_of(mine),
                 score_rows(mine),
                 scale(first["checks"]),
-                list(dict.fromkeys(flag for run in mine for flag in run.score["flags"])),
+                [*dict.fromkeys(flag for run in mine for flag in run.score["flags"]), *coincidences(mine)],
                 first["literature"],
                 first["protocol"]["check_split"],
             )
         )
     return tables
+
+
+def coincidences(runs: list[RunRecord]) -> list[str]:
+    """A sentence for each continuous score that runs of one dataset share to the last bit."""
+    found = []
+    for name in runs[0].score["continuous"]:
+        alike: dict[float, list[str]] = {}
+        for run in runs:
+            if name in run.score["scores"]:
+                alike.setdefault(run.score["scores"][name], []).append(f"{run.variant} {run.seed}")
+        found += [
+            f"{name}: {' and '.join(names)} score exactly {value!r} each; it does not tell their samples apart"
+            for value, names in alike.items()
+            if len(names) > 1
+        ]
+    return found
 
 
 def scale(checks: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,10 @@ def run(experiment: Experiment, one: str, other: str) -> None:
         print("\nThese scores can't be compared: their protocols differ.")
         print(_table(protocol))
     else:
-        print("\n" + "\n".join(sentences(claims_of(score_tables([*left, *right])[0]))))
+        [table] = score_tables([*left, *right])
+        print(
+            "\n" + "\n".join([*sentences(claims_of(table)), *(f"Failed self-check: {flag}." for flag in table.flags)])
+        )
     made = [_made(runs[0]) for runs in (left, right)]
     differing = [line for line in _differing(*made) if not (line[0].startswith(CODE) and ABSENT in line)]
     print("\nDifferences:")

@@ -1,17 +1,23 @@
 """evaluate: scores the final and the best weights of a trained generator, with their protocol and checks."""
 
+from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from ganflow.artifacts import MANIFEST, read_csv, read_json, write_file, write_json
 from ganflow.config import Evaluation, Experiment
 from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
+from ganflow.evaluation.checks import FEATURES
 from ganflow.evaluation.curve import best_of, curve_direction, read_curve, scored_weights, snapshots
+from ganflow.evaluation.feature_checks import feature_flags
 from ganflow.evaluation.generated_samples import evaluation_samples
 from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score_names
 from ganflow.evaluation.nearest_neighbours import nearest_neighbours, neighbour_grid
 from ganflow.evaluation.sample_sets import load_features, real_samples, real_set, subset_indices
 from ganflow.evaluation.suite import MetricSuite
+from ganflow.progress import log
 from ganflow.stages.devices import compute_on
 from ganflow.stages.execution import outputs
 from ganflow.stages.sections import evaluation_for
@@ -33,27 +39,25 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     suite = MetricSuite(evaluation, weights, labelled=train.labelled, device=device)
     suite.load(reference)
     file, checks = scored_weights(evaluation, trained), read_json(reference / "checks.json")
-    _, about = load_tensors(file)
+    tensors, about = load_tensors(file)
     best = best_of(evaluation.curve, read_curve(generated / "curve.csv")) if evaluation.curve else None
     saved = snapshots(trained, file.stem)
     with outputs(unit) as folder:
-        final = _samples(evaluation, suite, file, generated, "final", device)
+        final = _samples(evaluation, file, generated, "final", device)
         scores = suite.scores(real, final)
-        at_best = scores
+        at_best, failed = scores, _flags(evaluation, final, f"{dataset} {variant} {seed}, final weights")
         if best in saved:
-            at_best = suite.scores(real, _samples(evaluation, suite, saved[best], generated, "best", device))
+            chosen = _samples(evaluation, saved[best], generated, "best", device)
+            at_best = suite.scores(real, chosen)
+            failed += _flags(evaluation, chosen, f"{dataset} {variant} {seed}, iteration {best:,}")
         if evaluation.extractor:
             of_final, of_real = (samples.features.to(device) for samples in (final, real))
             found = nearest_neighbours(of_final, of_real, checks["real_distance"])
             write_json(folder / "neighbours.json", found.as_json)
             indices = subset_indices(train.count, evaluation.max_real_images)[found.nearest]
             neighbours = real_samples(train, indices.ravel()).unflatten(0, indices.shape)
-            images = (
-                final.values
-                if suite.needs_values
-                else evaluation_samples(evaluation, *load_generator(file, device), device)
-            )
-            write_file(folder / "neighbours.png", encoded([neighbour_grid(images[found.samples], neighbours)], ".png"))
+            picture = neighbour_grid(final.values[found.samples], neighbours)
+            write_file(folder / "neighbours.png", encoded([picture], ".png"))
         manifest = read_json(trained / MANIFEST)
         content = {
             "dataset": dataset,
@@ -64,8 +68,10 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             "best": None if best is None else {"iteration": best, "scores": at_best},
             "better": suite.better,
             "order": list(suite.better),
+            "compares": suite.compares,
+            "continuous": suite.continuous,
             "checks": checks["checks"],
-            "flags": checks["flags"],
+            "flags": checks["flags"] + failed,
             "literature": checks["literature"],
             "held_out_loss": read_csv(trained / "journal.csv")[manifest["held_out_loss"]][-1],
             "protocol": {
@@ -76,6 +82,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
                 "batch_size": evaluation.batch_size,
                 "weights": "ema" if file.stem.endswith("_ema") else "raw",
                 "batch_norm": evaluation.batch_norm,
+                "ema_batch_norm": _ema_batch_norm(experiment, variant, file, tensors),
                 "seed": int(seed),
                 "iteration": "final",
                 "best": _selection(evaluation, suite),
@@ -87,12 +94,26 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         write_json(folder / "score.json", content)
 
 
-def _samples(
-    evaluation: Evaluation, suite: MetricSuite, file: Path, generated: Path, name: str, device: str
-) -> Samples:
-    """The samples of a weights file: generated if a metric compares them, with their stored features."""
-    values = evaluation_samples(evaluation, *load_generator(file, device), device) if suite.needs_values else None
-    return Samples(values) | load_features(generated, name) if evaluation.extractor else Samples(values)
+def _samples(evaluation: Evaluation, file: Path, generated: Path, name: str, device: str) -> Samples:
+    """The samples of a weights file, with their stored features."""
+    samples = Samples(evaluation_samples(evaluation, *load_generator(file, device), device))
+    return samples | load_features(generated, name) if evaluation.extractor else samples
+
+
+def _flags(evaluation: Evaluation, samples: Samples, whose: str) -> list[str]:
+    """A sentence if the extractor hardly tells the scored samples apart."""
+    if evaluation.extractor is None or not (found := feature_flags(samples.features, samples.values)):
+        return []
+    said = f"{FEATURES} {evaluation.extractor.name}, {whose}: {'; '.join(found)}; scores by them say little"
+    log(said)
+    return [said]
+
+
+def _ema_batch_norm(experiment: Experiment, variant: str, file: Path, tensors: Mapping[str, Tensor]) -> str | None:
+    """Where averaged weights have their batch-norm statistics from; None for raw weights and without batch norm."""
+    average = experiment.training_of(variant).ema
+    has_statistics = any(name.endswith("running_mean") for name in tensors)
+    return average.batch_norm if average and file.stem.endswith("_ema") and has_statistics else None
 
 
 def _selection(evaluation: Evaluation, suite: MetricSuite) -> str | None:

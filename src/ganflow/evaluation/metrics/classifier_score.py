@@ -17,6 +17,7 @@ class ClassifierScore(Metric):
 
     compares: ClassVar = "features"
     better: ClassVar = {"classifier_score": "higher"}
+    continuous: ClassVar = ("classifier_score",)
     literature_name: ClassVar = {"classifier_score": "inception_score"}
     worsened_by: ClassVar = {"classifier_score": ("fewer_classes", "blend")}
     splits: int = Field(10, ge=1, le=1000, description="parts of the set that are scored separately")

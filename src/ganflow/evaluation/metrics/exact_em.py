@@ -22,6 +22,7 @@ class ExactEM(Metric):
 
     compares: ClassVar = "points"
     better: ClassVar = {"exact_em": "lower"}
+    continuous: ClassVar = ("exact_em",)
     worsened_by: ClassVar = {"exact_em": ("noise", "outliers")}
     draws: int = Field(10, ge=2, le=1000, description="pairs of sets at most, over which the score is a mean")
     max_points: int = Field(

@@ -23,6 +23,7 @@ class FrechetDistance(Metric):
 
     compares: ClassVar = "features"
     better: ClassVar = {"frechet_distance": "lower"}
+    continuous: ClassVar = ("frechet_distance",)
     literature_name: ClassVar = {"frechet_distance": "fid"}
     worsened_by: ClassVar = {"frechet_distance": ("noise", "fewer_classes")}
 

@@ -22,6 +22,7 @@ class KernelDistance(Metric):
 
     compares: ClassVar = "features"
     better: ClassVar = {"kernel_distance": "lower"}
+    continuous: ClassVar = ("kernel_distance",)
     literature_name: ClassVar = {"kernel_distance": "kid"}
     worsened_by: ClassVar = {"kernel_distance": ("noise", "fewer_classes")}
     subsets: int = Field(100, ge=1, le=10_000, description="random subsets of each set")

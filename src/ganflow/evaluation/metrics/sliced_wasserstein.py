@@ -21,6 +21,7 @@ class SlicedWasserstein(Metric):
 
     compares: ClassVar = "images"
     better: ClassVar = {"sliced_wasserstein": "lower"}
+    continuous: ClassVar = ("sliced_wasserstein",)
     worsened_by: ClassVar = {"sliced_wasserstein": ("noise", "uniform")}
     patches: int = Field(16, ge=1, le=1024, description="patches per image and level")
     directions: int = Field(128, ge=1, le=4096, description="random directions")
