@@ -159,3 +159,10 @@ def test_faithful_presets_differ_in_what_the_papers_vary_alone():
         assert all(recipe == recipes[0] for recipe in recipes)
         assert all(not variant.training for variant in made)
     assert experiment.training.ema is None
+
+
+def test_table_3_is_trained_in_the_two_towers_of_its_code():
+    variants = config.load(TOP / "profiles/papers-cifar10.yaml").variants
+    table3 = [variant for name, variant in variants.items() if name.startswith("table3")]
+    assert [variant.network.settings for variant in table3] == [{"towers": 2}] * 2
+    assert all(variant.training["generator_batch"] == 2 for variant in table3)

@@ -1,5 +1,13 @@
 """Captions of the report's figures, shared by the page, Snakemake's report and `dvc plots`."""
 
+DEPARTURES = {  # {network: what the code of its paper does otherwise, said beside the scores}
+    "noised_data": (
+        "Here real points and generated ones, which are data plus noise, are paired independently; the code of the "
+        "WGAN-GP authors adds the noise to the real points of the same batch, so its penalty lies between a point and "
+        "its own noisy copy"
+    )
+}
+
 CAPTIONS = {
     "surfaces": (
         "Level sets of the critic after the last iteration, in equal steps; lighter is higher, so generated points "

@@ -128,4 +128,5 @@ def _table(runs: list[RunRecord], checks: dict[str, dict[str, Any]]) -> str:
         rows.append([name, "", *("" if value is None else f"{value:.4g}" for value in values)])
     lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     said = " ".join([RULE, *sentences(claims_of(table)), *(f"Failed self-check: {flag}." for flag in table.flags)])
+    said += "".join(f" {sentence}." for sentence in table.notes)
     return f"Scores of the final weights: means over seeds ± a deviation, with the better direction. {said}\n\n{lines}"

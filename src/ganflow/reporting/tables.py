@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
+from ganflow.reporting.captions import DEPARTURES
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.scores import STD, Score, scores_of
 from ganflow.serialization import csv_text
@@ -67,6 +68,12 @@ class Table:
     flags: list[str]  # failed checks of metrics, features and scores, one sentence each
     literature: dict[str, dict[str, Any]]  # {score: found, expected, agrees, source} of a complete set of real images
     split: str  # of the checks
+    notes: list[str]  # what else the scores depend on, one sentence each
+
+    @property
+    def by_batch(self) -> bool:
+        """Whether scored samples are by batch statistics; grids of samples never are."""
+        return any(run.score["protocol"]["batch_norm"] == "batch" for row in self.rows for run in row.runs)
 
     def real(self, score: Score) -> float | None:
         """The score of real held-out samples."""
@@ -120,9 +127,30 @@ def score_tables(runs: list[RunRecord]) -> list[Table]:
                 [*dict.fromkeys(flag for run in mine for flag in run.score["flags"]), *coincidences(mine)],
                 first["literature"],
                 first["protocol"]["check_split"],
+                notes_of(mine),
             )
         )
     return tables
+
+
+def notes_of(runs: list[RunRecord]) -> list[str]:
+    """Sentences on what scores and grids depend on besides the weights, for runs of one dataset."""
+    said, protocols = [], [run.score["protocol"] for run in runs]
+    if any(protocol["batch_norm"] == "batch" for protocol in protocols):
+        said.append(
+            f"Scores and nearest neighbours are of samples by batch norm with the statistics of each batch of "
+            f"{protocols[0]['batch_size']}; the grids of samples are by running statistics"
+        )
+    copied = dict.fromkeys(run.variant for run in runs if run.score["protocol"]["ema_batch_norm"] == "copied")
+    if copied:
+        said.append(
+            f"The averaged weights of {', '.join(copied)} have batch-norm statistics of the raw weights, "
+            "which belong to other activations and shift the samples"
+        )
+    for network, departure in DEPARTURES.items():
+        using = dict.fromkeys(run.variant for run in runs if run.component("network") == network)
+        said += [f"{', '.join(using)}: {departure}"] if using else []
+    return said
 
 
 def coincidences(runs: list[RunRecord]) -> list[str]:

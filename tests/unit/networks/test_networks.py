@@ -162,3 +162,19 @@ def test_hes_deviation_keeps_the_scale_of_activations():
         images = generator(torch.randn(64, 64))
         assert 0.3 < images.std() < 3
         assert 0.1 < critic(torch.randn(64, 3, 64, 64)).std() < 10
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+def test_towers_normalise_the_halves_of_a_training_batch_apart(classes):
+    """As gan_cifar_resnet.py: 64 fakes are made by two calls of the generator with 32 each."""
+    plain, towers = (ResNet(width=4, towers=count).generator(32, 8, classes) for count in (1, 2))
+    towers.load_state_dict(plain.state_dict())
+    codes = torch.randn(64, 8 + classes)
+    if classes:
+        codes[:, 8:] = torch.eye(10)[torch.arange(64) % 10]
+    apart = torch.cat([plain.train()(half) for half in codes.split(32)])
+    assert torch.equal(towers.train()(codes), apart)
+    assert (plain(codes) - apart).abs().max() > 0.01
+    whole, halves = towers.eval()(codes), torch.cat([towers(half) for half in codes.split(32)])
+    assert torch.allclose(whole, halves, atol=1e-6)
+    assert parameter_count(towers) == parameter_count(plain)

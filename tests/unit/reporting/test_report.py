@@ -22,8 +22,9 @@ from repository import TOP
 from synthetic_runs import BETTER, DATASETS, EXTRACTOR, FLAG, FRECHET, ORDER, REAL, VARIANTS, experiment_of, make_runs
 
 from ganflow.artifacts import digest_file, write_json
+from ganflow.components import component_names
 from ganflow.errors import UserError
-from ganflow.reporting.captions import CAPTIONS
+from ganflow.reporting.captions import CAPTIONS, DEPARTURES
 from ganflow.reporting.charts import Plot, charts
 from ganflow.reporting.page import write_report
 from ganflow.reporting.runs import RunRecord, load_runs
@@ -397,3 +398,42 @@ def test_a_protocol_that_differs_between_runs_is_not_shown_as_one(tmp_path):
     assert "<td>metrics.frechet_distance</td><td>no settings</td>" in page
     assert f"<td>extractor.sha256</td><td>{EXTRACTOR['sha256']}</td>" in page
     assert "<td>weights</td><td>ema or raw</td>" in page or "<td>weights</td><td>raw or ema</td>" in page
+
+
+def said_of(tmp_path: Path, experiment, changed: str, path: list[str], value) -> str:
+    """The page of runs of which one value in the files of this name is changed."""
+    make_runs(tmp_path, experiment)
+    for file in tmp_path.rglob(changed):
+        found = inner = json.loads(file.read_text())
+        if path[0] in found:
+            for key in path[:-1]:
+                inner = inner[key]
+            inner[path[-1]] = value
+            write_json(file, found)
+    with undrawn():
+        write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
+    return html.unescape((tmp_path / "report/index.html").read_text())
+
+
+@pytest.mark.slow
+def test_scores_by_batch_statistics_and_grids_by_running_ones_say_so_at_both_places(page, tmp_path):
+    said = said_of(tmp_path, experiment_of((1,)), "score.json", ["protocol", "batch_norm"], "batch")
+    table = "by batch norm with the statistics of each batch of 16; the grids of samples are by running statistics."
+    grids = "Made with running statistics of batch norm, unlike the scored samples"
+    assert said.count(table) == said.count(grids) == len(DATASETS)
+    assert table not in page.text and grids not in page.text
+
+
+@pytest.mark.slow
+def test_copied_batch_norm_statistics_of_averaged_weights_are_said_beside_the_scores(page, tmp_path):
+    said = said_of(tmp_path, experiment_of((1,)), "score.json", ["protocol", "ema_batch_norm"], "copied")
+    words = f"The averaged weights of {', '.join(VARIANTS)} have batch-norm statistics of the raw weights"
+    assert said.count(words) == len(DATASETS) and "<td>ema_batch_norm</td><td>copied</td>" in said
+    assert "averaged weights" not in page.text
+
+
+@pytest.mark.slow
+def test_the_fixed_generators_pairing_is_said_beside_the_scores(page, tmp_path):
+    said = said_of(tmp_path, experiment_of((1,)), "manifest.json", ["settings", "network", "name"], "noised_data")
+    assert said.count(f"dcgan, wgan, wgan_gp: {DEPARTURES['noised_data']}.") == len(DATASETS)
+    assert "paired independently" not in page.text and set(DEPARTURES) <= set(component_names("networks.families"))

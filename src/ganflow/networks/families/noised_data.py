@@ -1,5 +1,9 @@
 """A fixed generator of training points plus Gaussian noise, as in WGAN-GP's figure 1a, which shows the critics that
-result (arXiv 1704.00028, section 3.1). It has no parameters; the critic is that of `toy_mlp`."""
+result (arXiv 1704.00028, section 3.1). It has no parameters; the critic is that of `toy_mlp`.
+
+Real and generated points are paired independently; the authors' gan_toy.py adds the noise to the real points of the
+same batch, so that its gradient penalty lies between a point and its own noisy copy. The report says so.
+"""
 
 from collections.abc import Callable
 from typing import ClassVar

@@ -1,7 +1,8 @@
 """The residual networks of WGAN-GP (Gulrajani et al., arXiv 1704.00028, appendix F) as the authors' code builds them.
 
 At 32 pixels its CIFAR-10 pair, width 128: 1,204,483 and 1,053,825 parameters with latent 128, 1,218,307 with the ten
-classes in the generator's normalisations, 1,055,115 with a classifier in the critic. At 64 pixels its "good" pair,
+classes in the generator's normalisations, 1,055,115 with a classifier in the critic. Their code trains that pair in two
+towers: it normalises over 32 fakes in the critic's update, over 64 in the generator's. At 64 pixels its "good" pair,
 width 64: 8,540,483 and 7,491,841 (with layer norm). Upsampling repeats pixels, downsampling averages them.
 """
 
@@ -24,6 +25,12 @@ class ResNet(Network):
     norm: Literal["batch", "none"] = Field(
         "batch", description="normalisation in the generator; batch: with a gain for each class"
     )
+    towers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="parts of a training batch that the generator normalises apart; the paper's CIFAR-10 code: 2",
+    )
     critic_norm: Literal["batch", "layer", "none"] = Field(
         "none", description="normalisation in the critic; the paper: none at 32 pixels, layer at 64"
     )
@@ -32,7 +39,7 @@ class ResNet(Network):
         width = self._width(resolution)
         filters = [width] * 4 if resolution == 32 else [width * factor for factor in (8, 8, 4, 2, 1)]
         gain = 1.0 if resolution == 32 else 2.0  # of the last convolution, as in their two files
-        return Generator(filters, latent, classes, self.norm, gain, biases=resolution == 32)
+        return Generator(filters, latent, classes, self.norm, gain, resolution == 32, self.towers)
 
     def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
         width, norm = self._width(resolution), self.critic_norm
@@ -59,10 +66,17 @@ class ResNet(Network):
 
 
 class Generator(nn.Module):
-    """From codes; classes select gains and biases of batch normalisation, without which they are an input."""
+    """From codes; classes select gains and biases of batch normalisation, without which they are an input.
 
-    def __init__(self, filters: list[int], latent: int, classes: int, norm: str, gain: float, biases: bool):
+    In training mode a batch is split into `towers` parts, as between the two devices of the authors' code: batch
+    normalisation takes the statistics of each.
+    """
+
+    def __init__(
+        self, filters: list[int], latent: int, classes: int, norm: str, gain: float, biases: bool, towers: int = 1
+    ):
         super().__init__()
+        self.towers = towers
         self.conditional = classes if norm == "batch" else 0
         self.latent = latent + classes - self.conditional
         self.linear = with_gain(nn.Linear(self.latent, 16 * filters[0]), 1.0)
@@ -74,6 +88,11 @@ class Generator(nn.Module):
         )
 
     def forward(self, code: Tensor) -> Tensor:
+        if self.towers == 1 or not self.training:
+            return self._tower(code)
+        return cat([self._tower(part) for part in code.chunk(self.towers)])
+
+    def _tower(self, code: Tensor) -> Tensor:
         latent, classes = code[:, : self.latent], code[:, self.latent :]
         x = self.linear(latent).unflatten(1, (-1, 4, 4))
         for block in self.blocks:
