@@ -162,6 +162,14 @@ def test_without_curve_or_extractor_there_is_nothing_to_generate(finished):
     assert found["scores"].keys() == {"sliced_wasserstein"}
 
 
+def test_the_protocol_says_where_averaged_weights_have_their_batch_norm_from(finished):
+    assert score()["protocol"]["ema_batch_norm"] is None  # raw weights
+    edit("  batch_size: 16\n", "  batch_size: 16\n  weights: ema\n")
+    for stage in ("generate", "evaluate"):
+        assert main([stage, *RUN]) == 0
+    assert (score()["protocol"]["weights"], score()["protocol"]["ema_batch_norm"]) == ("ema", "recomputed")
+
+
 def test_batch_statistics_are_another_protocol_and_are_not_learned(finished):
     before = score()["scores"][FRECHET]
     edit("batch_size: 16\n", "batch_size: 16\n  batch_norm: batch\n")

@@ -9,6 +9,7 @@ from torch import nn
 from trainings import VARIANTS, result, run_killed, settings, trainer, write_splits
 
 from ganflow.config import MovingAverage
+from ganflow.evaluation.generated_samples import generate_samples
 from ganflow.methods.draws import Draws
 from ganflow.methods.interfaces import Export
 from ganflow.networks.building import Blueprint
@@ -111,6 +112,23 @@ def test_recomputed_statistics_bring_images_nearer_to_those_by_batch_statistics(
             away = sample(average.module.eval(), fresh) - sample(by_batch, fresh)
         distances[kind] = float(away.square().mean().sqrt())
     assert distances["recomputed"] < 0.1 < 0.5 < distances["copied"]
+
+
+@pytest.mark.slow
+def test_a_trainings_averaged_generator_makes_its_images_by_running_statistics_too(splits, tmp_path):
+    """Root mean square between images by running and by batch statistics, in units of the images' deviation."""
+    distances = {}
+    for kind in ("recomputed", "copied"):
+        chosen = {"iterations": 40, "sample_every": 40, "checkpoint_every": 40, "journal_every": 40}
+        work = trainer(splits, VARIANTS["dcgan"], settings(ema={"decay": 0.98, "batch_norm": kind}, **chosen))
+        work.run(tmp_path / kind)
+        running, batch = (
+            generate_samples(work.scored, 512, work.training.latent, 512, 0, "cpu", batch_norm=by).double()
+            for by in ("running", "batch")
+        )
+        distances[kind] = float((running - batch).square().mean().sqrt() / batch.std())
+    assert distances["recomputed"] < 0.08 < 0.15 < distances["copied"]
+    assert MovingAverage(decay=0.5).batch_norm == "recomputed"
 
 
 def test_copied_statistics_are_those_of_the_current_weights():
