@@ -20,6 +20,7 @@ from ganflow.training.averaging import AveragedExport
 from ganflow.training.weights import load_export
 
 POINTS = (2,)
+FIGURES = ("losses", "estimates", "gradients")
 NETWORKS = {IMAGES: PLAIN, POINTS: {"toy_mlp": {"width": 8, "layers": 2}}}
 WGAN = {"objective": "wasserstein"}
 WGAN_GP = WGAN | {"constraint": "gradient_penalty"}
@@ -78,7 +79,8 @@ def test_every_method_keeps_the_contract_of_trainings(splits, tmp_path, monkeypa
     columns = set(state.journal[0])
     assert {chart.column for chart in work.model.charts} | {work.model.held_out_loss} <= columns
     assert set(work.model.metric_names) <= columns
-    assert all(chart.figure in ("losses", "estimates") and chart.title and chart.label for chart in work.model.charts)
+    assert all(chart.figure in FIGURES and chart.title and chart.label for chart in work.model.charts)
+    assert work.model.flags(state.journal) == []  # too few rows
     for file, module in work.exported().items():
         work.save(tmp_path / f"{file}.safetensors", file, state.iteration)
         export = work.model.exports[file.removesuffix("_ema")]

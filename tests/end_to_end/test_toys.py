@@ -1,6 +1,7 @@
 """Points end to end: a tiny toy experiment through the real stages, with a study and a fixed generator."""
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
+from ganflow.methods import estimates
 from ganflow.stages.cli import main
 
 PARAMS = """
@@ -136,3 +138,27 @@ def test_a_training_again_gives_the_same_bytes(made, tmp_path, monkeypatch):
     for name in ("critic.safetensors", "journal.csv", "samples/000000004.safetensors", "samples/000000004.png"):
         one, other = (top / "runs/ring/wgan_gp/0" / name for top in (made, folder / "results/tiny_toys"))
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_contradicted_estimate_is_named_in_manifest_score_and_page(made, tmp_path, monkeypatch):
+    """With a share that every journal passes: the flags come from the run's own journal."""
+    folder = tmp_path / "flagged"
+    shutil.copytree(made.parents[1], folder)
+    monkeypatch.chdir(folder)
+    for name, value in {"FEWEST": 1, "SHARE": 0}.items():
+        monkeypatch.setattr(estimates, name, value)
+    shutil.rmtree(folder / "results/tiny_toys/runs/ring/wgan_gp/0")
+    assert main(["train", "ring", "wgan_gp", "0"]) == 0 and main(["evaluate", "ring", "wgan_gp", "0"]) == 0
+    assert main(["report"]) == 0
+    results = folder / "results/tiny_toys"
+    flags = json.loads((results / "runs/ring/wgan_gp/0/manifest.json").read_text())["flags"]
+    rows = list(csv.DictReader((results / "runs/ring/wgan_gp/0/journal.csv").open()))
+    last = float(rows[1]["validation_estimate"])
+    said = f"is negative in {int(last < 0)} of the last 1 rows of the journal, {last:.3g} on average"
+    assert len(rows) == 2 and said in flags[0]
+    assert "cosine" in flags[1] and "slope" in flags[2]
+    score = json.loads((results / "scores/ring/wgan_gp/0/score.json").read_text())
+    said = [f"wgan_gp, seed 0: {flag}" for flag in flags]
+    assert score["flags"][-len(said) :] == said
+    assert all(flag in html.unescape((results / "report/index.html").read_text()) for flag in said)
+    assert (results / "report/figures/ring_gradients.png").exists()

@@ -16,14 +16,14 @@ VARIANTS = {  # axis of the estimate, what its label says, its name in MLflow, t
     "dcgan": ("Jensen-Shannon, of images", "(lower bound, at most 0.693)", "jensen-shannon", "none"),
     "wgan": (
         "wgan: K × Wasserstein, of images",
-        "= K × distance, K unknown (clipped critic)",
+        "= K × W, K unknown (clipped critic)",
         "wasserstein times K of wgan",
         "weight_clipping",
     ),
     "wgan_gp": (
-        "Wasserstein, slope near 1, of images",
-        "≈ distance, Lipschitz constant near 1",
-        "wasserstein",
+        "Raw: W (1 + W / 20), of images",
+        "= W (1 + W / 20) at optimum",
+        "wasserstein times slope of wgan_gp",
         "gradient_penalty",
     ),
 }
@@ -124,7 +124,7 @@ def charts_of(variant: str, columns: list[str]) -> list[dict]:
     estimate = plain | {"figure": "estimates", "axis": axis, "title": axis, "label": f"formula of the estimate\n{note}"}
     made.append(estimate | {"column": "validation_estimate"})
     if OVER_NORM in columns:
-        over = "Wasserstein estimates over measured gradient norms"
+        over = "Estimates over slope"
         made.append(estimate | {"column": OVER_NORM, "axis": over, "title": over, "label": "(rough)"})
     return made
 

@@ -1,6 +1,6 @@
 """The model of the method `adversarial`: a generator and a critic with an objective, constraints and conditioning."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,10 +8,11 @@ from torch import Tensor
 
 from ganflow.config import Choice
 from ganflow.methods.components import Conditioning, Constraint, Objective, Score
-from ganflow.methods.critic_diagnostics import estimate_charts, estimate_name, layer_gradient_norms, transport_cosine
+from ganflow.methods.critic_diagnostics import layer_gradient_norms, transport_cosine
 from ganflow.methods.draws import SAMPLES, Draws
-from ganflow.methods.gradient_norms import gradient_norms, summary
-from ganflow.methods.interfaces import Data, Export, Model, Player, Task, Values, loss_charts, means, on_device, to_host
+from ganflow.methods.estimates import COSINE, ESTIMATE, Estimates
+from ganflow.methods.gradient_norms import gradient_norms
+from ganflow.methods.interfaces import Data, Export, Model, Player, Task, Values, loss_charts, means, on_device
 from ganflow.methods.piecewise_linear import InputGradient
 from ganflow.networks.building import Blueprint, initialise, parameter_count
 from ganflow.networks.codes import codes
@@ -86,18 +87,15 @@ class AdversarialModel(Model):
             "generator": Export(made["generator"], generator_plan, "latent", "samples", averaged=True, scale=scale),
             "critic": Export(made["critic"], critic_plan, "samples", "scores"),
         }
-        lipschitz = "one" if any(c.lipschitz == "one" for c in self.constraints) else "unknown"
-        bound = lipschitz if self.objective.needs_lipschitz else None
-        legend, compared = self.objective.legend, self.conditioning.critic_input
+        legend, lipschitz = self.objective.legend, self.objective.needs_lipschitz
+        compared = "points" if self.points and not self.classes else self.conditioning.critic_input
+        self.estimates = Estimates(legend, lipschitz, parts.constraints, compared, task.name, self.points)
         label = f"critic loss (minimised)\n{legend.critic_loss}"
         self.charts = (
             *loss_charts("critic_loss", task.name, label, legend.chance_loss),
-            *estimate_charts(legend, bound, compared, tuple(parts.constraints), task.name),
+            *self.estimates.charts,
         )
-        name = estimate_name(legend, bound, compared, task.name)
-        self.metric_names = {
-            column: f"{column}/{name}" for column in ("estimate", "training_estimate", "validation_estimate")
-        }
+        self.metric_names = self.estimates.metric_names
         self.held_out_loss = "validation_critic_loss"
         self.summary = parts.summary
 
@@ -136,7 +134,11 @@ class AdversarialModel(Model):
             return self._validation(*pair)
 
         values = means(held_out, measured)
-        return values | self.gradient_values(torch.cat(norms), values)
+        return values | self.estimates.values(torch.cat(norms), values[ESTIMATE])
+
+    def flags(self, journal: Sequence[Mapping[str, float]]) -> list[str]:
+        """What in a journal contradicts the label of the estimate."""
+        return self.estimates.flags(journal)
 
     def validation(self, draws: Draws) -> Values:
         """Critic loss without penalty, estimate, accuracy (if scores classify), transport cosine (for points)."""
@@ -147,13 +149,13 @@ class AdversarialModel(Model):
         (real_scores, _), (fake_scores, _) = self._scored(real, labels), self._scored(fake, labels)
         values = {
             "validation_critic_loss": self.objective.critic_loss(real_scores, fake_scores),
-            "validation_estimate": self.objective.estimate(real_scores, fake_scores),
+            ESTIMATE: self.objective.estimate(real_scores, fake_scores),
         }
         if (threshold := self.objective.threshold) is not None:
             right = (real_scores > threshold).float().mean() + (fake_scores <= threshold).float().mean()
             values["validation_accuracy"] = right / 2
         if self.points:
-            values["validation_transport_cosine"] = transport_cosine(self._score(labels), real, fake)
+            values[COSINE] = transport_cosine(self._score(labels), real, fake)
         return values
 
     @torch.no_grad()
@@ -162,21 +164,6 @@ class AdversarialModel(Model):
         self.modules["critic"].requires_grad_(False)
         epsilon = draws.uniform("uniform", (draws.size,))
         return gradient_norms(self._score(labels), real, fake, epsilon)
-
-    def gradient_values(self, norms: Tensor, values: dict[str, float]) -> dict[str, float]:
-        """Journal values from gradient norms, (n,), and the means over held-out samples.
-
-        If the estimate scales with the critic's Lipschitz constant K, this includes the estimate divided by the largest
-        norm: an approximation of W from K W, not a bound, as the gradient may be larger elsewhere.
-        """
-        about = summary(norms, "validation_gradient_norm") | {"validation_gradient_norm_max": norms.max()}
-        [found] = to_host([about])
-        if self.objective.needs_lipschitz:
-            tiny = torch.finfo(norms.dtype).tiny
-            found["validation_estimate_over_gradient_norm"] = values["validation_estimate"] / max(
-                found["validation_gradient_norm_max"], tiny
-            )
-        return found
 
     def diagnostics(self, real: Tensor, samples: Tensor, lattice: Tensor | None) -> dict[str, Tensor]:
         """`gradient_norms`, (layers,), of the critic's loss without penalty at the output of each linear layer;

@@ -3,7 +3,7 @@
 Scores are the critic's outputs, shape (n,), unbounded; losses are minimised; expectations are means over the batch.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
@@ -75,11 +75,34 @@ class Objective(Component):
         """The estimated distance between both distributions; larger is farther."""
 
 
+class Optimum(ABC):
+    """What the best Wasserstein critic under a constraint makes of the Wasserstein-1 distance W >= 0, in the units of
+    the samples: its slope, and its estimate, slope times W."""
+
+    @property
+    @abstractmethod
+    def formula(self) -> str:
+        """The estimate as a function of W, for labels, as "W (1 + W / 20)"."""
+
+    @property
+    @abstractmethod
+    def slope_formula(self) -> str:
+        """The slope as a function of W, for labels, as "1 + W / 20"."""
+
+    @abstractmethod
+    def slope_at(self, distance: float) -> float:
+        """The slope at a distance >= 0, at least 0."""
+
+    @abstractmethod
+    def distance_of(self, estimate: float) -> float:
+        """The distance whose optimum has this estimate; a negative estimate, which no optimum has, as it is."""
+
+
 class Constraint(Component):
     """Restricts a network by its weights or by a penalty; the default does nothing."""
 
     folder: ClassVar = "methods.constraints"
-    lipschitz: ClassVar[str] = "unknown"  # of a constrained critic: "one" or "unknown"
+    estimates: ClassVar[str] = "K × W, K unknown"  # by a Wasserstein critic without an `optimum`, for labels
     for_generators: ClassVar[bool] = False  # whether it may constrain a generator too
     per_sample: ClassVar[bool] = False  # whether its penalty is defined for each sample, independent of the others
     bounds_scores: ClassVar[bool] = False  # whether it keeps scores too small for a sigmoid loss
@@ -98,6 +121,10 @@ class Constraint(Component):
     def penalty(self, score: Score, real: Tensor, fake: Tensor, draws: Draws) -> tuple[Tensor, Values]:
         """A term added to the critic's loss, and values for the journal."""
         return real.new_zeros(()), {}
+
+    def optimum(self) -> Optimum | None:
+        """The best Wasserstein critic under this constraint alone; None without a formula for it."""
+        return None
 
     def refusal(self, critic: Network, objective: Objective) -> str | None:
         """Why this constraint can't be combined with the critic's network or an objective; None if it can."""

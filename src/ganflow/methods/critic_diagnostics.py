@@ -1,4 +1,4 @@
-"""Diagnostics of critics for journals and charts: gradients by layer, the direction of transport, and estimates."""
+"""Diagnostics of critics for journals and figures: gradients by layer, and the direction of transport."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ganflow.methods.components import Legend, Score
-from ganflow.methods.interfaces import Chart
+from ganflow.methods.components import Score
 from ganflow.optimal_transport import transport_plan
 
 
@@ -34,39 +33,3 @@ def transport_cosine(score: Score, real: Tensor, fake: Tensor) -> Tensor:
     mass = torch.from_numpy(matched).to(gradient)  # (m, n)
     direction = normalize(real[:, None] - fake[None], dim=-1)  # (m, n, d)
     return (mass * (direction * normalize(gradient, dim=-1)).sum(-1)).sum()
-
-
-def estimate_charts(
-    legend: Legend, lipschitz: str | None, compared: str, constraints: tuple[str, ...], variant: str
-) -> tuple[Chart, ...]:
-    """Charts of the estimate on held-out samples and, if the Lipschitz constant K scales it, of the estimate divided by
-    the largest gradient norm.
-
-    Estimates of one distance share an axis if they do not depend on K (`lipschitz` is None) or if K is near one; with
-    an unknown K each variant has its own axis.
-    """
-    name = legend.estimate.removesuffix(" estimate")
-    match lipschitz:
-        case "unknown":
-            kinds = {"weight_clipping": "clipped critic", "none": "unconstrained critic"}
-            kind = ", ".join(kinds.get(constraint, constraint.replace("_", " ")) for constraint in constraints)
-            title, note = f"{variant}: K × {name}", f"= K × distance, K unknown ({kind})"
-        case "one":
-            title, note = f"{name}, slope near 1", "≈ distance, Lipschitz constant near 1"
-        case _:
-            largest = "" if legend.largest is None else f", at most {legend.largest:.3g}"
-            title, note = name, f"(lower bound{largest})"
-    axis = f"{title}, of {compared}"
-    charts = (Chart("validation_estimate", "estimates", axis, title, f"{legend.formula}\n{note}", 0.0),)
-    if lipschitz is None:
-        return charts
-    over = "Wasserstein estimates over measured gradient norms"
-    label = "estimate / largest gradient norm measured\n(rough: the critic's true K may be larger)"
-    return (*charts, Chart("validation_estimate_over_gradient_norm", "estimates", over, over, label, 0.0))
-
-
-def estimate_name(legend: Legend, lipschitz: str | None, compared: str, variant: str) -> str:
-    """The name of an estimate in MLflow: the distance and, with an unknown Lipschitz constant, the variant."""
-    name = legend.estimate.removesuffix(" estimate").lower()
-    name += "" if compared == "images" else f" of {compared}"
-    return name + (f" times K of {variant}" if lipschitz == "unknown" else "")

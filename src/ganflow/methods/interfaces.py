@@ -79,7 +79,7 @@ class Export:
 class Chart:
     """A line chart of a journal column. Columns with the same `axis` share a plot.
 
-    `figure` is "losses" or "estimates"; `level` is a reference value, shown as a horizontal line.
+    `figure` is "losses", "estimates" or "gradients"; `level` is a reference value, shown as a horizontal line.
     """
 
     column: str
@@ -129,6 +129,10 @@ class Model(ABC):
     def monitor(self, held_out: Sequence[Draws]) -> dict[str, float]:
         """Journal values from all batches of held-out data."""
         return means(held_out, self.validation)
+
+    def flags(self, journal: Sequence[Mapping[str, float]]) -> list[str]:
+        """Sentences on what in a finished journal, {column: value} a row, contradicts the labels of its charts."""
+        return []
 
     def sample(self, module: nn.Module, draws: Draws, labels: Tensor) -> Tensor:
         """Samples in [-1, 1], or points, by the scored module; labels (n,) int64 are used if there are `classes`."""

@@ -32,12 +32,19 @@ CAPTIONS = {
         "Thin line: a critic at chance level."
     ),
     "estimates": (
-        "The critics' estimates on held-out images, measured as the losses are; the formula is at each axis. A critic "
-        "with a gradient norm near 1 "
-        "estimates the Wasserstein distance; a clipped one K times the distance with unknown K, so its curve has its "
-        "own axis and is not comparable to others. Divided by the largest gradient norm found between real and "
-        "generated images, estimates have roughly one unit. Divergences are lower bounds; Jensen-Shannon has the "
-        "factor 1/2: log 2 when disjoint."
+        "The critics' estimates on held-out samples, measured as the losses are; the formula is at each axis. A "
+        "Wasserstein critic estimates the distance W times its slope. A clipped one's slope K is unknown and changes,"
+        " so K × W may rise while samples improve: read its estimate over the largest measured gradient norm first, "
+        "in which all critics have roughly one unit. With a gradient penalty of weight λ the best critic has the "
+        "slope 1 + W / (2 λ), so raw estimates of different λ have different units; solved for W, they share an axis."
+        " A negative estimate is drawn as it is: no best critic has one, and the failed checks below the table name "
+        "it. Divergences are lower bounds; Jensen-Shannon has the factor 1/2: log 2 when disjoint."
+    ),
+    "gradients": (
+        "The norm of the critic's gradient at points between held-out and generated samples: its median and, dotted, "
+        "the slope of the best critic at the estimated distance or, without a formula for it, the largest norm. For "
+        "points: the cosine between the gradient and the direction of optimal transport, 1 for the best Wasserstein "
+        "critic; below zero it leads away from the real points."
     ),
     "scores": (
         "Scores of snapshots over training, of few images from a separate stream of latent vectors, with the weights "

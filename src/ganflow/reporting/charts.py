@@ -13,7 +13,12 @@ import numpy as np
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.scores import score_named
 
-TITLES = {"scores": "Scores over training", "estimates": "Estimates of the critics", "losses": "Losses"}
+TITLES = {
+    "scores": "Scores over training",
+    "estimates": "Estimates of the critics",
+    "gradients": "Slope and direction of the critics",
+    "losses": "Losses",
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Plot:
 
 def charts(runs: list[RunRecord]) -> dict[str, list[Plot]]:
     """{figure: plots} of one dataset, without empty ones: scores over training, and the methods' charts."""
-    figures = {"scores": _score_plots(runs), "estimates": _plots(runs, "estimates"), "losses": _plots(runs, "losses")}
+    figures = {figure: _plots(runs, figure) if figure != "scores" else _score_plots(runs) for figure in TITLES}
     return {figure: plots for figure, plots in figures.items() if plots}
 
 

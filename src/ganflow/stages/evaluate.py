@@ -71,7 +71,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             "compares": suite.compares,
             "continuous": suite.continuous,
             "checks": checks["checks"],
-            "flags": checks["flags"] + failed,
+            "flags": checks["flags"] + failed + [f"{variant}, seed {seed}: {flag}" for flag in manifest["flags"]],
             "literature": checks["literature"],
             "held_out_loss": read_csv(trained / "journal.csv")[manifest["held_out_loss"]][-1],
             "protocol": {

@@ -46,7 +46,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     start = time.monotonic()
     state = trainer.run(folder)
     rate = trainer.images_used / (time.monotonic() - start)
-    about = describe(model) | {"settings": resolved(experiment.variants[variant])}
+    about = describe(model) | {"settings": resolved(experiment.variants[variant]), "flags": model.flags(state.journal)}
     with outputs(unit, about) as partial:
         write_file(partial / "journal.csv", journal_text(state.journal))
         for kept in KEPT:

@@ -142,18 +142,19 @@ def test_a_penalised_estimate_is_told_from_a_clipped_one():
     axes = {}
     for constraint in ("weight_clipping", "unit_sphere", "spectral_norm", "gradient_penalty"):
         model = built(variant(network=network, objective="wasserstein", constraint=constraint))
-        notes, near_one = estimate_notes(model), constraint == "gradient_penalty"
-        assert ("K unknown" in notes["validation_estimate"]) != near_one and "rough" in notes[over]
-        assert ("Lipschitz constant near 1" in notes["validation_estimate"]) == near_one
-        assert model.metric_names["estimate"] == "estimate/wasserstein" + ("" if near_one else " times K of v")
+        notes, known = estimate_notes(model), constraint == "gradient_penalty"
+        assert ("K unknown" in notes["validation_estimate"]) != known and "rough" in notes[over]
+        assert ("W (1 + W / 20) at optimum" in notes["validation_estimate"]) == known
+        assert model.metric_names["estimate"] == f"estimate/wasserstein times {'slope' if known else 'K'} of v"
+        assert model.metric_names.get("validation_distance") == ("validation_distance/wasserstein" if known else None)
         axes[constraint] = next(c.axis for c in model.charts if c.column == "validation_estimate")
-        values = model.gradient_values(torch.tensor([0.5, 2.0]), {"validation_estimate": 3.0})
+        values = model.estimates.values(torch.tensor([0.5, 2.0]), 3.0)
         assert values[over] == 1.5 and values["validation_gradient_norm_max"] == 2.0
     assert axes.pop("gradient_penalty") not in axes.values()
     plain = built(variant())
     assert "lower bound, at most 0.693" in estimate_notes(plain)["validation_estimate"]
     assert over not in estimate_notes(plain)
-    assert over not in plain.gradient_values(torch.ones(2), {"validation_estimate": 0.1})
+    assert over not in plain.estimates.values(torch.ones(2), 0.1)
 
 
 def test_boosted_critic_steps():

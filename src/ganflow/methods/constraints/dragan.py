@@ -13,8 +13,12 @@ from ganflow.networks.interfaces import Network
 
 
 class DRAGAN(Constraint):
-    """`uniform`, the authors' code: delta = a scale std(x) u, a for each sample and u for each value uniform in [0, 1);
-    `normal`, the paper: delta ~ N(0, (scale std(x))^2). std(x) is over the whole batch."""
+    """The penalty holds around the data only, not between the data and generated samples, so the optimum of a gradient
+    penalty is not that of this one: there is no `optimum`, and a Wasserstein objective is refused.
+
+    `uniform`, the authors' code: delta = a scale std(x) u, a for each sample and u for each value uniform in [0, 1);
+    `normal`, the paper: delta ~ N(0, (scale std(x))^2). std(x) is over the whole batch.
+    """
 
     effect: ClassVar = "λ E (‖∇D(x + δ)‖ − 1)² around real samples, per sample, always float32"
     source: ClassVar = "DRAGAN, arXiv 1705.07215, section 2.4"

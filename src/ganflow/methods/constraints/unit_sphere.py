@@ -14,6 +14,7 @@ class UnitSphere(Constraint):
 
     effect: ClassVar = "each layer's weights on the unit sphere"
     source: ClassVar = "WGAN, arXiv 1701.07875, section 3"
+    estimates: ClassVar = "K × W, K unknown (unit sphere)"
     bounds_scores: ClassVar = True
 
     def prepare(self, network: nn.Module, seed: int, name: str = "critic") -> None:

@@ -14,6 +14,7 @@ class WeightClipping(Constraint):
 
     effect: ClassVar = "parameters in [−c, c], `after` the step (paper) or `before` it (authors' code)"
     source: ClassVar = "WGAN, arXiv 1701.07875, Algorithm 1"
+    estimates: ClassVar = "K × W, K unknown (clipped critic)"
     bounds_scores: ClassVar = True
 
     limit: float = Field(0.01, gt=0, description="largest absolute value of a parameter")
