@@ -72,7 +72,8 @@ def _legend_below(axes: Axes, renderer: RendererAgg) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if not handles:
         return
-    down = axes.get_window_extent().y0 - axes.xaxis.get_tightbbox(renderer).y0
+    below = axes.xaxis.get_tightbbox(renderer)
+    down = axes.get_window_extent().y0 - below.y0 if below else 0.0
     offset = ScaledTranslation(0, -(down * 72 / axes.figure.dpi + GAP) / 72, axes.figure.dpi_scale_trans)
     for columns in range(min(4, len(handles)), 0, -1):
         legend = axes.legend(

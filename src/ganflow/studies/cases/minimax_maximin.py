@@ -58,7 +58,8 @@ class MinimaxMaximin(Study):
             order: [self._play(*updates, self.seed + game) for game in range(self.games)]
             for order, updates in ORDERS.items()
         }
-        shares, lasts, numbers = [], [], {}
+        shares, lasts = [], []
+        numbers: dict[str, float] = {}
         for colour, (order, games) in enumerate(played.items()):
             of_critic, of_generator = ORDERS[order]
             label = f"{order}: {of_critic} × D, {of_generator} × G a round"
