@@ -145,6 +145,14 @@ def test_only_the_loss_differs_between_the_plain_variants():
     assert DCGAN(**plain["network"]["settings"]).critic_mixes_samples() is False
 
 
+def test_only_the_side_differs_between_the_penalties_of_the_distances():
+    variants = config.load(TOP / "profiles/distances.yaml").variants
+    one, two = (variants[name].model_dump() for name in ("wgan_gp", "wgan_gp_two_sided"))
+    assert one["method"]["settings"]["constraint"] == {"gradient_penalty": {"weight": 1.0, "one_sided": True}}
+    del one["method"]["settings"]["constraint"]["gradient_penalty"]["one_sided"]
+    assert one == two
+
+
 def test_faithful_presets_differ_in_what_the_papers_vary_alone():
     """WGAN-GP's figure 2: one recipe for each loss, whatever the network."""
     experiment = config.load(TOP / "profiles/papers-lsun.yaml")
