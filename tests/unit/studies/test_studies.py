@@ -11,13 +11,14 @@ from ganflow.config import Choice
 from ganflow.errors import UserError
 from ganflow.methods.objectives.minimax import Minimax
 from ganflow.methods.objectives.non_saturating import NonSaturating
-from ganflow.studies.cases import divergence_fits, parallel_lines, saturation
+from ganflow.studies.cases import divergence_fits, minimax_maximin, parallel_lines, saturation
+from ganflow.studies.cases.minimax_maximin import Game
 from ganflow.studies.interfaces import Study, studies_of
 
 SHORT = {
     "parallel_lines": {"places": 5, "steps": 150, "points": 200},
     "disjoint_gaussians": {"steps": 800},  # on some processors the critic turns the right way as late as after 400
-    "minimax_maximin": {"rounds": 120},
+    "minimax_maximin": {"rounds": 120, "games": 1},
 }
 
 
@@ -39,6 +40,7 @@ def test_the_critic_and_transport_find_the_distance_of_parallel_lines():
     numbers = numbers_of("parallel_lines")
     assert numbers["largest_error_of_transport"] < 0.08
     assert numbers["mean_error_of_critic"] < 0.1
+    assert numbers["mean_excess_at_the_optimum"] == pytest.approx((0 + 2 / 4 + 2) / 5 / 20)  # θ = 0, ±½, ±1
     assert numbers["smallest_js_estimate_off_zero"] == pytest.approx(math.log(2), abs=0.01)
 
 
@@ -70,7 +72,25 @@ def test_fits_of_a_mixture():
 @pytest.mark.slow
 def test_the_generator_in_the_inner_loop_keeps_to_one_mode():
     numbers = numbers_of("minimax_maximin")
-    assert numbers["maximin_largest_share"] > 0.6 > numbers["minimax_largest_share"]
+    assert numbers["maximin_largest_share"] > 0.6 > 0.4 > numbers["minimax_largest_share"]
+    assert numbers["maximin_modes"] <= 3 < 6 <= numbers["minimax_modes"] and numbers["games_as_expected"] == 1
+
+
+def test_minimax_and_maximin_are_of_a_zero_sum_game():
+    objective, scores = minimax_maximin.OBJECTIVE, torch.linspace(-5, 5, 11, requires_grad=True)
+    total = objective.critic_loss(torch.zeros(3), scores) + objective.generator_loss(scores)
+    [slope] = torch.autograd.grad(total, scores)
+    assert slope.abs().max() < 1e-7  # what one player gains by a generated point, the other loses
+
+
+def test_the_caption_says_whether_the_expected_was_found():
+    even, one = np.full(8, 1 / 8), np.eye(8)[3]
+    wide, narrow = Game([1, 2], [0.2, 0.2], even), Game([1, 2], [0.5, 1.0], one)
+    said = minimax_maximin.caption({"minimax": [wide] * 2, "maximin": [narrow] * 2})
+    assert "as expected, in every game" in said and "not as expected" not in said
+    assert "0.20 of the points on the fullest mode" in said and "1, 1 of 8 modes" in said
+    said = minimax_maximin.caption({"minimax": [wide, narrow], "maximin": [narrow, wide]})
+    assert "not as expected, only in 1 of 2 games" in said and "0.20 to 1.00 of the points" in said
 
 
 def test_unknown_and_repeated_studies_are_refused():

@@ -21,6 +21,7 @@ from ganflow.randomness import generator
 from ganflow.studies.critics import Critic, points
 from ganflow.studies.interfaces import Findings, Panel, Study, line
 
+OBJECTIVE = Minimax()  # zero-sum, as the order of play only then makes minimax and maximin
 BATCH, LATENT = 256, 16
 MODES = 8
 ORDERS = {"minimax": (10, 1), "maximin": (1, 10)}  # discriminator and generator updates a round
@@ -85,7 +86,7 @@ class MinimaxMaximin(Study):
         """One game."""
         network = ToyMLP(width=64, layers=2)
         model = initialise(network, network.generator(2, LATENT), seed, "generator")
-        critic = Critic(Minimax(), Unconstrained(), 2, network, 1e-3, seed)
+        critic = Critic(OBJECTIVE, Unconstrained(), 2, network, 1e-3, seed)
         optimizer = Adam(lr=1e-3, betas=(0.5, 0.9)).build(model.parameters(), "generator")
         noise = points(lambda draw: draw.standard_normal((1000, LATENT)), generator(seed, "shown"))
         when, fullest = [], []
