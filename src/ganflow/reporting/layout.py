@@ -49,7 +49,8 @@ def _rows(axes: Axes) -> int:
 
 def _texts(axes: Axes) -> tuple[Text, Text, Text]:
     """Title, which this style has at the left, and labels of the horizontal and the vertical axis."""
-    return axes._left_title, axes.xaxis.label, axes.yaxis.label
+    title: Text = axes._left_title  # type: ignore[attr-defined]  # matplotlib gives its text alone
+    return title, axes.xaxis.label, axes.yaxis.label
 
 
 def _wrapped(text: Text, written: str, room: float, renderer: RendererAgg) -> str:

@@ -89,7 +89,9 @@ def plots_of(count: int, scale: float) -> list[Plot]:
     return [Plot(LONG, f"{LONG}\n(minimised)", 0.0, series[: 1 + place]) for place in range(count)]
 
 
-@pytest.mark.parametrize(("count", "scale"), [(1, 1e9), (2, 1.0), (3, 1e-7), (5, 1.0)])
+@pytest.mark.parametrize(
+    ("count", "scale"), [(1, 1e9), (2, 1.0), (3, 1e-7), pytest.param(5, 1.0, marks=pytest.mark.slow)]
+)
 def test_text_of_plots_is_inside_and_apart(count, scale, drawn):
     plot_figure(plots_of(count, scale))
     [figure] = drawn
@@ -98,6 +100,7 @@ def test_text_of_plots_is_inside_and_apart(count, scale, drawn):
     assert titles == [LONG] * count  # wrapped, and nothing lost
 
 
+@pytest.mark.slow
 def test_text_of_a_reports_figures_is_inside_and_apart(drawn, tmp_path):
     experiment = experiment_of((1, 2))
     make_runs(tmp_path, experiment)
@@ -111,6 +114,7 @@ def test_text_of_a_reports_figures_is_inside_and_apart(drawn, tmp_path):
         check(figure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variants", [CLIPPED, MANY, {"gan": None}], ids=["clipped", "many", "one"])
 @pytest.mark.parametrize("dimension", [1, 2])
 def test_text_of_figures_of_points_is_inside_and_apart(dimension, variants, drawn, tmp_path):
@@ -138,6 +142,7 @@ def curved(style: str) -> Findings:
     return Findings("A caption.", (Panel(LONG, LONG, LONG, lines, True, True), Panel("y", "x", "y", lines)), {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["line", "area"])
 def test_text_of_studies_is_inside_and_apart(style, drawn):
     study_figure(curved(style).as_json())

@@ -84,9 +84,10 @@ class ParallelLines(Study):
             "Two parallel lines a distance θ apart (WGAN, example 1). Only the earth mover's distance decreases "
             "as the lines approach each other; a critic with a gradient penalty estimates it within "
             f"{numbers['mean_error_of_critic']:.3f} on average, corrected for the slope of its optimum, 1 + θ / "
-            f"{2 * PENALTY:g}, and {numbers['mean_error_uncorrected']:.3f} uncorrected. JS is with the half: log 2 when disjoint; each "
-            f"mark is a discriminator of its own, at least {numbers['smallest_js_estimate_off_zero']:.3f} off θ = 0. "
-            "Exact transport is between finite samples, so it is above 0 at θ = 0."
+            f"{2 * PENALTY:g}, and {numbers['mean_error_uncorrected']:.3f} uncorrected. JS is with the half: log 2 "
+            "when disjoint; each mark is a discriminator of its own, at least "
+            f"{numbers['smallest_js_estimate_off_zero']:.3f} off θ = 0. Exact transport is between finite samples, so "
+            "it is above 0 at θ = 0."
         )
         return Findings(caption, (near, far), numbers)
 
