@@ -85,12 +85,12 @@ def test_minimax_and_maximin_are_of_a_zero_sum_game():
 
 def test_the_caption_says_whether_the_expected_was_found():
     even, one = np.full(8, 1 / 8), np.eye(8)[3]
-    wide, narrow = Game([1, 2], [0.2, 0.2], even), Game([1, 2], [0.5, 1.0], one)
+    wide, narrow = Game([1, 2], [one, even]), Game([1, 2], [even, one])
     said = minimax_maximin.caption({"minimax": [wide] * 2, "maximin": [narrow] * 2})
     assert "as expected, in every game" in said and "not as expected" not in said
-    assert "0.20 of the points on the fullest mode" in said and "1, 1 of 8 modes" in said
+    assert "0.12, 0.12 of the points" in said and "1.0, 1.0 of 8 modes" in said  # of the second half
     said = minimax_maximin.caption({"minimax": [wide, narrow], "maximin": [narrow, wide]})
-    assert "not as expected, only in 1 of 2 games" in said and "0.20 to 1.00 of the points" in said
+    assert "not as expected, only in 1 of 2 games" in said and "0.12, 1.00 of the points" in said
 
 
 def test_unknown_and_repeated_studies_are_refused():

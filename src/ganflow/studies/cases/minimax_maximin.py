@@ -30,28 +30,37 @@ COVERED = 0.02  # share of the points from which a mode counts as covered
 
 @dataclass(frozen=True)
 class Game:
-    """A game that was played: the share of the fullest mode over the rounds, and all shares, (8,), after the last."""
+    """A game that was played: the shares of the modes, (8,), after each of some `rounds`.
+
+    The generator moves from mode to mode, so that one round says little: `share` and `modes` are means over the second
+    half of them.
+    """
 
     rounds: list[int]
-    fullest: list[float]
-    last: np.ndarray
+    shares: list[np.ndarray]
+
+    @property
+    def fullest(self) -> list[float]:
+        """The share of the fullest mode after each of the rounds."""
+        return [float(shares.max()) for shares in self.shares]
 
     @property
     def share(self) -> float:
-        """The share of the fullest mode, the mean over the second half of the rounds."""
-        return float(np.mean(self.fullest[len(self.fullest) // 2 :]))
+        """The share of the fullest mode."""
+        return float(np.mean(self.fullest[len(self.rounds) // 2 :]))
 
     @property
-    def modes(self) -> int:
-        """Modes with at least COVERED of the points after the last round."""
-        return int((self.last >= COVERED).sum())
+    def modes(self) -> float:
+        """The number of modes with at least COVERED of the points."""
+        later = self.shares[len(self.rounds) // 2 :]
+        return float(np.mean([(shares >= COVERED).sum() for shares in later]))
 
 
 class MinimaxMaximin(Study):
     """Eight Gaussians, the zero-sum game in both orders, with the same networks and total number of updates, played
     several times from different initial weights."""
 
-    rounds: int = Field(400, ge=2, le=100_000, description="rounds of each game, with eleven updates each")
+    rounds: int = Field(200, ge=2, le=100_000, description="rounds of each game, with eleven updates each")
     games: int = Field(3, ge=1, le=100, description="games of each order; their seeds are `seed`, `seed` + 1, ...")
 
     def run(self) -> Findings:
@@ -67,7 +76,7 @@ class MinimaxMaximin(Study):
             for number, game in enumerate(games):
                 shares.append(line(label if number == 0 else "", game.rounds, game.fullest, colour))
                 lasts.append(
-                    line(order if number == 0 else "", np.arange(1, 9), np.sort(game.last)[::-1], colour, "marks")
+                    line(order if number == 0 else "", np.arange(1, 9), np.sort(game.shares[-1])[::-1], colour, "marks")
                 )
             for name, values in (("largest_share", [g.share for g in games]), ("modes", [g.modes for g in games])):
                 numbers |= {f"{order}_{name}": float(np.mean(values))}
@@ -89,7 +98,7 @@ class MinimaxMaximin(Study):
         critic = Critic(OBJECTIVE, Unconstrained(), 2, network, 1e-3, seed)
         optimizer = Adam(lr=1e-3, betas=(0.5, 0.9)).build(model.parameters(), "generator")
         noise = points(lambda draw: draw.standard_normal((1000, LATENT)), generator(seed, "shown"))
-        when, fullest = [], []
+        when, shares = [], []
         for number in range(self.rounds):
             draw = generator(seed, "round", number)
             for _ in range(of_critic):
@@ -103,48 +112,32 @@ class MinimaxMaximin(Study):
                 optimizer.step()
             if number % 5 == 4 or number == self.rounds - 1:
                 with torch.no_grad():
-                    shares = mode_shares(model(noise).numpy())
+                    shares.append(mode_shares(model(noise).numpy()))
                 when.append(number + 1)
-                fullest.append(float(shares.max()))
-        return Game(when, fullest, shares)
+        return Game(when, shares)
 
 
 def as_expected(minimax: Game, maximin: Game) -> bool:
-    """Whether the maximin's generator has a larger share on one mode, and covers fewer modes in the end."""
+    """Whether the maximin's generator has a larger share on one mode, and covers fewer modes."""
     return maximin.share > minimax.share and maximin.modes < minimax.modes
 
 
 def caption(played: dict[str, list[Game]]) -> str:
     """What the games show, from their numbers alone."""
-    said = []
-    for order, games in played.items():
-        modes = ", ".join(str(game.modes) for game in games)
-        low, high = (extreme(game.share for game in games) for extreme in (min, max))
-        said.append(
-            f"{order}: {between(low, high)} of the points on the fullest mode on average over the second half, and "
-            f"{modes} of {MODES} modes covered after the last round"
-        )
+    said = [
+        f"{order.capitalize()}: {', '.join(f'{game.share:.2f}' for game in games)} of the points on the fullest mode, "
+        f"{', '.join(f'{game.modes:.1f}' for game in games)} of {MODES} modes covered."
+        for order, games in played.items()
+    ]
     count, expected = len(played["minimax"]), sum(map(as_expected, played["minimax"], played["maximin"]))
-    verdict = (
-        "By the theory the maximin's generator covers one mode at a time; "
-        + (
-            "as expected, in every game"
-            if expected == count
-            else f"not as expected, only in {expected} of {count} games"
-        )
-        + " it keeps to fewer modes than the minimax's and has a larger share on one."
-    )
+    how = "as expected, in every game" if expected == count else f"not as expected, only in {expected} of {count} games"
     return (
-        f"Eight Gaussians and the zero-sum game, in which the generator minimises what the discriminator maximises, "
-        f"{count} game{'s' * (count > 1)} of each order. With the discriminator in the inner loop, {said[0]}; with the "
-        f"generator there, {said[1]}. {verdict} A mode is covered with {COVERED:.0%} of the points nearest to it."
+        "Eight Gaussians and the zero-sum game, in which the generator minimises what the discriminator maximises, "
+        f"{count} game{'s' * (count > 1)} of each order. The discriminator is in the inner loop of the minimax, the "
+        f"generator in that of the maximin. {' '.join(said)} (Means over the second half of the rounds; a mode is "
+        f"covered with {COVERED:.0%} of the points nearest to it.) By the theory the maximin's generator covers one "
+        f"mode at a time; {how} it keeps to fewer modes than the minimax's and has a larger share on one."
     )
-
-
-def between(low: float, high: float) -> str:
-    """A range in words."""
-    ends = dict.fromkeys([f"{low:.2f}", f"{high:.2f}"])
-    return " to ".join(ends)
 
 
 def mode_shares(made: np.ndarray) -> np.ndarray:
