@@ -138,17 +138,16 @@ class Estimates:
         if self.optimum and (wrong := _mostly(rows, _contradicts)):
             median, largest, best = (_mean(rows, column) for column in (f"{NORM}_q50", f"{NORM}_max", OPTIMAL_NORM))
             found.append(
-                f"the critic's slope is more than a factor of {FACTOR:g} from the optimum's in {wrong}: median "
-                f"{median:.3g} and largest {largest:.3g} on average, where {self.optimum.slope_formula} is {best:.3g}"
+                f"the critic's median slope is more than a factor of {FACTOR:g} from the optimum's in {wrong}: "
+                f"{median:.3g} on average, the largest {largest:.3g}, but {self.optimum.slope_formula} is {best:.3g}, "
+                "so the critic is not at its optimum and the corrected distance is not W"
             )
         return found
 
 
 def _contradicts(row: Mapping[str, float]) -> bool:
-    """Whether the median slope is too steep or the largest too flat; one that is flat in places only is neither, as a
-    one-sided penalty allows it."""
-    best = row[OPTIMAL_NORM]
-    return row[f"{NORM}_q50"] > FACTOR * best or row[f"{NORM}_max"] < best / FACTOR
+    """Whether the median slope is too steep, or too flat: then the critic is behind, and its estimate below W."""
+    return not 1 / FACTOR <= row[f"{NORM}_q50"] / row[OPTIMAL_NORM] <= FACTOR
 
 
 def _mostly(rows: Sequence[Mapping[str, float]], wrong: Callable[[Mapping[str, float]], bool]) -> str:
