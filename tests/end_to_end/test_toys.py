@@ -80,10 +80,15 @@ def test_scores_and_report(made):
         dataset: json.loads((made / f"scores/{dataset}/wgan_gp/0/score.json").read_text())
         for dataset in ("ring", "bumps")
     }
-    assert set(scores["ring"]["scores"]) == {"exact_em", "missed_modes", "high_quality_samples"}
-    assert set(scores["bumps"]["scores"]) == {"exact_em"}  # one mode: nothing to cover
+    assert set(scores["ring"]["scores"]) == {"exact_em", "exact_em_std", "missed_modes", "high_quality_samples"}
+    assert set(scores["bumps"]["scores"]) == {"exact_em", "exact_em_std"}  # one mode: nothing to cover
+    floor = scores["ring"]["checks"]["held_out"]["scores"]
+    assert 0 < floor["exact_em_std"] < floor["exact_em"] and scores["ring"]["flags"] == []
     assert scores["ring"]["checks"]["held_out"]["scores"]["missed_modes"] == 0
     page = (made / "report/index.html").read_text()
+    assert (
+        f"± {floor['exact_em_std']:#.2g} between parts" in page and "the floor: independent draws of the data" in page
+    )
     assert "Studies of the theory" in page and "Level sets of the critic" in page
     figures = {path.name for path in (made / "report/figures").iterdir()}
     assert {"ring_surfaces.png", "ring_layers.png", "bumps_evolution.png", "saturation_study.png"} <= figures
