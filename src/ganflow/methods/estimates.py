@@ -140,7 +140,7 @@ class Estimates:
             found.append(
                 f"the critic's median slope is more than a factor of {FACTOR:g} from the optimum's in {wrong}: "
                 f"{median:.3g} on average, the largest {largest:.3g}, but {self.optimum.slope_formula} is {best:.3g}, "
-                "so the critic is not at its optimum and the corrected distance is not W"
+                "so the critic is not at its optimum, and the corrected distance may be far from W"
             )
         return found
 
