@@ -145,11 +145,12 @@ def test_only_the_loss_differs_between_the_plain_variants():
     assert DCGAN(**plain["network"]["settings"]).critic_mixes_samples() is False
 
 
-def test_only_the_side_differs_between_the_penalties_of_the_distances():
+def test_side_and_generators_rate_differ_between_the_penalties_of_the_distances():
     variants = config.load(TOP / "profiles/distances.yaml").variants
     one, two = (variants[name].model_dump() for name in ("wgan_gp", "wgan_gp_two_sided"))
     assert one["method"]["settings"]["constraint"] == {"gradient_penalty": {"weight": 1.0, "one_sided": True}}
     del one["method"]["settings"]["constraint"]["gradient_penalty"]["one_sided"]
+    assert one.pop("optimizers").keys() == {"generator"} and two.pop("optimizers") == {}
     assert one == two
 
 
