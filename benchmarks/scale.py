@@ -1,5 +1,5 @@
 """How cost grows: seconds by images sharded, iterations trained, seeds of an experiment, and stages of an engine that
-has nothing to do; three sizes each, written as tables and drawn in benchmarks/scale.svg.
+has nothing to do; three sizes each, as tables and as a figure.
 
 The engines run on outputs that are made up: a no-op compares their dates and digests, and never opens them.
 """
@@ -150,7 +150,9 @@ def draw(panels: dict[tuple[str, str], Curves], path: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "scale"
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(2, 3, figsize=(12, 6.4), layout="constrained")
+    columns = 2 if len(panels) in (2, 4) else min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4 * columns, 3.2 * rows), layout="constrained", squeeze=False)
     for unused in axes.flat[len(panels) :]:
         unused.remove()
     for panel, ((title, axis), curves) in zip(axes.flat, panels.items(), strict=False):
@@ -173,7 +175,8 @@ def main() -> None:
     parser.add_argument(
         "--parts", nargs="+", choices=PARTS, default=list(PARTS), help="which to measure (default: all)"
     )
-    parser.add_argument("--small", action="store_true", help="the smallest size of each, and no figure")
+    parser.add_argument("--small", action="store_true", help="the smallest size of each")
+    parser.add_argument("--figure", type=Path, help="where to draw what was measured (default: nowhere)")
     parser.add_argument("--make-up", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.make_up:
@@ -187,8 +190,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="ganflow-benchmark-") as folder:
             found[title, axis] = measure(Path(folder), sizes[: 1 if options.small else None], options.rounds)
         show(title, axis, found[title, axis])
-    if not options.small and len(found) == len(PARTS):
-        draw(found, Path(__file__).with_suffix(".svg"))
+    if options.figure:
+        draw(found, options.figure)
     machine(("torch", "dvc", "snakemake"), 1)
 
 
