@@ -144,11 +144,11 @@ def test_a_chart_zooms_reads_and_hides(opened):
     assert axis(chart) == full
 
     heights = chart.locator(".tick-y").all_text_contents()
-    chart.get_by_role("button", name="held out").click()
+    chart.get_by_role("button", name="held-out data").click()
     assert chart.locator("path.line").count() == 1 and chart.locator("path.dotted").count() == 0
-    chart.get_by_role("button", name="training").click()
+    chart.get_by_role("button", name="training data").click()
     assert chart.locator("path.line").count() == 0
-    for name in ("held out", "training"):
+    for name in ("held-out data", "training data"):
         chart.get_by_role("button", name=name).click()
     assert chart.locator(".tick-y").all_text_contents() == heights
 
