@@ -118,7 +118,8 @@ def test_runs_are_compared_by_table_parallel_coordinates_and_curves(page, shown)
         page.get_by_text(name, exact=True).first.wait_for()
     for run in runs:
         if run.dataset == "rendered_objects":
-            page.get_by_text(f"{run.score['scores']['sliced_wasserstein']:.3f}"[:5]).first.wait_for()
+            shown_score = f"{run.score['scores']['sliced_wasserstein']:.3f}".rstrip("0")
+            page.get_by_text(shown_score).first.wait_for()
     page.get_by_role("link", name="critic_loss").first.click()
     page.locator(".js-plotly-plot path.js-line").nth(len(chosen) - 1).wait_for()
 
