@@ -95,24 +95,17 @@ def _deviation(found: list[float]) -> float:
 
 def draw(scores: dict[str, dict[str, Scores]], path: Path) -> None:
     """Draws every seed's curve, one panel a method, float32 solid and bfloat16 dashed."""
-    import matplotlib as mpl
+    from drawing import finish, panels, save
 
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "precision"
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(1, len(scores), figsize=(5 * len(scores), 3.6), layout="constrained", squeeze=False)
-    for panel, (method, curves) in zip(axes.flat, scores.items(), strict=True):
+    figure, axes = panels(len(scores))
+    for panel, (method, curves) in zip(axes, scores.items(), strict=True):
         for (precision, found), style, colour in zip(
             curves.items(), ("-", "--"), ("tab:blue", "tab:orange"), strict=True
         ):
             for number, values in enumerate(zip(*found.values(), strict=True)):
                 panel.plot(list(found), values, style, color=colour, label=None if number else precision, alpha=0.8)
-        panel.set(title=method, xlabel="iteration", ylabel="Fréchet distance, EfficientNet-Lite0", ylim=(0, None))
-        panel.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.legend(frameon=False)
-    figure.savefig(path, metadata={"Date": None})
+        finish(panel, method, "iteration", "Fréchet distance, EfficientNet-Lite0")
+    save(figure, path)
 
 
 def main() -> None:

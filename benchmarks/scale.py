@@ -142,31 +142,21 @@ def show(title: str, axis: str, curves: Curves) -> None:
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def draw(panels: dict[tuple[str, str], Curves], path: Path) -> None:
+def draw(found: dict[tuple[str, str], Curves], path: Path) -> None:
     """Draws each table as a panel with linear axes from zero, so that a straight line is what grows in proportion."""
-    import matplotlib as mpl
+    from drawing import finish, panels, save
 
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "scale"
-    from matplotlib import pyplot as plt
-
-    columns = 2 if len(panels) in (2, 4) else min(3, len(panels))
-    rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(4 * columns, 3.2 * rows), layout="constrained", squeeze=False)
-    for unused in axes.flat[len(panels) :]:
-        unused.remove()
-    for panel, ((title, axis), curves) in zip(axes.flat, panels.items(), strict=False):
+    figure, axes = panels(len(found))
+    for panel, ((title, axis), curves) in zip(axes, found.items(), strict=True):
         for (name, points), marker in zip(curves.items(), "os", strict=True):
             xs = [size for size, _ in points]
             medians = [statistics.median(took) for _, took in points]
             below = [middle - min(took) for middle, (_, took) in zip(medians, points, strict=True)]
             above = [max(took) - middle for middle, (_, took) in zip(medians, points, strict=True)]
             panel.errorbar(xs, medians, [below, above], marker=marker, label=name, capsize=3)
-        panel.set(title=title, xlabel=axis, ylabel="seconds", xlim=(0, None), ylim=(0, None))
-        panel.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.legend(frameon=False)
-    figure.savefig(path, metadata={"Date": None})
+        panel.set_xlim(0, None)
+        finish(panel, title, axis, "seconds")
+    save(figure, path)
 
 
 def main() -> None:
