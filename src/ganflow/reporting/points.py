@@ -64,19 +64,37 @@ def _surfaces(runs: dict[str, RunRecord]) -> bytes:
     side = WIDTH / max(columns, 3)
     figure = Figure(figsize=(side * columns, (side + 0.05) * rows), layout="constrained")
     for place, (variant, run) in enumerate(runs.items()):
-        last = _snapshot(run, -1).tensors
         axes = figure.add_subplot(rows, columns, place + 1)
-        (left, right), (bottom, top) = last["window"]
-        scores = last.get("scores", np.zeros((1, 1)))
-        if np.ptp(scores) > 0:
-            x, y = (np.linspace(low, high, len(scores)) for low, high in last["window"])
-            axes.contourf(x, y, scores.T, 14, cmap="Blues_r", alpha=0.55)
-            axes.contour(x, y, scores.T, 14, colors="#33557a", linewidths=0.5)
-        axes.scatter(last["real"][:, 0], last["real"][:, 1], s=3, color="#333333", linewidths=0, alpha=0.7)
-        axes.scatter(last["points"][:, 0], last["points"][:, 1], s=3, color=FAKE, linewidths=0, alpha=0.7)
-        axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
+        _surface(axes, run)
         axes.set_title(f"{variant}\n{_scored(run)}", fontsize=8)
     return as_png(figure)
+
+
+@matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
+def surface_figure(run: RunRecord) -> bytes:
+    """The level sets of one run's critic with its points, in two dimensions, PNG."""
+    figure = Figure(figsize=(0.4 * WIDTH, 0.4 * WIDTH), layout="constrained")
+    _surface(figure.add_subplot(), run)
+    return as_png(figure)
+
+
+def critic_surface(run: RunRecord) -> np.ndarray | None:
+    """The last critic's output on a lattice over the plane, (k, k) float64; None if the run has none."""
+    scores = _snapshot(run, -1).tensors.get("scores")
+    return None if scores is None or scores.ndim != 2 else scores.astype(np.float64)
+
+
+def _surface(axes: Axes, run: RunRecord) -> None:
+    last = _snapshot(run, -1).tensors
+    (left, right), (bottom, top) = last["window"]
+    scores = last.get("scores", np.zeros((1, 1)))
+    if np.ptp(scores) > 0:
+        x, y = (np.linspace(low, high, len(scores)) for low, high in last["window"])
+        axes.contourf(x, y, scores.T, 14, cmap="Blues_r", alpha=0.55)
+        axes.contour(x, y, scores.T, 14, colors="#33557a", linewidths=0.5)
+    axes.scatter(last["real"][:, 0], last["real"][:, 1], s=3, color="#333333", linewidths=0, alpha=0.7)
+    axes.scatter(last["points"][:, 0], last["points"][:, 1], s=3, color=FAKE, linewidths=0, alpha=0.7)
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
 
 
 def _scored(run: RunRecord) -> str:

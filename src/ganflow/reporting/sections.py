@@ -15,6 +15,7 @@ from ganflow.config import Dataset
 from ganflow.reporting.captions import CAPTIONS
 from ganflow.reporting.charts import TITLES, Plot, by_variant, charts
 from ganflow.reporting.figures import COLOURS, image_figure, plot_figure, progression_figure
+from ganflow.reporting.lessons.interfaces import Lesson
 from ganflow.reporting.literature import compared
 from ganflow.reporting.literature_scores import literature_for
 from ganflow.reporting.points import point_figures
@@ -96,6 +97,16 @@ def write_figure(folder: Path, name: str, figure: str, title: str, caption: str,
     write_file(folder / "figures" / f"{name}_{figure}.png", png)
     about = {"name": name, "figure": figure, "title": title, "caption": caption}
     return about | {"data": _webp(Image.open(io.BytesIO(png)))}
+
+
+def lesson_variables(folder: Path, lesson: Lesson) -> dict[str, Any]:
+    """Writes figures/lesson_<name>_<picture>.png; returns the variables of the template that show a lesson."""
+    pictures = [
+        write_figure(folder, "lesson", f"{lesson.name}_{picture.name}", lesson.title, picture.words, picture.png)
+        for picture in lesson.pictures
+    ]
+    about = {"name": lesson.name, "title": lesson.title, "shown": lesson.shown, "sentence": lesson.sentence}
+    return about | {"pictures": pictures}
 
 
 def _chart(folder: Path, name: str, figure: str, plots: list[Plot]) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from ganflow.reporting.captions import CAPTIONS
 from ganflow.reporting.charts import by_variant
 from ganflow.reporting.claims import RULE, Claim, beyond, claims_of, doubts_of
 from ganflow.reporting.figures import COLOURS
+from ganflow.reporting.lessons import lessons_of
 from ganflow.reporting.runs import RunRecord, flat, in_words
 from ganflow.reporting.scores import STD
-from ganflow.reporting.sections import section, write_figure
+from ganflow.reporting.sections import lesson_variables, section, write_figure
 from ganflow.reporting.study_figures import Findings, study_figure
 from ganflow.reporting.tables import Table, as_csv, as_metrics, rounded, score_tables
 
@@ -41,6 +42,7 @@ def write_report(
         write_figure(folder, name, "study", in_words(name), found["caption"], study_figure(found))
         for name, found in studies.items()
     ]
+    lessons = [lesson_variables(folder, lesson) for lesson in lessons_of(runs, studies)]
     held, doubtful = _headlines(tables)
     environment = Environment(
         loader=PackageLoader("ganflow.reporting.page", ""),
@@ -51,6 +53,7 @@ def write_report(
     )
     page = environment.get_template("page.html.jinja").render(
         experiment=experiment,
+        lessons=lessons,
         held=held,
         doubtful=doubtful,
         claims_of=claims_of,

@@ -1,0 +1,67 @@
+"""Lesson: the GAN loses part of the data where WGAN-GP, with the same networks, optimiser and schedule, does not
+(WGAN-GP, arXiv 1704.00028, figure 2; WGAN, arXiv 1701.07875, section 4.3).
+
+It counts as shown if on every dataset, in every seed, the GAN misses more modes of a mixture, or makes ten times the
+near-duplicates that WGAN-GP and real images have at most.
+"""
+
+from collections.abc import Sequence
+
+from ganflow.reporting.lessons.interfaces import Lesson, Picture, Seeds, is_gan, is_penalised, pairs, span, trained
+from ganflow.reporting.lessons.pictures import of_samples
+from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.tables import HELD_OUT
+
+MODES, DUPLICATES = "missed_modes", "near_duplicates"
+FACTOR = 10  # near-duplicates of a collapsed generator over those of another
+
+
+def lesson(runs: Sequence[RunRecord]) -> Lesson | None:
+    """The lesson on the datasets that have both variants and a score of lost modes; None without one."""
+    chosen = list(pairs(runs, is_gan, is_penalised, ("objective", "constraint")))
+    found = [(gan, other, name) for gan, other in chosen for name in _score(gan[0], other[0])]
+    if not found:
+        return None
+    compared = [_compared(gan, other, name) for gan, other, name in found]
+    return Lesson(
+        "collapse",
+        "The GAN collapses; the same networks with WGAN-GP do not",
+        all(shown for shown, _ in compared),
+        f"They differ in the loss alone. {' '.join(words for _, words in compared)} ({trained(found[0][0])}.)",
+        tuple(_picture(seeds[0], name) for gan, other, name in found for seeds in (gan, other)),
+    )
+
+
+def _score(gan: RunRecord, other: RunRecord) -> list[str]:
+    """The score of lost modes that both have: missed modes, else near-duplicates."""
+    shared = [name for name in gan.score["order"] if name in other.score["better"]]
+    return [name for start in (MODES, DUPLICATES) for name in shared if name.startswith(start)][:1]
+
+
+def _values(seeds: Seeds, name: str) -> list[float]:
+    return [run.score["scores"][name] for run in seeds]
+
+
+def _compared(gan: Seeds, other: Seeds, name: str) -> tuple[bool, str]:
+    return (_duplicates if name.startswith(DUPLICATES) else _modes)(gan, other, name)
+
+
+def _modes(gan: Seeds, other: Seeds, name: str) -> tuple[bool, str]:
+    lost, kept = _values(gan, name), _values(other, name)
+    words = f"{gan[0].variant} misses {span(lost, '.0f')} modes, {other[0].variant} {span(kept, '.0f')}"
+    return min(lost) > max(kept), f"On {gan[0].dataset} {words}."
+
+
+def _duplicates(gan: Seeds, other: Seeds, name: str) -> tuple[bool, str]:
+    alike, apart = _values(gan, name), _values(other, name)
+    real = gan[0].score["checks"][HELD_OUT]["scores"].get(name, 0.0)
+    words = (
+        f"On {gan[0].dataset} {span(alike, '.1%')} of {gan[0].variant}'s samples nearly repeat another one, "
+        f"{span(apart, '.1%')} of {other[0].variant}'s, and {real:.1%} of held-out images."
+    )
+    return min(alike) >= FACTOR * max(*apart, real), words
+
+
+def _picture(run: RunRecord, name: str) -> Picture:
+    score = run.score["scores"][name]
+    return of_samples(run, f"{score:.1%} near-duplicates" if name.startswith(DUPLICATES) else f"{score:.0f} missed")

@@ -1,0 +1,94 @@
+"""Lesson: a Wasserstein critic's estimate falls as the samples improve, the GAN's does not (WGAN, arXiv 1701.07875,
+figures 3 and 4).
+
+It counts as shown if in every seed the rank correlation over the snapshots between estimate and score is at least
+`LEAST` for WGAN-GP, and lower for the GAN.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ganflow.reporting.charts import Plot, charts
+from ganflow.reporting.figures import plot_figure
+from ganflow.reporting.lessons.interfaces import Lesson, Picture, Seeds, is_gan, is_penalised, pairs, span, trained
+from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.scores import Score, score_named
+
+LEAST = 0.7
+SNAPSHOTS = 4  # the least over which a correlation says anything
+
+
+def lesson(runs: Sequence[RunRecord]) -> Lesson | None:
+    """The lesson on the first dataset that has both variants with scores over training; None without one."""
+    for gan, other in pairs(runs, is_gan, is_penalised, ("objective", "constraint")):
+        if all(len(_snapshots(run)) >= SNAPSHOTS for run in (*gan, *other)):
+            return _lesson(gan, other)
+    return None
+
+
+def _lesson(gan: Seeds, other: Seeds) -> Lesson:
+    score = _score(gan[0])
+    of_gan, of_other = ([correlation(*_series(run)) for run in seeds] for seeds in (gan, other))
+    weights = "" if other[0].score["protocol"]["weights"] == "raw" else "; the score is of averaged weights"
+    first, last = (f"{place:,}" for place in _snapshots(other[0])[[0, -1]])
+    sentence = (
+        f"Between iterations {first} and {last} on {gan[0].dataset} "
+        f"{_course(other[0], score)}; {_course(gan[0], score)}. Rank correlation of estimate and score over "
+        f"{len(_snapshots(other[0]))} snapshots: {span(of_other, '.2f')} and {span(of_gan, '.2f')} "
+        f"({trained(other)}{weights})."
+    )
+    plots = [_estimate(gan), _estimate(other), *(charts(seeds)["scores"][0] for seeds in (gan, other))]
+    picture = Picture("estimates", sentence, plot_figure(plots))
+    shown = min(of_other) >= LEAST and max(of_gan) < min(of_other)
+    title = "The critic's estimate falls as samples improve; the GAN's does not"
+    return Lesson("estimates", title, shown, sentence, (picture,))
+
+
+def _estimate(seeds: Seeds) -> Plot:
+    return charts(seeds)["estimates"][0]
+
+
+def _column(run: RunRecord) -> str:
+    """The journal column of the first estimate that the method declares."""
+    return next(str(chart["column"]) for chart in run.manifest["charts"] if chart["figure"] == "estimates")
+
+
+def _score(run: RunRecord) -> Score:
+    return score_named(next(name for name in run.curve or {} if name != "iteration"), run)
+
+
+def _snapshots(run: RunRecord) -> np.ndarray:
+    """The iterations that have a score and a row of the journal, int64."""
+    scored = (run.curve or {}).get("iteration", np.array([]))
+    return np.intersect1d(scored, run.journal["iteration"]).astype(np.int64)
+
+
+def _series(run: RunRecord) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate and score, lower is better, at the snapshots."""
+    assert run.curve is not None, "chosen for its curve"
+    at, score = _snapshots(run), _score(run)
+    estimates = run.journal[_column(run)][np.isin(run.journal["iteration"], at)]
+    scores = run.curve[score.name][np.isin(run.curve["iteration"], at)]
+    return estimates, scores if score.better == "lower" else -scores
+
+
+def _course(run: RunRecord, score: Score) -> str:
+    """From what to what the estimate and the score of a run went, in words."""
+    estimates, scores = _series(run)
+    sign = 1 if score.better == "lower" else -1
+    ends = [f"{values[0]:.3g} to {values[-1]:.3g}" for values in (estimates, sign * scores)]
+    return f"{run.variant}'s estimate went from {ends[0]} while the {score.words} went from {ends[1]}"
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's rank correlation, ties by mean ranks; 0 if one of the two is constant."""
+    first, second = (_ranks(values) for values in (one, other))
+    spread = first.std() * second.std()
+    return float(((first - first.mean()) * (second - second.mean())).mean() / spread) if spread > 0 else 0.0
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 0, with the mean rank of equal values, float64."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count + 1) / 2)[place]

@@ -1,0 +1,26 @@
+"""Pictures of single runs: the last samples, with the critic's level sets where they are points."""
+
+import io
+
+from PIL import Image
+
+from ganflow.reporting.lessons.interfaces import Picture
+from ganflow.reporting.points import surface_figure
+from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.sample_grids import frames
+
+SCALE = 2  # screen pixels of a pixel
+
+
+def of_samples(run: RunRecord, measured: str) -> Picture:
+    """The last samples of a run with a measurement: a grid of images, or points on the level sets of the critic."""
+    name = f"{run.dataset}_{run.variant}"
+    words = f"{run.variant} on {run.dataset}, iteration {run.samples[-1][0]:,}: {measured}"
+    return Picture(name, words, surface_figure(run) if run.points else _grid(run))
+
+
+def _grid(run: RunRecord) -> bytes:
+    pixels = Image.fromarray(frames(run, 2)[-1][1])
+    file = io.BytesIO()
+    pixels.resize((SCALE * pixels.width, SCALE * pixels.height), Image.Resampling.NEAREST).save(file, "PNG")
+    return file.getvalue()

@@ -1,0 +1,195 @@
+"""The lessons at the top of the report: the runs that they compare, what counts as shown, and measured numbers."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.stats import spearmanr
+from synthetic_points import point_run
+from synthetic_runs import FRECHET, experiment_of, make_runs
+
+from ganflow.reporting.lessons import clipping, collapse, distances, estimates, lessons_of
+from ganflow.reporting.lessons.interfaces import Lesson
+from ganflow.reporting.page import write_report
+from ganflow.reporting.runs import RunRecord, load_runs
+
+DUPLICATES = "near_duplicates_efficientnet_lite0"
+COMPONENTS = {
+    "gan": ("non_saturating", "none", "adam"),
+    "wgan": ("wasserstein", "weight_clipping", "rmsprop"),
+    "wgan_gp": ("wasserstein", "gradient_penalty", "adam"),
+}
+ESTIMATE = {"figure": "estimates", "column": "validation_estimate", "axis": "a", "title": "t", "label": "formula"}
+
+
+def settings_of(variant: str, **changes) -> dict:
+    objective, constraint, optimizer = COMPONENTS[variant]
+    limit = {"limit": 0.1} if constraint == "weight_clipping" else {}
+    return {
+        "network": {"name": "toy_mlp", "settings": {"width": 128}},
+        "objective": {"name": objective, "settings": {}},
+        "constraint": {"name": constraint, "settings": limit},
+        "optimizer": {"name": optimizer, "settings": {}},
+    } | changes
+
+
+def run_of(folder: Path, variant: str, seed: int, **scores: float) -> RunRecord:
+    """A run on points with scores, with a curve in which score and estimate fall together."""
+    made = point_run(folder / variant / str(seed), variant, 0.1 if variant == "wgan" else None, 2)
+    chart = ESTIMATE | {"level": None, "series": "", "dotted": False}
+    parameters = {"training": {"iterations": 3000, "grid": 32}, "optimizers": {}, "optimizer": {"name": "adam"}}
+    manifest = {"settings": settings_of(variant), "parameters": parameters, "charts": [chart]}
+    score = {
+        "scores": {"exact_em": 0.1, "missed_modes": 0.0} | scores,
+        "better": {"exact_em": "lower", "missed_modes": "lower", DUPLICATES: "lower"},
+        "order": ["exact_em", "missed_modes"],
+        "compares": {},
+        "checks": {"held_out": {"scores": {"exact_em": 0.02, DUPLICATES: 0.01}}},
+        "protocol": {"weights": "raw", "extractor": None, "best": "lowest exact_em"},
+    }
+    places = np.arange(100.0, 900.0, 100.0)
+    journal = {"iteration": places, "validation_estimate": 1 / places}
+    curve = {"iteration": places, "exact_em": 1000 - places}
+    return replace(made, seed=seed, manifest=manifest, score=score, journal=journal, curve=curve)
+
+
+@pytest.fixture
+def made(tmp_path):
+    """make(variant=[scores of each seed], ...): their runs."""
+
+    def make(**variants: list[dict[str, float]]) -> list[RunRecord]:
+        return [run_of(tmp_path, name, at, **s) for name, seeds in variants.items() for at, s in enumerate(seeds)]
+
+    return make
+
+
+def modes(*missed: float) -> list[dict[str, float]]:
+    return [{"missed_modes": value} for value in missed]
+
+
+def test_lost_modes_must_be_lost_in_every_seed(made):
+    shown = collapse.lesson(made(gan=modes(7, 9), wgan_gp=modes(0, 1)))
+    assert shown and shown.shown and "misses 7 to 9 modes, wgan_gp 0 to 1" in shown.sentence
+    assert "in each of 2 seeds" in shown.sentence
+    once = collapse.lesson(made(gan=modes(7, 1), wgan_gp=modes(0, 1)))
+    assert once and not once.shown
+
+
+@pytest.mark.parametrize(("gan", "other", "shown"), [(0.5, 0.04, True), (0.5, 0.06, False), (0.09, 0.0, False)])
+def test_near_duplicates_are_ten_times_those_of_the_other_and_of_real_images(made, gan, other, shown):
+    runs = made(gan=[{DUPLICATES: gan}], wgan_gp=[{DUPLICATES: other}])
+    images = [replace(run, score=run.score | {"order": [DUPLICATES]}) for run in runs]
+    found = collapse.lesson(images)
+    assert (
+        found
+        and found.shown == shown
+        and f"{gan:.1%} of gan's" in found.sentence
+        and "1.0% of held-out" in found.sentence
+    )
+
+
+@pytest.mark.parametrize("changed", ["network", "optimizer", "training"])
+def test_variants_that_differ_in_more_than_the_loss_are_not_compared(made, changed):
+    gan, other = made(gan=modes(7), wgan_gp=modes(0))
+    if changed == "training":
+        manifest = other.manifest | {"parameters": other.manifest["parameters"] | {"training": {"iterations": 9}}}
+    else:
+        manifest = other.manifest | {"settings": settings_of("wgan_gp", **{changed: {"name": "other", "settings": {}}})}
+    runs = [gan, replace(other, manifest=manifest)]
+    assert collapse.lesson(runs) is None and estimates.lesson(runs) is None
+
+
+@pytest.mark.parametrize("direction", ["lower", "higher"])
+def test_the_estimate_that_follows_the_score_is_told_from_one_that_does_not(made, direction):
+    gan, other = made(gan=modes(0), wgan_gp=modes(0))
+    rising = gan.journal | {"validation_estimate": gan.journal["iteration"]}
+    sign = 1 if direction == "lower" else -1
+    turned = [
+        replace(
+            run,
+            curve={"iteration": run.curve["iteration"], "exact_em": sign * run.curve["exact_em"]},
+            score=run.score | {"better": {"exact_em": direction}},
+        )
+        for run in (replace(gan, journal=rising), other)
+    ]
+    found = estimates.lesson(turned)
+    assert found and found.shown and "1.00 and -1.00 (one training of each)" in found.sentence
+    assert "wgan_gp's estimate went from 0.01 to 0.00125" in found.sentence
+    same = estimates.lesson([gan, other])
+    assert same and not same.shown
+
+
+def test_snapshots_without_a_journal_row_and_too_few_of_them_are_left_out(made):
+    runs = made(gan=modes(0), wgan_gp=modes(0))
+    few = [replace(run, curve={key: values[:3] for key, values in run.curve.items()}) for run in runs]
+    assert estimates.lesson(few) is None
+    sparse = [replace(run, journal={key: values[::2] for key, values in run.journal.items()}) for run in runs]
+    found = estimates.lesson(sparse)
+    assert found and "over 4 snapshots" in found.sentence
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_rank_correlation_is_scipys(ties):
+    draw = np.random.default_rng(0)
+    one, other = (draw.integers(0, 5, 40).astype(float) if ties else draw.normal(size=40) for _ in range(2))
+    assert estimates.correlation(one, other) == pytest.approx(spearmanr(one, other).statistic, abs=1e-12)
+    assert estimates.correlation(one, np.ones(40)) == 0.0
+
+
+def test_a_clipped_critic_is_shown_as_simpler_and_slower(made, monkeypatch):
+    flat, bent = (np.add.outer(np.arange(9.0), power * np.arange(9.0) ** power) for power in (1, 4))
+    surfaces = {"wgan": flat, "wgan_gp": bent}
+    monkeypatch.setattr(clipping, "critic_surface", lambda run: surfaces[run.variant])
+    runs = made(wgan=[{"exact_em": 0.5}], wgan_gp=[{"exact_em": 0.1}])
+    found = clipping.lesson(runs)
+    assert found and found.shown and "0.500 from held-out ones" in found.sentence and "explains 100%" in found.sentence
+    faster = clipping.lesson(made(wgan=[{"exact_em": 0.05}], wgan_gp=[{"exact_em": 0.1}]))
+    assert faster and not faster.shown
+
+
+def test_the_share_of_an_affine_function_is_that_of_least_squares():
+    values = np.random.default_rng(0).normal(size=(17, 17)).cumsum(0)
+    x, y = np.meshgrid(np.arange(17.0), np.arange(17.0), indexing="ij")
+    design = np.stack([np.ones(17 * 17), x.ravel(), y.ravel()], axis=1)
+    [residual] = np.linalg.lstsq(design, values.ravel(), rcond=None)[1]
+    assert clipping.affine(values) == pytest.approx(1 - residual / np.square(values - values.mean()).sum(), abs=1e-12)
+    assert clipping.affine(np.ones((5, 5))) == 1.0
+
+
+@pytest.mark.parametrize(("error", "divergence", "shown"), [(0.02, 0.69, True), (0.2, 0.69, False), (0.02, 0.5, False)])
+def test_distances_are_shown_by_what_trained_critics_find(error, divergence, shown):
+    panel = {"title": "t", "x": "x", "y": "y", "lines": [], "log_x": False, "log_y": False}
+    numbers = {"mean_error_of_critic": error, "smallest_js_estimate_off_zero": divergence}
+    found = distances.lesson({"parallel_lines": {"caption": "c", "panels": [panel], "numbers": numbers}})
+    assert found and found.shown == shown and f"{error:.3f}" in found.sentence and f"{divergence:.3f}" in found.sentence
+
+
+def test_runs_without_pairs_teach_nothing(made):
+    assert lessons_of(made(wgan_gp=modes(0)), {}) == []
+
+
+def test_the_page_says_first_what_the_runs_show_and_what_they_do_not(tmp_path, monkeypatch):
+    experiment = experiment_of((1, 2))
+    make_runs(tmp_path, experiment)
+    file = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(file, "PNG")
+    lessons = [
+        Lesson(
+            name,
+            f"title <{name}>",
+            name == "one",
+            f"sentence of {name}",
+            (collapse.Picture("p", "words", file.getvalue()),),
+        )
+        for name in ("one", "other")
+    ]
+    monkeypatch.setattr("ganflow.reporting.page.lessons_of", lambda runs, studies: lessons)
+    write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
+    text = (tmp_path / "report/index.html").read_text()
+    one, other, first = (text.index(words) for words in ('id="lesson-one"', 'id="lesson-other"', '<p class="lead">'))
+    assert one < other < first and "title &lt;one&gt;" in text
+    assert "do not show it" not in text[one:other] and "These runs do not show it." in text[other:first]
+    assert (tmp_path / "report/figures/lesson_one_p.png").exists() and FRECHET in text
