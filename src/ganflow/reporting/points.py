@@ -78,12 +78,6 @@ def surface_figure(run: RunRecord) -> bytes:
     return as_png(figure)
 
 
-def critic_surface(run: RunRecord) -> np.ndarray | None:
-    """The last critic's output on a lattice over the plane, (k, k) float64; None if the run has none."""
-    scores = _snapshot(run, -1).tensors.get("scores")
-    return None if scores is None or scores.ndim != 2 else scores.astype(np.float64)
-
-
 def _surface(axes: Axes, run: RunRecord) -> None:
     last = _snapshot(run, -1).tensors
     (left, right), (bottom, top) = last["window"]
@@ -155,16 +149,20 @@ def _layers(runs: dict[str, RunRecord]) -> bytes:
     axes.set_title("Gradient by layer")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     for place, (variant, run) in enumerate(runs.items()):
-        tensors = _tensors(run.folder / "critic.safetensors")
-        weights = np.concatenate([v.ravel() for k, v in tensors.items() if k.endswith("weight")])
         box = right.add_subplot(rows, columns, place + 1)
-        box.hist(weights, 60, color=COLOURS[place % len(COLOURS)])
+        box.hist(critic_weights(run), 60, color=COLOURS[place % len(COLOURS)])
         box.set_title(f"{variant}{_limit(run)}", fontsize=8)
         box.set_yticks([])
         box.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10], symmetric=True))
         box.tick_params(colors=INK, labelsize=8)
     right.suptitle("Weights of all layers", fontsize=10.5, fontweight="bold", x=0.02, ha="left")
     return as_png(figure)
+
+
+def critic_weights(run: RunRecord) -> np.ndarray:
+    """All weights of a run's critic, without biases, (n,); raises UserError if the file is missing or damaged."""
+    tensors = _tensors(run.folder / "critic.safetensors")
+    return np.concatenate([v.ravel() for k, v in tensors.items() if k.endswith("weight")])
 
 
 def _limit(run: RunRecord) -> str:

@@ -2,7 +2,6 @@
 artifacts they are in, and drawn as a table from there."""
 
 from pathlib import Path
-from typing import Any
 
 from ganflow.artifacts import read_json, write_json
 from ganflow.config import Experiment
@@ -16,6 +15,8 @@ COLUMNS = {  # by what a score's name begins with: its title and how it is writt
     "frechet_distance": ("Fréchet distance", "{:.0f}"),
     "sliced_wasserstein": ("sliced Wasserstein", "{:.1f}"),
     "near_duplicates": ("near-duplicates", "{:.1%}"),
+    "exact_em": ("exact EM", "{:.3f}"),
+    "missed_modes": ("missed modes", "{:.0f}"),
 }
 
 
@@ -41,20 +42,18 @@ def take(experiment: Experiment) -> None:
 
 
 def table() -> str:
-    """Markdown: a line for each variant, then for the real samples and for degraded ones; a column for each score and
-    dataset."""
+    """Markdown: for each dataset a line for each variant, one for real samples and one for degraded ones."""
     if not FILE.is_file():
         raise UserError(f"{FILE}: missing; run `ganflow schema --scores` once the experiment is finished")
     about = read_json(FILE)
-    datasets = list(about["checks"])
-    columns = [(begin, dataset) for begin in COLUMNS for dataset in datasets]
-    heads = [f"{COLUMNS[begin][0]}, {dataset.replace('_', ' ')}" for begin, dataset in columns]
-    rows = [["variant", "seed", *heads], ["---", "---:", *["---:"] * len(heads)]]
-    for variant, seed in dict.fromkeys(tuple(run.split("/")[1:]) for run in about["runs"]):
-        by_dataset = {dataset: about["runs"].get(f"{dataset}/{variant}/{seed}") for dataset in datasets}
-        rows.append([variant, seed, *_cells(columns, by_dataset)])
-    for name, title in CHECKS.items():
-        rows.append([title, "", *_cells(columns, {key: checks.get(name) for key, checks in about["checks"].items()})])
+    heads = ["dataset", "variant", "seed", *(title for title, _ in COLUMNS.values())]
+    rows = [heads, ["---", "---", *["---:"] * (len(COLUMNS) + 1)]]
+    for dataset, checks in about["checks"].items():
+        for run, found in about["runs"].items():
+            of, variant, seed = run.split("/")
+            if of == dataset:
+                rows.append([of.replace("_", " "), variant, seed, *_cells(found["scores"])])
+        rows += [["", title, "", *_cells(checks[name]["scores"])] for name, title in CHECKS.items() if name in checks]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
@@ -62,11 +61,7 @@ def _shown(scores: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in scores.items() if name.startswith(tuple(COLUMNS))}
 
 
-def _cells(columns: list[tuple[str, str]], by_dataset: dict[str, dict[str, Any] | None]) -> list[str]:
+def _cells(scores: dict[str, float]) -> list[str]:
     """The score of each column; empty where there is none."""
-    cells = []
-    for begin, dataset in columns:
-        scores = (by_dataset[dataset] or {"scores": {}})["scores"]
-        found = [value for name, value in scores.items() if name.startswith(begin)]
-        cells.append(COLUMNS[begin][1].format(found[0]) if found else "")
-    return cells
+    found = [[value for name, value in scores.items() if name.startswith(begin)] for begin in COLUMNS]
+    return [form.format(*values) if values else "" for values, (_, form) in zip(found, COLUMNS.values(), strict=True)]

@@ -4,11 +4,13 @@ import hashlib
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from inception_weights import pictures, random_inception
 from mirrors import Answer, serving
 from mirrors import quick as quick  # a fixture that every test here uses
+from PIL import Image
 from torch import nn
 
 from ganflow.components import component_class
@@ -17,7 +19,9 @@ from ganflow.evaluation.extraction import BATCH, extract, fuse_batch_norms, read
 from ganflow.evaluation.extractors import efficientnet_lite0, inception
 from ganflow.evaluation.extractors.efficientnet_lite0 import EfficientNetLite0
 from ganflow.evaluation.extractors.inception import Inception
-from ganflow.evaluation.interfaces import Extractor
+from ganflow.evaluation.extractors.pixels import Pixels
+from ganflow.evaluation.interfaces import Extractor, Samples
+from ganflow.evaluation.metrics.classifier_score import ClassifierScore
 
 SIZES = {"efficientnet_lite0": (1280, 1000), "inception": (2048, 1008)}  # features and logits
 NAMES = list(SIZES)
@@ -234,3 +238,26 @@ def test_only_a_batch_norm_right_after_a_convolution_is_folded():
     found = fuse_batch_norms(network)
     assert [type(layer) for layer in found[1:4]] == [nn.Identity, nn.ReLU, nn.BatchNorm2d]
     torch.testing.assert_close(found(images), expected.float())
+
+
+@pytest.mark.parametrize("cells", [4, 8, 16, 32])
+def test_pixels_are_the_means_of_cells_by_pillow(cells):
+    images = pictures(3, 32)
+    features, logits = Pixels(resolution=cells).network(Path("unused"))(images)
+    assert features.shape == (3, 3 * cells**2) and logits.shape == (3, 0)
+    for image, found in zip(images, features, strict=True):
+        means = Image.fromarray(image.permute(1, 2, 0).numpy()).reduce(32 // cells)
+        exact = torch.from_numpy(np.array(means)).permute(2, 0, 1).flatten() / 255
+        assert (found - exact).abs().max() <= 0.51 / 255  # Pillow rounds to integers
+
+
+def test_cells_that_do_not_divide_the_images_are_refused():
+    with pytest.raises(UserError, match="resolution = 32: does not divide images of 16 x 16 pixels; choose a divisor"):
+        Pixels(resolution=32).network(Path("unused"))(pictures(2, 16))
+
+
+def test_a_score_of_a_classifier_is_refused_without_one():
+    features, logits = Pixels().network(Path("unused"))(pictures(20, 32))
+    samples = Samples(features=features, logits=logits)
+    with pytest.raises(UserError, match="classifier_score needs an extractor that classifies; remove it from metrics"):
+        ClassifierScore().score({}, samples, samples)

@@ -26,6 +26,11 @@ class ClassifierScore(Metric):
         """The mean and the standard deviation over the splits."""
         from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
 
+        if not samples.logits.shape[1]:
+            raise UserError(
+                "params.yaml: evaluation: classifier_score needs an extractor that classifies; remove it from metrics, "
+                "or choose `extractor: inception` or `extractor: efficientnet_lite0`"
+            )
         if len(samples) < self.splits:
             raise UserError(
                 f"params.yaml: evaluation: classifier_score can't split {len(samples)} samples into {self.splits}; "

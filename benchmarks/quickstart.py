@@ -1,0 +1,181 @@
+"""The quickstart with more seeds: which of its lessons each seed shows, the scores of its variants beside settings that
+were not chosen, and which scores put variants in the order that the eye sees.
+
+Runs params.yaml in a clone, with RIVALS and without the study of distances, then scores the same trainings again with
+the extractor at other resolutions. Prints tables, and with --sheet draws the samples of every training.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import yaml
+from clones import TOP, clone
+
+RIVALS = {  # {variant of the quickstart: {rival: what it has instead}}
+    "wgan_gp_mlp": {
+        "slower": {"optimizer": {"adam": {"lr": 1.0e-3, "betas": [0.0, 0.9]}}},
+        "decayed": {"optimizer": {"adam": {"lr": 2.0e-3, "betas": [0.0, 0.9], "decay": "linear"}}},
+        "not_averaged": {"training": {"ema": None}},
+    },
+    "gan_mlp": {"slower": {"optimizer": {"adam": {"lr": 1.0e-3, "betas": [0.0, 0.9]}}}},
+    "wgan_gp": {"more_steps": {"critic_steps": 3}},
+}
+SHOWN = (
+    "near_duplicates",
+    "missed_modes",
+    "missed_classes",
+    "high_quality",
+    "frechet",
+    "sliced",
+    "exact_em",
+    "precision",
+)
+WORSE, BETTER = "gan_mlp", "wgan_gp_mlp"  # as the eye sees them, in every seed
+
+
+def params(seeds: int, rivals: bool) -> dict[str, Any]:
+    """params.yaml of the quickstart with more seeds, with the rivals, without studies."""
+    chosen = yaml.safe_load((TOP / "params.yaml").read_text())
+    variants = chosen["variants"]
+    for name, others in RIVALS.items() if rivals else ():
+        for other, changes in others.items():
+            changed = variants[name] | changes
+            if "training" in changes:
+                changed["training"] = variants[name].get("training", {}) | changes["training"]
+            variants[f"{name}_{other}"] = changed
+    return chosen | {"seeds": list(range(seeds)), "variants": variants, "studies": []}
+
+
+def loaded(folder: Path) -> list[Any]:
+    """The runs of the clone's experiment with their scores."""
+    from ganflow.config import load
+    from ganflow.reporting.runs import load_runs
+
+    return load_runs(load(folder / "params.yaml"), folder / "results")
+
+
+def table(head: list[str], rows: list[list[str]]) -> None:
+    print(f"\n| {' | '.join(head)} |\n|{' --- |' * len(head)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def show_lessons(runs: list[Any], names: list[str]) -> None:
+    """For each seed alone, which lessons the quickstart's own variants show."""
+    from ganflow.reporting.lessons import lessons_of
+
+    own = [run for run in runs if run.variant in names]
+    seeds = sorted({run.seed for run in own})
+    found = {seed: lessons_of([run for run in own if run.seed == seed], {}) for seed in seeds}
+    titles = {lesson.name: lesson.title for lessons in found.values() for lesson in lessons}
+    rows = []
+    for name, title in titles.items():
+        shown = [lesson.shown for lessons in found.values() for lesson in lessons if lesson.name == name]
+        rows.append([title, f"{sum(shown)} of {len(shown)}"])
+    table(["lesson", "seeds that show it"], rows)
+    for seed, lessons in found.items():
+        for lesson in lessons:
+            print(f"\nseed {seed}, {lesson.name}: {lesson.sentence}", end="")
+    print()
+
+
+def show_scores(runs: list[Any]) -> None:
+    """Mean, deviation and range over seeds of the scores of each variant, and those of held-out real samples."""
+    from ganflow.reporting.charts import by_variant
+
+    for dataset in dict.fromkeys(run.dataset for run in runs):
+        mine = by_variant(run for run in runs if run.dataset == dataset)
+        first = next(iter(mine.values()))[0].score
+        names = [name for name in first["order"] if name.startswith(SHOWN)]
+        rows = []
+        for variant, seeds in mine.items():
+            values = [[run.score["scores"][name] for run in seeds] for name in names]
+            rows.append([variant, *(spread(found) for found in values)])
+        for check, about in first["checks"].items():
+            rows.append([check, *(f"{about['scores'].get(name, float('nan')):.4g}" for name in names)])
+        table([f"{dataset}, {len(next(iter(mine.values())))} seeds", *names], rows)
+
+
+def spread(values: list[float]) -> str:
+    """Mean, sample deviation and range."""
+    if len(values) == 1:
+        return f"{values[0]:.4g}"
+    return f"{mean(values):.4g} ± {stdev(values):.2g} ({min(values):.4g} to {max(values):.4g})"
+
+
+def orders(runs: list[Any], extractor: str) -> list[list[str]]:
+    """For each score: in how many seeds the better variant of the eye is better, and within the scale."""
+    rows = []
+    scored = {(run.variant, run.seed): run.score for run in runs if run.variant in (WORSE, BETTER)}
+    seeds = sorted({seed for _, seed in scored})
+    for name in scored[BETTER, seeds[0]]["order"]:
+        direction = scored[BETTER, seeds[0]]["better"][name]
+        sign = 1 if direction == "lower" else -1
+        pairs = [[sign * scored[variant, seed]["scores"][name] for variant in (BETTER, WORSE)] for seed in seeds]
+        checks = scored[BETTER, seeds[0]]["checks"].values()
+        worst = max(sign * check["scores"][name] for check in checks)
+        agree, within = sum(a < b for a, b in pairs), sum(a < worst for a, _ in pairs)
+        apart = max(a for a, _ in pairs) < min(b for _, b in pairs)
+        rows.append(
+            [extractor, name, f"{agree} of {len(seeds)}", "yes" if apart else "no", f"{within} of {len(seeds)}"]
+        )
+    return rows
+
+
+def sheet(runs: list[Any], path: Path) -> None:
+    """The last samples of every training: a row for each variant and a column for each seed."""
+    from PIL import Image
+
+    from ganflow.reporting.charts import by_variant
+
+    rows = [[Image.open(run.samples[-1][1]).convert("RGB") for run in seeds] for seeds in by_variant(runs).values()]
+    side = max(picture.width for row in rows for picture in row) + 8
+    whole = Image.new("RGB", (side * len(rows[0]), side * len(rows)), "white")
+    for down, row in enumerate(rows):
+        for across, picture in enumerate(row):
+            whole.paste(picture, (side * across, side * down))
+    whole.save(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5, help="default: 5")
+    parser.add_argument("--cores", type=int, default=2, help="of Snakemake (default: 2)")
+    parser.add_argument(
+        "--resolutions", type=int, nargs="*", default=[32, 96], help="of the extractor, besides its own"
+    )
+    parser.add_argument("--no-rivals", action="store_true", help="the quickstart's own settings only")
+    parser.add_argument("--iterations", type=int, help="of every training (default: the quickstart's)")
+    parser.add_argument("--sheet", type=Path, help="where to draw all samples (default: nowhere)")
+    options = parser.parse_args()
+    from measuring import machine
+
+    chosen = params(options.seeds, not options.no_rivals)
+    names = list(yaml.safe_load((TOP / "params.yaml").read_text())["variants"])
+    for part in [chosen, *chosen["variants"].values()] if options.iterations else ():
+        part["training"] = part.get("training", {}) | {"iterations": options.iterations}
+    with tempfile.TemporaryDirectory(prefix="ganflow-benchmark-") as place:
+        folder = Path(place) / "clone"
+        shell = clone(folder, yaml.safe_dump(chosen, sort_keys=False))
+        shell(f"snakemake --cores {options.cores} --quiet all")
+        runs = loaded(folder)
+        show_lessons(runs, names)
+        show_scores(runs)
+        if options.sheet:
+            sheet(runs, options.sheet)
+        [(extractor, settings)] = chosen["evaluation"]["extractor"].items()
+        rows = orders(runs, f"{extractor} at {settings['resolution']}")
+        for resolution in options.resolutions:
+            chosen["evaluation"]["extractor"] = {extractor: settings | {"resolution": resolution}}
+            (folder / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
+            shell(f"snakemake --cores {options.cores} --quiet all")
+            rows += orders(loaded(folder), f"{extractor} at {resolution}")
+    table(["extractor", "score", f"{BETTER} before {WORSE}", "ranges apart", "within the scale"], rows)
+    machine(("torch",), chosen["compute"]["threads"])
+
+
+if __name__ == "__main__":
+    main()
