@@ -16,7 +16,6 @@ from ganflow.data import SPLITS
 from ganflow.data.interfaces import Format
 from ganflow.methods.interfaces import Data
 from ganflow.methods.tasks import method_of, task_of
-from ganflow.networks.families.dcgan import DCGAN
 from ganflow.reporting.literature_scores import literature_for
 from ganflow.reporting.mlflow_dataset import dataset_input, fingerprint
 from ganflow.reporting.page import write_report
@@ -136,13 +135,13 @@ def test_every_dataset_is_in_the_report(experiment, tmp_path):
     assert told == {(run.dataset, run.variant) for run in few.runs} and told >= set(firsts.items())
 
 
-def test_only_the_loss_differs_between_the_plain_variants():
+@pytest.mark.parametrize("kind", ["mlp", "points"])
+def test_only_the_loss_differs_between_the_gan_and_wgan_gp_of_the_quickstart(kind):
     variants = config.load(TOP / "profiles/quickstart.yaml").variants
-    plain, penalised = (variants[name].model_dump() for name in ("gan_plain", "wgan_gp_plain"))
-    assert {key for key in plain if plain[key] != penalised[key]} == {"method"}
-    one, other = (made["method"]["settings"] for made in (plain, penalised))
+    gan, penalised = (variants[f"{name}_{kind}"].model_dump() for name in ("gan", "wgan_gp"))
+    assert {key for key in gan if gan[key] != penalised[key]} == {"method"}
+    one, other = (made["method"]["settings"] for made in (gan, penalised))
     assert {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)} == {"objective", "constraint"}
-    assert DCGAN(**plain["network"]["settings"]).critic_mixes_samples() is False
 
 
 def test_side_and_generators_rate_differ_between_the_penalties_of_the_distances():

@@ -46,12 +46,12 @@ WIDTH, DPI = 10.0, 130  # inches, pixels per inch
 
 
 @matplotlib.style.context(["default", STYLE])
-def plot_figure(plots: list[Plot]) -> bytes:
-    """The plots side by side, at most three in a row; PNG."""
+def plot_figure(plots: list[Plot], width: float = WIDTH, height: float = 2.9) -> bytes:
+    """The plots side by side, at most three in a row, rows of `width` x `height` inches; PNG."""
     columns = 2 if len(plots) in (2, 4) else min(3, len(plots))
     rows = -(-len(plots) // columns)
-    width = WIDTH if columns > 1 else 0.62 * WIDTH
-    figure = Figure(figsize=(width, 2.9 * rows + 0.35), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
+    width *= 1 if columns > 1 else 0.62
+    figure = Figure(figsize=(width, height * rows + 0.35), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
     for index, plot in enumerate(plots):
         axes = figure.add_subplot(rows, columns, index + 1)
         if plot.level is not None:
@@ -60,7 +60,7 @@ def plot_figure(plots: list[Plot]) -> bytes:
             _draw(axes, series)
         axes.set_title(plot.title)
         axes.set_ylabel(plot.label)
-        axes.xaxis.set_major_locator(MaxNLocator(5 if columns < 3 else 3, steps=[1, 2, 5, 10], integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(max(2, round(width / columns)), steps=[1, 2, 5, 10], integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.margins(x=0.02)
         axes.set_xlabel("generator iteration")

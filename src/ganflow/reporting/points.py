@@ -4,6 +4,7 @@ Plotted from the tensors that a run stores with its sample figures (training/sam
 variant, with its first seed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,14 +150,26 @@ def _layers(runs: dict[str, RunRecord]) -> bytes:
     axes.set_title("Gradient by layer")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     for place, (variant, run) in enumerate(runs.items()):
-        box = right.add_subplot(rows, columns, place + 1)
-        box.hist(critic_weights(run), 60, color=COLOURS[place % len(COLOURS)])
-        box.set_title(f"{variant}{_limit(run)}", fontsize=8)
-        box.set_yticks([])
-        box.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10], symmetric=True))
-        box.tick_params(colors=INK, labelsize=8)
+        _weights(right.add_subplot(rows, columns, place + 1), variant, run, COLOURS[place % len(COLOURS)])
     right.suptitle("Weights of all layers", fontsize=10.5, fontweight="bold", x=0.02, ha="left")
     return as_png(figure)
+
+
+@matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
+def weights_figure(runs: Sequence[RunRecord], width: float) -> bytes:
+    """Histograms of all weights of the critics of some runs, side by side, `width` inches together; PNG."""
+    figure = Figure(figsize=(width, 1.3), layout="constrained")
+    for place, run in enumerate(runs):
+        _weights(figure.add_subplot(1, len(runs), place + 1), run.variant, run, COLOURS[place % len(COLOURS)])
+    return as_png(figure)
+
+
+def _weights(axes: Axes, title: str, run: RunRecord, colour: str) -> None:
+    axes.hist(critic_weights(run), 60, color=colour)
+    axes.set_title(f"{title}{_limit(run)}", fontsize=8)
+    axes.set_yticks([])
+    axes.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10], symmetric=True))
+    axes.tick_params(colors=INK, labelsize=8)
 
 
 def critic_weights(run: RunRecord) -> np.ndarray:

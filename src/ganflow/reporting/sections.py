@@ -103,10 +103,11 @@ def lesson_variables(folder: Path, lesson: Lesson) -> dict[str, Any]:
     """Writes figures/lesson_<name>_<picture>.png; returns the variables of the template that show a lesson."""
     pictures = [
         write_figure(folder, "lesson", f"{lesson.name}_{picture.name}", lesson.title, picture.words, picture.png)
+        | {"narrow": picture.narrow}
         for picture in lesson.pictures
     ]
     about = {"name": lesson.name, "title": lesson.title, "shown": lesson.shown, "sentence": lesson.sentence}
-    return about | {"pictures": pictures}
+    return about | {"pictures": pictures, "wide": sum(picture.narrow for picture in lesson.pictures) > 2}
 
 
 def _chart(folder: Path, name: str, figure: str, plots: list[Plot]) -> dict[str, Any]:

@@ -23,10 +23,10 @@ def load_findings(experiment: Experiment, results: Path) -> dict[str, Findings]:
 
 
 @matplotlib.style.context(["default", STYLE])
-def study_figure(findings: Findings) -> bytes:
-    """The panels of a study side by side, PNG."""
+def study_figure(findings: Findings, width: float = WIDTH, height: float = 3.7) -> bytes:
+    """The panels of a study side by side, inches together; PNG."""
     panels = findings["panels"]
-    figure = Figure(figsize=(WIDTH, 3.7), layout=ConstrainedLayoutEngine(w_pad=0.1))
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1))
     for index, panel in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), index + 1)
         for line in panel["lines"]:

@@ -116,8 +116,8 @@ def test_the_estimate_that_follows_the_score_is_told_from_one_that_does_not(made
         for run in (replace(gan, journal=rising), other)
     ]
     found = estimates.lesson(turned)
-    assert found and found.shown and "1.00 and -1.00 (one training of each)" in found.sentence
-    assert "wgan_gp's estimate went from 0.01 to 0.00125" in found.sentence
+    assert found and found.shown and "8 snapshots: 1.00, and -1.00 for the GAN (one training of each)" in found.sentence
+    assert "wgan_gp's estimate 0.0100 to 0.00125, its exact EM" in found.sentence
     same = estimates.lesson([gan, other])
     assert same and not same.shown
 

@@ -10,9 +10,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ganflow.reporting.lessons.interfaces import Lesson, Seeds, is_clipped, is_penalised, pairs, span, trained
+from ganflow.reporting.lessons.interfaces import (
+    CARD,
+    Lesson,
+    Picture,
+    Seeds,
+    is_clipped,
+    is_penalised,
+    pairs,
+    span,
+    trained,
+)
 from ganflow.reporting.lessons.pictures import of_samples
-from ganflow.reporting.points import critic_weights
+from ganflow.reporting.points import critic_weights, weights_figure
 from ganflow.reporting.runs import RunRecord
 
 BUT = ("constraint", "optimizer", "optimizers")
@@ -38,6 +48,10 @@ def _lesson(clipped: Seeds, other: Seeds) -> Lesson:
     )
     pictures = tuple(
         of_samples(seeds[0], f"{quality[0]:.0%} near a mode") for seeds, quality in ((clipped, few), (other, many))
+    )
+    weights = weights_figure([clipped[0], other[0]], CARD[0])
+    pictures += (
+        Picture("weights", f"The weights of the critics of {clipped[0].variant} and {other[0].variant}", weights),
     )
     shown = max(few) < min(many) and min(bound) >= FACTOR * max(free)
     title = "Clipping is slower, and drives the critic's weights to the limit"

@@ -8,7 +8,7 @@ discriminator falls below nine tenths of log 2 before the lines meet.
 import math
 from collections.abc import Mapping
 
-from ganflow.reporting.lessons.interfaces import Lesson, Picture
+from ganflow.reporting.lessons.interfaces import CARD, Lesson, Picture
 from ganflow.reporting.study_figures import Findings, study_figure
 
 STUDY = "parallel_lines"
@@ -27,5 +27,5 @@ def lesson(studies: Mapping[str, Findings]) -> Lesson | None:
         "Two lines θ apart: the earth mover's distance is |θ|, and trained WGAN-GP critics find it with a mean error "
         f"of {error:.3f}. The Jensen-Shannon divergence is log 2 = 0.693 until the lines meet (trained discriminators "
         f"find {divergence:.3f} or more), so it gives a generator no direction.",
-        (Picture(STUDY, found["caption"], study_figure(found)),),
+        (Picture(STUDY, found["caption"], study_figure(found, *CARD)),),
     )

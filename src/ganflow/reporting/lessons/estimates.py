@@ -6,14 +6,26 @@ It counts as shown if in every seed the rank correlation over the snapshots betw
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ganflow.reporting.charts import Plot, charts
 from ganflow.reporting.figures import plot_figure
-from ganflow.reporting.lessons.interfaces import Lesson, Picture, Seeds, is_gan, is_penalised, pairs, span, trained
+from ganflow.reporting.lessons.interfaces import (
+    CARD,
+    Lesson,
+    Picture,
+    Seeds,
+    is_gan,
+    is_penalised,
+    pairs,
+    span,
+    trained,
+)
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.scores import Score, score_named
+from ganflow.reporting.tables import rounded
 
 LEAST = 0.7
 SNAPSHOTS = 4  # the least over which a correlation says anything
@@ -33,20 +45,25 @@ def _lesson(gan: Seeds, other: Seeds) -> Lesson:
     weights = "" if other[0].score["protocol"]["weights"] == "raw" else "; the score is of averaged weights"
     first, last = (f"{place:,}" for place in _snapshots(other[0])[[0, -1]])
     sentence = (
-        f"Between iterations {first} and {last} on {gan[0].dataset} "
-        f"{_course(other[0], score)}; {_course(gan[0], score)}. Rank correlation of estimate and score over "
-        f"{len(_snapshots(other[0]))} snapshots: {span(of_other, '.2f')} and {span(of_gan, '.2f')} "
-        f"({trained(other)}{weights})."
+        f"From iteration {first} to {last} on {gan[0].dataset}: {_course(other[0], score)}; {_course(gan[0], score)}. "
+        f"Rank correlation of the two over {len(_snapshots(other[0]))} snapshots: {span(of_other, '.2f')}, and "
+        f"{span(of_gan, '.2f')} for the GAN ({trained(other)}{weights})."
     )
-    plots = [_estimate(gan), _estimate(other), *(charts(seeds)["scores"][0] for seeds in (gan, other))]
-    picture = Picture("estimates", sentence, plot_figure(plots))
+    plots = [_plot(seeds, figure) for figure in ("estimates", "scores") for seeds in (gan, other)]
+    picture = Picture("curves", sentence, plot_figure(plots, *CARD))
     shown = min(of_other) >= LEAST and max(of_gan) < min(of_other)
     title = "The critic's estimate falls as samples improve; the GAN's does not"
     return Lesson("estimates", title, shown, sentence, (picture,))
 
 
-def _estimate(seeds: Seeds) -> Plot:
-    return charts(seeds)["estimates"][0]
+def _plot(seeds: Seeds, figure: str) -> Plot:
+    """The first plot of a figure for one variant, with what it shows in its title."""
+    plot = charts(seeds)[figure][0]
+    bare = [replace(line, label="") for line in plot.series]
+    what = "Estimate" if figure == "estimates" else plot.title
+    return replace(
+        plot, title=f"{what}, {seeds[0].variant}", label=plot.title if figure == "estimates" else "", series=bare
+    )
 
 
 def _column(run: RunRecord) -> str:
@@ -77,8 +94,8 @@ def _course(run: RunRecord, score: Score) -> str:
     """From what to what the estimate and the score of a run went, in words."""
     estimates, scores = _series(run)
     sign = 1 if score.better == "lower" else -1
-    ends = [f"{values[0]:.3g} to {values[-1]:.3g}" for values in (estimates, sign * scores)]
-    return f"{run.variant}'s estimate went from {ends[0]} while the {score.words} went from {ends[1]}"
+    ends = [f"{rounded(values[0], 3)} to {rounded(values[-1], 3)}" for values in (estimates, sign * scores)]
+    return f"{run.variant}'s estimate {ends[0]}, its {score.words} {ends[1]}"
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float:

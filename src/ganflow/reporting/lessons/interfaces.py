@@ -8,6 +8,8 @@ from typing import Any
 from ganflow.reporting.charts import by_variant
 from ganflow.reporting.runs import RunRecord
 
+CARD = (5.2, 1.9)  # inches: width, and height of a row, of a figure that is readable in a third of the page
+
 Seeds = list[RunRecord]  # the runs of one variant on one dataset, one a seed
 
 
@@ -18,6 +20,7 @@ class Picture:
     name: str  # of its file
     words: str
     png: bytes
+    narrow: bool = False  # whether it stands beside others of its lesson
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def of_samples(run: RunRecord, measured: str) -> Picture:
     """The last samples of a run with a measurement: a grid of images, or points on the level sets of the critic."""
     name = f"{run.dataset}_{run.variant}"
     words = f"{run.variant} on {run.dataset}, iteration {run.samples[-1][0]:,}: {measured}"
-    return Picture(name, words, surface_figure(run) if run.points else _grid(run))
+    return Picture(name, words, surface_figure(run) if run.points else _grid(run), narrow=True)
 
 
 def _grid(run: RunRecord) -> bytes:
