@@ -14,12 +14,13 @@ from typing import Any
 import yaml
 from clones import TOP, clone
 
+TWO_RATES = {
+    "optimizer": {"adam": {"lr": 1.0e-3, "betas": [0.5, 0.9]}},
+    "optimizers": {"critic": {"adam": {"lr": 2.0e-3, "betas": [0.5, 0.9]}}},
+}
 RIVALS = {  # {variant of the quickstart: {rival: what it has instead}}
-    "gan_mlp": {"slow": {"optimizer": {"adam": {"lr": 1.0e-3, "betas": [0.5, 0.9]}}}},
-    "wgan_gp_mlp": {
-        "slow": {"optimizer": {"adam": {"lr": 1.0e-3, "betas": [0.5, 0.9]}}},
-        "raw": {"training": {"ema": None}},
-    },
+    "gan_mlp": {"two_rates": TWO_RATES},
+    "wgan_gp_mlp": {"two_rates": TWO_RATES, "raw": {"training": {"ema": None}}},
 }
 SHOWN = (
     "near_duplicates",
@@ -167,6 +168,8 @@ def main() -> None:
         [(extractor, settings)] = chosen["evaluation"]["extractor"].items()
         rows = orders(runs, f"{extractor} at {settings['resolution']}")
         chosen["variants"] = {name: chosen["variants"][name] for name in (WORSE, BETTER)}
+        used = {name for variant in chosen["variants"].values() for name in variant["datasets"]}
+        chosen["datasets"] = {name: chosen["datasets"][name] for name in used}
         for resolution in options.resolutions:
             chosen["evaluation"]["extractor"] = {"efficientnet_lite0": {"resolution": resolution}}
             (folder / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
