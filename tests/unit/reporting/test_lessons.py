@@ -181,7 +181,7 @@ def test_the_page_says_first_what_the_runs_show_and_what_they_do_not(tmp_path, m
     monkeypatch.setattr("ganflow.reporting.page.lessons_of", lambda runs, studies: lessons)
     write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
     text = (tmp_path / "report/index.html").read_text()
-    one, other, first = (text.index(words) for words in ('id="lesson-one"', 'id="lesson-other"', '<p class="lead">'))
+    one, other, first = (text.index(words) for words in ('id="lesson-one"', 'id="lesson-other"', "<nav>"))
     assert one < other < first and "title &lt;one&gt;" in text
     assert "do not show it" not in text[one:other] and "These runs do not show it." in text[other:first]
     assert (tmp_path / "report/figures/lesson_one_p.png").exists() and FRECHET in text

@@ -27,7 +27,7 @@ def lesson(runs: Sequence[RunRecord]) -> Lesson | None:
         "collapse",
         "The GAN collapses; the same networks with WGAN-GP do not",
         all(shown for shown, _ in compared),
-        f"They differ in the loss alone. {' '.join(words for _, words in compared)} ({trained(found[0][0])}.)",
+        f"They differ in the loss alone: {'; '.join(words for _, words in compared)} ({trained(found[0][0])}).",
         tuple(_picture(seeds[0], name) for gan, other, name in found for seeds in (gan, other)),
     )
 
@@ -49,15 +49,15 @@ def _compared(gan: Seeds, other: Seeds, name: str) -> tuple[bool, str]:
 def _modes(gan: Seeds, other: Seeds, name: str) -> tuple[bool, str]:
     lost, kept = _values(gan, name), _values(other, name)
     words = f"{gan[0].variant} misses {span(lost, '.0f')} modes, {other[0].variant} {span(kept, '.0f')}"
-    return min(lost) > max(kept), f"On {gan[0].dataset} {words}."
+    return min(lost) > max(kept), f"on {gan[0].dataset} {words}"
 
 
 def _duplicates(gan: Seeds, other: Seeds, name: str) -> tuple[bool, str]:
     alike, apart = _values(gan, name), _values(other, name)
     real = gan[0].score["checks"][HELD_OUT]["scores"].get(name, 0.0)
     words = (
-        f"On {gan[0].dataset} {span(alike, '.1%')} of {gan[0].variant}'s samples nearly repeat another one, "
-        f"{span(apart, '.1%')} of {other[0].variant}'s, and {real:.1%} of held-out images."
+        f"on {gan[0].dataset} {span(alike, '.1%')} of {gan[0].variant}'s samples nearly repeat another one, "
+        f"{span(apart, '.1%')} of {other[0].variant}'s, and {real:.1%} of held-out images"
     )
     return min(alike) >= FACTOR * max(*apart, real), words
 

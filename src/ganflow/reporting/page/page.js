@@ -90,6 +90,7 @@ function chart(host) {
     if (!svg.clientWidth) return;
     svg.replaceChildren();
     const width = svg.clientWidth, height = svg.clientHeight, [low, high] = range();
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`); // printed, it is scaled to the paper
     const heights = ticks(low, high, 5), left = 14 + 7 * Math.max(...heights.map(y => short(y).length)), bottom = height - 38;
     const toX = x => left + (x - view[0]) / (view[1] - view[0]) * (width - left - 12);
     const toY = y => bottom - (y - low) / (high - low) * (bottom - 8);
@@ -98,7 +99,7 @@ function chart(host) {
       make("line", svg, { class: "grid", x1: left, x2: width - 12, y1: toY(y), y2: toY(y) });
       make("text", svg, { class: "tick-y", x: left - 7, y: toY(y) + 4, "text-anchor": "end" }, short(y));
     }
-    for (const x of ticks(...view, Math.max(3, Math.min(7, width / 55)))) make("text", svg, { class: "tick-x", x: toX(x), y: bottom + 17, "text-anchor": "middle" }, whole(x));
+    for (const x of ticks(...view, Math.max(3, Math.min(7, width / 55)))) make("text", svg, { class: "tick-x", x: Math.min(toX(x), width - 4 * whole(x).length), y: bottom + 17, "text-anchor": "middle" }, whole(x));
     make("text", svg, { x: (left + width - 12) / 2, y: height - 4, "text-anchor": "middle" }, "generator iteration");
     const area = make("svg", svg, { x: left, y: 0, width: width - left - 12, height: bottom, viewBox: `${left} 0 ${width - left - 12} ${bottom}`, overflow: "hidden" });
     if (panel.level !== null && panel.level >= low && panel.level <= high) make("line", area, { class: "level", x1: left, x2: width - 12, y1: toY(panel.level), y2: toY(panel.level) });
