@@ -37,12 +37,13 @@ def main() -> None:
     from measuring import machine
 
     print(f"| training | seconds | {' | '.join(PARTS)} | rest | all but steps |\n| --- |{' ---: |' * (len(PARTS) + 3)}")
-    for dataset in experiment.datasets:
-        for name in options.variants or experiment.variants:
-            seconds, shares = profiled(experiment, dataset, name, options.iterations)
-            rest = 1 - sum(shares.values())
-            shown = [f"{share:.1%}" for share in [*shares.values(), rest, 1 - shares["steps"]]]
-            print(f"| {name}, {dataset} | {seconds:.1f} | {' | '.join(shown)} |", flush=True)
+    for dataset, name in dict.fromkeys((run.dataset, run.variant) for run in experiment.runs):
+        if options.variants and name not in options.variants:
+            continue
+        seconds, shares = profiled(experiment, dataset, name, options.iterations)
+        rest = 1 - sum(shares.values())
+        shown = [f"{share:.1%}" for share in [*shares.values(), rest, 1 - shares["steps"]]]
+        print(f"| {name}, {dataset} | {seconds:.1f} | {' | '.join(shown)} |", flush=True)
     machine(("torch",), experiment.compute.threads)
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from dvc_render import ImageRenderer, VegaRenderer, render_html
 from repository import TOP
-from synthetic_runs import VARIANTS
+from synthetic_runs import VARIANTS, experiment_of
 
 from ganflow.reporting.captions import CAPTIONS
+from ganflow.reporting.page import write_report
+from ganflow.reporting.runs import load_runs
+from ganflow.studies.cases.parallel_lines import ParallelLines
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")]
@@ -243,3 +246,42 @@ def test_the_labels_of_dvc_plots_are_inside_their_charts(values, opened, tmp_pat
         "[...document.querySelectorAll('svg text')].map(t => { const b = t.getBBox(); return [b.x, b.x + b.width]; })"
     )
     assert len(boxes) == 8 and all(left >= -0.5 and right <= 360.5 for left, right in boxes), boxes
+
+
+@pytest.fixture(scope="module")
+def teaching(synthetic: Path, tmp_path_factory) -> Path:
+    """The report of the same runs with the smallest study of distances, and so with a lesson."""
+    experiment, findings = experiment_of((1, 2)), ParallelLines(places=3, steps=2, points=8).run().as_json()
+    folder = tmp_path_factory.mktemp("teaching")
+    write_report(experiment, load_runs(experiment, synthetic), folder, {"parallel_lines": findings})
+    return folder / "index.html"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_the_first_screen_is_a_lesson_that_fits(opened, teaching, width, scheme):
+    page = opened(width, teaching, color_scheme=scheme)
+    card = page.locator(".lessons article").first
+    box, picture = card.bounding_box(), card.locator("img").bounding_box()
+    assert box["y"] < 200 and box["x"] >= 0 and box["x"] + box["width"] <= width
+    assert box["x"] < picture["x"] and picture["x"] + picture["width"] < box["x"] + box["width"]
+    assert box["y"] + box["height"] <= page.locator("nav").bounding_box()["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CONTRAST, ".lessons p") >= 4.5 and page.evaluate(CONTRAST, ".lessons .failed") >= 4.5
+
+
+def test_printed_charts_are_whole_and_what_needs_a_screen_is_gone(opened, teaching):
+    page = opened(1280, teaching)
+    page.locator(".charts svg text").first.wait_for()
+    narrower = """() => [...document.querySelectorAll(".charts section > svg")].flatMap(svg => {
+        svg.style.width = "250px"; // as on paper, where no script draws again
+        const frame = svg.getBoundingClientRect();
+        return [...svg.querySelectorAll("text")].map(text => text.getBoundingClientRect())
+            .filter(box => box.left < frame.left - 1 || box.right > frame.right + 1); })"""
+    outside = page.evaluate(narrower)
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 700, "height": 990})
+    assert outside == [] and not page.locator("nav").is_visible() and not page.locator(".controls").first.is_visible()
+    assert page.evaluate(CONTRAST, "p.note") >= 7
+    wide = page.evaluate("Math.max(...[...document.querySelectorAll('table')].map(table => table.scrollWidth))")
+    assert wide <= 700
+    assert page.pdf(format="A4").startswith(b"%PDF")

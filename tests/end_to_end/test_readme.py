@@ -12,7 +12,8 @@ REPLACED = {  # in a clone of the tiny experiment, by what is there
     "--cores 8": "--cores 2",
     "results/quickstart": "results/tiny",
     "ganflow verify --published": "git add --all && git commit --quiet --message results && ganflow verify --published",
-    "compare rendered_objects/dcgan": "compare rendered_objects/wgan_loose",
+    "rendered_objects/gan_mlp": "rendered_objects/wgan_loose",
+    "wgan_gp_mlp": "wgan_gp",
 }
 
 
@@ -22,14 +23,17 @@ def test_every_command_of_the_readme(reproduced, tmp_path):
     clone.run("git add --all")
     for language, text in BLOCKS:
         if language == "yaml":
-            text = text.replace("wgan_loose: {", "wgan_loose: {datasets: [rendered_objects], ")
             with (clone.folder / "params.yaml").open("r+") as file:
                 content = file.read()
                 file.seek(0)
                 file.write(content.replace("variants:\n", f"variants:\n{text}"))
             continue
         if language == "python":
-            lines = text.replace("quickstart", "tiny").replace("16, 3, 32, 32", "16, 3, 16, 16")
+            lines = (
+                text.replace("quickstart", "tiny")
+                .replace("wgan_gp_mlp", "wgan_gp")
+                .replace("16, 3, 32, 32", "16, 3, 16, 16")
+            )
             lines = f"import torch\n{lines}assert images.shape == (16, 3, 16, 16), images.shape\n"
             (clone.folder / "build/three_lines.py").write_text(lines)
             clone.run("PYTHONPATH=. python build/three_lines.py")
