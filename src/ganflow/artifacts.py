@@ -21,6 +21,7 @@ from ganflow.errors import UserError
 from ganflow.serialization import canonical_json, csv_columns, readable_json
 
 MANIFEST = "manifest.json"
+SEAL = "manifest"  # the key, in a manifest, of the digest of its other entries
 SCRATCH = Path("build/scratch")
 BLOCK = 1 << 20
 
@@ -115,14 +116,26 @@ def discard_scratch(stage: str, fingerprint: str) -> None:
 
 
 def content_digest(folder: Path) -> str:
-    """The digest of a finished folder's content, independent of its origin; raises UserError if the folder is not
-    finished, or its manifest, of another version, has no such digest."""
-    if not (folder / MANIFEST).is_file():
+    """The digest of a finished folder's content, independent of its origin; raises UserError as `read_manifest`."""
+    return str(read_manifest(folder)["content"])
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished folder; raises UserError if it is missing, altered, or not a manifest."""
+    path = folder / MANIFEST
+    if not path.is_file():
         raise UserError(f"{folder}: missing or not finished (no {MANIFEST}); run `dvc repro` to create it")
-    manifest = read_json(folder / MANIFEST)
-    if "content" not in manifest:
-        raise UserError(f"{folder / MANIFEST}: has no `content`, so it is from another version; run `dvc repro`")
-    return manifest["content"]
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or SEAL not in manifest:
+        raise UserError(f"{path}: not a manifest of this version; {cure(folder)}")
+    if manifest[SEAL] != digest_value({key: value for key, value in manifest.items() if key != SEAL}):
+        raise UserError(f"{path}: altered: is not what its own digest says; {cure(folder)}")
+    return manifest
+
+
+def cure(folder: Path) -> str:
+    """What to do about a damaged folder of outputs."""
+    return f"delete {folder} and run `dvc repro`"
 
 
 def write_manifest(
@@ -143,7 +156,17 @@ def write_manifest(
         for name, file in zip(names, files, strict=True)
     }
     content = {**about, "outputs": outputs}
-    write_json(folder / MANIFEST, {**(origin or {}), **content, "content": digest_value(content)})
+    _seal(folder, {**(origin or {}), **content, "content": digest_value(content)})
+
+
+def change_manifest(folder: Path, changes: Mapping[str, Any]) -> None:
+    """Replaces entries of a finished folder's manifest."""
+    _seal(folder, {**read_manifest(folder), **changes})
+
+
+def _seal(folder: Path, manifest: Mapping[str, Any]) -> None:
+    entries = {key: value for key, value in manifest.items() if key != SEAL}
+    write_json(folder / MANIFEST, entries | {SEAL: digest_value(entries)})
 
 
 def read_json(path: Path) -> Any:

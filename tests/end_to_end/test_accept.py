@@ -39,7 +39,7 @@ def test_accept(clone):
     weights = clone.folder / FOLDERS[1] / "generator.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    refused(f"'{TRAIN}'", 1, f"^{TRAIN}: .*generator.safetensors: has the sha256 .*; nothing is accepted\n$")
+    refused(f"'{TRAIN}'", 1, f"^{TRAIN}: .*generator.safetensors has the sha256 .*; nothing is accepted\n$")
     weights.write_bytes(content)
 
     clone.edit("params.yaml", "lr: 1.0e-4", "lr: 3.0e-4")

@@ -38,8 +38,8 @@ def test_verify(reproduced, monkeypatch, capfd):
     (clone.folder / RUN / "stray.txt").write_text("not ours")
     damaged = verify(code=1)
     assert "Traceback" not in damaged
-    assert f"{RUN}/generator.safetensors: has the sha256" in damaged
-    assert f"{RUN}/journal.csv: missing" in damaged
+    assert f"{RUN}/generator.safetensors has the sha256" in damaged
+    assert f"{RUN}/journal.csv is missing" in damaged
     assert f"{RUN}/stray.txt: not in the manifest" in damaged
     assert f"{RUN}: is not what dvc.lock records" in damaged
     assert "4 differ" in damaged and "dcgan" not in damaged

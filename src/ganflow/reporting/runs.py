@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ganflow.artifacts import MANIFEST, read_csv, read_json
+from ganflow.artifacts import read_csv, read_json, read_manifest
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 
@@ -108,9 +108,9 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
     """One run below results/<experiment>; raises UserError that names the first file that is missing or damaged."""
     axes = (dataset, variant, str(seed))
     folder = top.joinpath("runs", *axes)
-    manifest = read_json(folder / MANIFEST)
+    manifest = read_manifest(folder)
     scores = top.joinpath("scores", *axes)
-    score, scored = _score(scores / "score.json"), read_json(scores / MANIFEST)
+    score, scored = _score(scores / "score.json"), read_manifest(scores)
     journal = _columns(folder / "journal.csv")
     curve = top.joinpath("generated", *axes, "curve.csv")
     has_curve = score["best"] is not None or curve.exists()

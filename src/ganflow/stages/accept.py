@@ -10,17 +10,25 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ganflow.artifacts import MANIFEST, SCRATCH, digest_file, read_json, write_json
+from ganflow.artifacts import (
+    MANIFEST,
+    SCRATCH,
+    change_manifest,
+    cure,
+    digest_file,
+    read_manifest,
+)
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.reporting.mlflow_model import header
 from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
 from ganflow.stages.execution import device_of, fingerprint
+from ganflow.stages.inputs import faults
 from ganflow.stages.recompute import recomputed
 from ganflow.stages.status import changes
 from ganflow.stages.train import KEPT, journal_text
 from ganflow.stages.units import Unit, units
-from ganflow.stages.verify import file_fault, named, strays
+from ganflow.stages.verify import named
 
 SAMPLE_FILES = {"train": f"{SCRATCH}/train/*/*-*.safetensors", "shard": f"{SCRATCH}/shard/*/*/000000.json"}
 CODE = "code of "
@@ -53,7 +61,7 @@ def _changed(unit: Unit) -> bool:
     """Whether the code of a unit changed; raises UserError for other changes, or if it is not finished."""
     if not (unit.output / MANIFEST).is_file():
         raise UserError(f"{unit}: is not finished, nothing to accept; run `dvc repro`")
-    reasons = list(changes(unit, read_json(unit.output / MANIFEST)))
+    reasons = list(changes(unit, read_manifest(unit.output)))
     if other := [reason for reason in reasons if not reason.startswith(CODE)]:
         raise UserError(f"{unit}: other changes than its code: {other[0]}; run `dvc repro`")
     return bool(reasons)
@@ -61,29 +69,26 @@ def _changed(unit: Unit) -> bool:
 
 def _changed_by_code_only(unit: Unit) -> bool:
     manifest = unit.output / MANIFEST
-    reasons = list(changes(unit, read_json(manifest))) if manifest.is_file() else []
+    reasons = list(changes(unit, read_manifest(unit.output))) if manifest.is_file() else []
     return bool(reasons) and all(reason.startswith(CODE) for reason in reasons)
 
 
 def _damage(unit: Unit, recorded: dict[str, str]) -> str | None:
     """How a unit's outputs differ from its manifest and dvc.lock; None if they are equal."""
-    about = read_json(unit.output / MANIFEST)
-    for name in about["outputs"]:
-        if fault := file_fault(unit, about, name):
-            return f"{unit.output / name}: {fault}"
-    if found := strays(unit, about):
-        return f"{unit.output / found[0]}: not in the manifest"
+    about = read_manifest(unit.output)
+    for name, fault in faults(unit.output, about):
+        return f"{unit.output / name} {fault}"
     if recorded.get(unit.output.as_posix()) != dvc_digest(unit.output):
-        return f"{unit.output}: is not what dvc.lock records; run `dvc checkout`"
+        return f"{unit.output}: is not what dvc.lock records; {cure(unit.output)}"
     return None
 
 
 def _difference(unit: Unit) -> str | None:
     """How the recomputed sample of a unit differs from its outputs; None if it is equal."""
     again = recomputed(unit, SAMPLE_FILES.get(unit.stage, ""))
-    expected = read_json(unit.output / MANIFEST)
+    expected = read_manifest(unit.output)
     if (again / unit.output / MANIFEST).exists():
-        found = read_json(again / unit.output / MANIFEST)
+        found = read_manifest(again / unit.output)
         names = [name for name in found["outputs"] if expected["outputs"].get(name) != found["outputs"][name]]
         unequal = names or ([MANIFEST] if expected["content"] != found["content"] else [])
     else:
@@ -119,7 +124,7 @@ def _sign(chosen: list[Unit]) -> None:
     """Updates manifests and dvc.lock to the current code."""
     for unit in chosen:
         origin = {"code": unit.code, "digest": unit.digest, "fingerprint": fingerprint(unit)}
-        write_json(unit.output / MANIFEST, read_json(unit.output / MANIFEST) | origin)
+        change_manifest(unit.output, origin)
     _dvc("repro", "--quiet", "--single-item", "plan")
     _dvc("commit", "--quiet", "--force", *(unit.kind.address(*unit.axes) for unit in chosen))
 

@@ -158,12 +158,14 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
 
     from ganflow.progress import log, log_to
     from ganflow.stages.execution import device_of, gpu_facts, log_path, write_log
+    from ganflow.stages.inputs import check_inputs
     from ganflow.stages.units import unit_of
 
     with without_collector():
         unit = unit_of(experiment, device_of(experiment), stage, *chosen.values())
         log_to(log_path(unit, ".log"))
         log(f"{unit}: started on {platform.node()}, process {os.getpid()}", shown=True)
+        check_inputs(unit)
         module = importlib.import_module(f"ganflow.stages.{stage}")
     module.run(experiment, **chosen)
     write_log(

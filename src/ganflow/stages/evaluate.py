@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ganflow.artifacts import MANIFEST, read_csv, read_json, write_file, write_json
+from ganflow.artifacts import read_csv, read_json, read_manifest, write_file, write_json
 from ganflow.config import Evaluation, Experiment
 from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
@@ -58,7 +58,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             neighbours = real_samples(train, indices.ravel()).unflatten(0, indices.shape)
             picture = neighbour_grid(final.values[found.samples], neighbours)
             write_file(folder / "neighbours.png", encoded([picture], ".png"))
-        manifest = read_json(trained / MANIFEST)
+        manifest = read_manifest(trained)
         content = {
             "dataset": dataset,
             "variant": variant,

@@ -1,6 +1,6 @@
 """extract: features of a dataset's real images and of their degradations, for the metrics that compare features."""
 
-from ganflow.artifacts import MANIFEST, discard_scratch, read_json
+from ganflow.artifacts import discard_scratch, read_manifest
 from ganflow.config import Experiment
 from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
@@ -21,7 +21,7 @@ def run(experiment: Experiment, dataset: str) -> None:
     weights, shards = unit.inputs
     evaluation = evaluation_for(experiment, dataset)
     extraction = extraction_of(evaluation, weights, device)
-    for file in read_json(weights / MANIFEST)["outputs"].values():  # DVC has recorded the weights
+    for file in read_manifest(weights)["outputs"].values():  # DVC has recorded the weights
         discard_scratch("download", file["sha256"])
     with outputs(unit) as folder:
         if extraction is None:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ganflow.artifacts import MANIFEST, SCRATCH, read_json
+from ganflow.artifacts import MANIFEST, SCRATCH, read_manifest
 from ganflow.config import Experiment
 from ganflow.reporting import watch
 from ganflow.reporting.mlflow_run import UnfinishedRun
@@ -50,8 +50,8 @@ def finished(experiment: Experiment) -> list[RunRecord]:
         axes = run.dataset, run.variant, str(run.seed)
         trained, scores = (STAGES[stage].folder(experiment.experiment, *axes) for stage in ("train", "evaluate"))
         if (trained / MANIFEST).is_file() and (scores / MANIFEST).is_file():
-            scored = read_json(scores / MANIFEST).get("inputs", {}).get(trained.as_posix())
-            if scored and scored == read_json(trained / MANIFEST).get("content"):
+            scored = read_manifest(scores).get("inputs", {}).get(trained.as_posix())
+            if scored and scored == read_manifest(trained).get("content"):
                 found.append(load_run(RESULTS / experiment.experiment, *run))
     return found
 

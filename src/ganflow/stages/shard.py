@@ -1,6 +1,6 @@
 """shard: crops and resizes a dataset's images and writes WebDataset tars with an index, one folder per split."""
 
-from ganflow.artifacts import MANIFEST, discard_scratch, read_json, scratch
+from ganflow.artifacts import discard_scratch, read_manifest, scratch
 from ganflow.components import component
 from ganflow.config import Choice, Experiment
 from ganflow.data import SPLITS
@@ -20,7 +20,7 @@ def run(experiment: Experiment, dataset: str) -> None:
     form = component(Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
     counts = component(Source, chosen.source, f"datasets.{dataset}.source").counts(form) or {}
     [raw] = unit.inputs
-    for archive in read_json(raw / MANIFEST)[
+    for archive in read_manifest(raw)[
         "outputs"
     ].values():  # DVC has recorded the archives, so the downloads are no longer needed
         discard_scratch("download", archive["sha256"])

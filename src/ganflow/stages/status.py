@@ -10,6 +10,7 @@ from typing import Any
 
 from ganflow.artifacts import MANIFEST, SCRATCH, read_json
 from ganflow.config import Experiment
+from ganflow.errors import UserError
 from ganflow.reporting.runs import flat
 from ganflow.stages.execution import device_of, fingerprint
 from ganflow.stages.units import Unit, units
@@ -75,7 +76,11 @@ def changes(unit: Unit, manifest: dict[str, Any]) -> Iterator[str]:
     if any(not (folder / MANIFEST).is_file() for folder in unit.inputs):
         yield "its inputs are missing"
     else:
-        now = unit.input_digests()
+        try:
+            now = unit.input_digests()
+        except UserError as damage:
+            yield str(damage)
+            return
         yield from (f"{folder} changed" for folder in now if manifest["inputs"].get(folder) != now[folder])
 
 

@@ -28,8 +28,6 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     [shards] = unit.inputs
     name = fingerprint(unit)
     train, held_out = (Shards(shards / split, experiment.compute.threads) for split in SPLITS)
-    for split in (train, held_out):
-        split.verify()
     task = task_of(experiment, dataset, variant, bool(train.classes))
     model = method_of(task).build(task, Data(len(train.classes), train.first), int(seed), device)
     header = {

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from ganflow.artifacts import MANIFEST, digest_file, read_json
+from ganflow.artifacts import MANIFEST, cure, read_manifest
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
 from ganflow.stages.execution import device_of
+from ganflow.stages.inputs import file_fault, strays
 from ganflow.stages.published import compare_with_published
 from ganflow.stages.recompute import recomputed
 from ganflow.stages.status import changes
@@ -54,20 +55,25 @@ def _check_files(checked: list[Unit], subset: float) -> int:
     recorded = recorded_by_dvc()
     problems, files, read = [], 0, 0
     for unit in checked:
-        manifest = unit.output / MANIFEST
-        if not manifest.is_file():
+        if not (unit.output / MANIFEST).is_file():
             problems.append(f"{unit}: {unit.output}: not there or not finished; run `dvc repro`")
             continue
-        about = read_json(manifest)
-        problems += [f"{unit}: {problem}" for problem in _differences(unit, about)]
+        try:
+            about = read_manifest(unit.output)
+            problems += [f"{unit}: {problem}" for problem in _differences(unit, about)]
+        except UserError as damage:  # of its manifest, or of one of its inputs
+            problems.append(f"{unit}: {damage}")
+            continue
         chosen = _sample(about["outputs"], subset)
         problems += [
-            f"{unit}: {unit.output / name}: {fault}" for name in chosen if (fault := file_fault(unit, about, name))
+            f"{unit}: {unit.output / name} {fault}; {cure(unit.output)}"
+            for name in chosen
+            if (fault := file_fault(unit.output, about, name))
         ]
         files += len(chosen)
         read += sum(about["outputs"][name]["bytes"] for name in chosen)
         if subset == 1 and (expected := recorded.get(unit.output.as_posix())) not in (None, dvc_digest(unit.output)):
-            problems.append(f"{unit}: {unit.output}: is not what dvc.lock records ({expected}); run `dvc checkout`")
+            problems.append(f"{unit}: {unit.output}: is not what dvc.lock records ({expected}); {cure(unit.output)}")
     for problem in problems:
         print(problem)
     print(f"{len(checked)} units, {files} files, {read / 1e6:.1f} MB read: {_verdict(len(problems))}")
@@ -76,30 +82,12 @@ def _check_files(checked: list[Unit], subset: float) -> int:
 
 def _differences(unit: Unit, about: dict[str, Any]) -> list[str]:
     """How a unit's manifest differs from what params.yaml, the source and the inputs on disk would give now."""
-    problems = [f"{unit.output / name}: not in the manifest" for name in strays(unit, about)]
+    problems = [f"{unit.output / name}: not in the manifest" for name in strays(unit.output, about)]
     reasons = list(changes(unit, about))
     if about["digest"] != unit.digest or reasons:
         why = f" ({'; '.join(reasons[:3])})" if reasons else ""
         problems.append(f"not what today's parameters, code, versions and inputs would make{why}; run `dvc repro`")
     return problems
-
-
-def strays(unit: Unit, about: dict[str, Any]) -> list[str]:
-    """Files among a unit's outputs that its manifest does not name."""
-    found = {path.relative_to(unit.output).as_posix() for path in unit.output.rglob("*") if path.is_file()}
-    return sorted(found - {MANIFEST, ".snakemake_timestamp"} - set(about["outputs"]))
-
-
-def file_fault(unit: Unit, about: dict[str, Any], name: str) -> str | None:
-    """What is wrong with one file of a unit's outputs by its manifest; None if nothing is."""
-    path, expected = unit.output / name, about["outputs"][name]
-    if not path.is_file():
-        return "missing; run `dvc checkout`"
-    if path.stat().st_size != expected["bytes"]:
-        return f"has {path.stat().st_size} bytes, expected {expected['bytes']}; run `dvc checkout --force`"
-    if (digest := digest_file(path)) != expected["sha256"]:
-        return f"has the sha256 {digest}, expected {expected['sha256']}; run `dvc checkout --force`"
-    return None
 
 
 def _sample(outputs: dict[str, dict[str, Any]], subset: float) -> list[str]:
@@ -118,7 +106,7 @@ def _compute_again(chosen: list[Unit]) -> int:
     unequal = 0
     for unit in chosen:
         folder = recomputed(unit)
-        expected, found = (read_json(top / unit.output / MANIFEST)["outputs"] for top in (Path(), folder))
+        expected, found = (read_manifest(top / unit.output)["outputs"] for top in (Path(), folder))
         names = sorted(name for name in expected | found if expected.get(name) != found.get(name))
         unequal += bool(names)
         said = [_how_far(name, unit.output / name, folder / unit.output / name) for name in names]

@@ -1,0 +1,115 @@
+"""What a stage reads is what its inputs' manifests vouch for: damage of every kind is named before anything is
+computed, and the cure that is told puts it right."""
+
+import json
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ganflow import config
+from ganflow.artifacts import MANIFEST
+from ganflow.errors import UserError
+from ganflow.stages.cli import main
+from ganflow.stages.inputs import check_inputs
+from ganflow.stages.units import Unit, units
+
+RUN = "results/tiny/runs/rendered_objects/wgan_gp/0"
+
+
+def flip(path: Path) -> None:
+    """Inverts one bit, and keeps size and date."""
+    date, content = path.stat(), bytearray(path.read_bytes())
+    content[random.Random(path.name).randrange(len(content))] ^= 1 << random.Random(path.parent.name).randrange(8)
+    path.write_bytes(content)
+    os.utime(path, ns=(date.st_atime_ns, date.st_mtime_ns))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {"flip": flip, "cut": cut, "delete": Path.unlink}
+
+
+def means_the_same(one: bytes, other: bytes) -> bool:
+    """Whether two JSON files have one value: a bit may turn one space into another."""
+    try:
+        return json.loads(one) == json.loads(other)
+    except ValueError:
+        return False
+
+
+def of_experiment() -> list[Unit]:
+    return list(units(config.load(), "cpu"))
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_every_file_of_every_input_is_read_by_the_stage_that_opens_it(finished, kind):
+    """Every file of the finished experiment that any stage has as its input, altered alone."""
+    readers = {folder: unit for unit in of_experiment() for folder in unit.inputs}
+    tried = 0
+    for folder, unit in readers.items():
+        check_inputs(unit)  # no false alarm
+        for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size):
+            content = path.read_bytes()
+            DAMAGE[kind](path)
+            if path.name == MANIFEST and path.exists() and means_the_same(path.read_bytes(), content):
+                path.write_bytes(content)
+                continue
+            with pytest.raises(UserError) as refused:
+                check_inputs(unit)
+            assert str(folder if path.name == MANIFEST else path) in str(refused.value), refused.value
+            path.write_bytes(content)
+            tried += 1
+        check_inputs(unit)
+    assert tried >= 100
+
+
+def test_a_file_that_no_manifest_names_is_refused(finished):
+    stray = Path("data/shards/rendered_objects/train/stray.txt")
+    stray.write_text("not ours")
+    with pytest.raises(
+        UserError, match="train/stray.txt is not in its manifest; delete data/shards/rendered_objects and"
+    ):
+        check_inputs(next(unit for unit in of_experiment() if unit.stage == "train"))
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", "null", "NaN", '{"outputs": {"a": 1}}', '{"outputs": {"a": {}}}', "1" * 400]
+)
+def test_a_manifest_of_another_shape_is_told_in_a_sentence(finished, capfd, content):
+    (Path(RUN) / MANIFEST).write_text(content)
+    assert main(["evaluate", "rendered_objects", "wgan_gp", "0"]) == 2
+    said = capfd.readouterr().err
+    assert f"{RUN}/{MANIFEST}: " in said and "Traceback" not in said
+    assert main(["verify"]) == 1
+    said = capfd.readouterr().out
+    assert f"{RUN}/{MANIFEST}: " in said and "units" in said.splitlines()[-1]  # and the rest was checked
+
+
+def test_a_stage_that_refuses_its_input_keeps_its_old_output(finished, capfd):
+    score = Path("results/tiny/scores/rendered_objects/wgan_gp/0/score.json")
+    before = score.read_bytes()
+    flip(Path(RUN) / "generator_ema.safetensors")
+    assert main(["evaluate", "rendered_objects", "wgan_gp", "0"]) == 2
+    assert "evaluate rendered_objects wgan_gp 0: its input " in capfd.readouterr().err and score.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_the_cure_puts_a_kept_date_right_with_the_scores_of_sound_weights(reproduced):
+    """One bit of a generator, size and date kept, and another evaluation: DVC sees no change of the weights."""
+    sound, damaged = reproduced("sound"), reproduced("damaged")
+    for clone in (sound, damaged):
+        clone.edit("params.yaml", "directions: 16", "directions: 17")
+    flip(damaged.folder / RUN / "generator.safetensors")
+    refused = damaged.run("dvc repro", check=False)
+    said = refused.stdout + refused.stderr
+    assert refused.returncode and f"its input {RUN}/generator.safetensors has the sha256" in said
+    assert f"delete {RUN} and run `dvc repro`" in said
+    damaged.run(f"rm -r {RUN} && dvc repro --quiet")
+    sound.run("dvc repro --quiet")
+    names = [path.relative_to(sound.folder) for path in sound.folder.glob("results/tiny/scores/*/*/*/score.json")]
+    assert names and all((sound.folder / name).read_bytes() == (damaged.folder / name).read_bytes() for name in names)
