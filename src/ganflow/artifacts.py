@@ -77,9 +77,16 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """A temporary folder to fill, which replaces `path` when the block ends without an exception."""
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    """A temporary folder to fill, which replaces `path` when the block ends without an exception.
+
+    The old folder is renamed aside first, and deleted when the new one is in place: killed at any moment, one of the
+    two is whole, and the next call puts an old one back.
+    """
+    partial, aside = path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.old")
+    if aside.exists() and not path.exists():
+        aside.replace(path)
+    for rest in (partial, aside):
+        shutil.rmtree(rest, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
@@ -89,9 +96,10 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     for file in partial.rglob("*"):
         _sync(file)
     if path.exists():
-        shutil.rmtree(path)
+        path.replace(aside)
     partial.replace(path)
     _sync(path.parent)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def scratch(stage: str, fingerprint: str) -> Path:
