@@ -46,7 +46,8 @@ def _lesson(gan: Seeds, other: Seeds) -> Lesson:
     first, last = (f"{place:,}" for place in _snapshots(other[0])[[0, -1]])
     which = f", seed {gan[0].seed}" if len(gan) > 1 else ""
     sentence = (
-        f"From iteration {first} to {last} on {gan[0].dataset}{which}: {_course(other[0], score)}; {_course(gan[0], score)}. "
+        f"From iteration {first} to {last} on {gan[0].dataset}{which}: {_course(other[0], score)}; "
+        f"{_course(gan[0], score)}. "
         f"Rank correlation of the two over {len(_snapshots(other[0]))} snapshots: {span(of_other, '.2f')}, and "
         f"{span(of_gan, '.2f')} for the GAN ({trained(other)}{weights})."
     )
