@@ -34,7 +34,7 @@ def test_models_are_frozen():
 def test_a_variant_changes_the_training_section():
     experiment = config.load(TOP / "profiles/quickstart.yaml")
     assert experiment.training_of("dcgan").iterations == 600
-    assert experiment.training_of("wgan_gp_plain").iterations == experiment.training.iterations
+    assert experiment.training_of("wgan_gp_mlp").iterations == experiment.training.iterations
     assert experiment.training_of("dcgan").batch_size == experiment.training.batch_size
 
 
