@@ -148,6 +148,7 @@ def main() -> None:
     )
     parser.add_argument("--no-rivals", action="store_true", help="the quickstart's own settings only")
     parser.add_argument("--iterations", type=int, help="of every training (default: the quickstart's)")
+    parser.add_argument("--folder", type=Path, help="a new folder to run in, which is kept (default: a temporary one)")
     parser.add_argument("--sheet", type=Path, help="where to draw all samples (default: nowhere)")
     options = parser.parse_args()
     from measuring import machine
@@ -157,7 +158,7 @@ def main() -> None:
     for part in [chosen, *chosen["variants"].values()] if options.iterations else ():
         part["training"] = part.get("training", {}) | {"iterations": options.iterations}
     with tempfile.TemporaryDirectory(prefix="ganflow-benchmark-") as place:
-        folder = Path(place) / "clone"
+        folder = options.folder or Path(place) / "clone"
         shell = clone(folder, yaml.safe_dump(chosen, sort_keys=False))
         shell(f"snakemake --cores {options.cores} --quiet all")
         runs = loaded(folder)
