@@ -48,6 +48,16 @@ def params(seeds: int, rivals: bool) -> dict[str, Any]:
     return chosen | {"seeds": list(range(seeds)), "variants": variants, "studies": []}
 
 
+def of_variants(chosen: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The experiment with some of its variants, and the datasets that these are for."""
+    variants = {name: chosen["variants"][name] for name in names}
+    used = {name for variant in variants.values() for name in variant["datasets"]}
+    return chosen | {
+        "variants": variants,
+        "datasets": {name: about for name, about in chosen["datasets"].items() if name in used},
+    }
+
+
 def loaded(folder: Path) -> list[Any]:
     """The runs of the clone's experiment with their scores."""
     from ganflow.config import load
@@ -147,6 +157,7 @@ def main() -> None:
         "--resolutions", type=int, nargs="*", default=[32, 96], help="of the extractor, besides its own"
     )
     parser.add_argument("--no-rivals", action="store_true", help="the quickstart's own settings only")
+    parser.add_argument("--variants", nargs="+", help=f"which to run, {WORSE} and {BETTER} among them (default: all)")
     parser.add_argument("--iterations", type=int, help="of every training (default: the quickstart's)")
     parser.add_argument("--folder", type=Path, help="a new folder to run in, which is kept (default: a temporary one)")
     parser.add_argument("--sheet", type=Path, help="where to draw all samples (default: nowhere)")
@@ -154,6 +165,7 @@ def main() -> None:
     from measuring import machine
 
     chosen = params(options.seeds, not options.no_rivals)
+    chosen = of_variants(chosen, options.variants or list(chosen["variants"]))
     names = list(yaml.safe_load((TOP / "params.yaml").read_text())["variants"])
     for part in [chosen, *chosen["variants"].values()] if options.iterations else ():
         part["training"] = part.get("training", {}) | {"iterations": options.iterations}
@@ -168,9 +180,7 @@ def main() -> None:
             sheet(runs, options.sheet)
         [(extractor, settings)] = chosen["evaluation"]["extractor"].items()
         rows = orders(runs, f"{extractor} at {settings['resolution']}")
-        chosen["variants"] = {name: chosen["variants"][name] for name in (WORSE, BETTER)}
-        used = {name for variant in chosen["variants"].values() for name in variant["datasets"]}
-        chosen["datasets"] = {name: chosen["datasets"][name] for name in used}
+        chosen = of_variants(chosen, [WORSE, BETTER])
         for resolution in options.resolutions:
             chosen["evaluation"]["extractor"] = {"efficientnet_lite0": {"resolution": resolution}}
             (folder / "params.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
