@@ -12,7 +12,7 @@ from ganflow.stages.graph import STAGES
 FILE = Path("docs/published-scores.json")
 CHECKS = {"held_out": "held-out real samples", "blurred": "blurred ones"}
 COLUMNS = {  # by what a score's name begins with: its title and how it is written
-    "frechet_distance": ("Fréchet distance", "{:.0f}"),
+    "frechet_distance": ("Fréchet distance", "{:.4g}"),
     "sliced_wasserstein": ("sliced Wasserstein", "{:.1f}"),
     "near_duplicates": ("near-duplicates", "{:.1%}"),
     "exact_em": ("exact EM", "{:.3f}"),
