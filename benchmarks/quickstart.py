@@ -49,13 +49,24 @@ def params(seeds: int, rivals: bool) -> dict[str, Any]:
 
 
 def of_variants(chosen: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """The experiment with some of its variants, and the datasets that these are for."""
+    """The experiment with some of its variants, the datasets that these are for, and the metrics that apply there."""
+    from ganflow.components import component_class
+    from ganflow.evaluation.interfaces import Metric
+
     variants = {name: chosen["variants"][name] for name in names}
     used = {name for variant in variants.values() for name in variant["datasets"]}
-    return chosen | {
-        "variants": variants,
-        "datasets": {name: about for name, about in chosen["datasets"].items() if name in used},
-    }
+    datasets = {name: about for name, about in chosen["datasets"].items() if name in used}
+    formats = {about["format"] for about in datasets.values()}
+    lacking = "images" if formats == {"points"} else "points" if "points" not in formats else None
+
+    def applies(metric: str | dict[str, Any]) -> bool:
+        [name] = metric if isinstance(metric, dict) else [metric]
+        compares = component_class(Metric, name, "evaluation.metrics").compares
+        return {"features": "images"}.get(compares, compares) != lacking
+
+    evaluation = chosen["evaluation"]
+    metrics = [metric for metric in evaluation["metrics"] if applies(metric)]
+    return chosen | {"variants": variants, "datasets": datasets, "evaluation": evaluation | {"metrics": metrics}}
 
 
 def loaded(folder: Path) -> list[Any]:

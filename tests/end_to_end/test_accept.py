@@ -52,7 +52,7 @@ def test_accept(clone):
     assert done.stdout == f"{SHARD}: equal\n{TRAIN}: equal\n2 units accepted; commit dvc.lock\n"
     for file, before in zip(files[:2], signed, strict=False):
         one, other = json.loads(before), json.loads(file.read_text())
-        assert {key for key in one if one[key] != other[key]} == {"code", "digest", "fingerprint"}
+        assert {key for key in one if one[key] != other[key]} == {"code", "digest", "fingerprint", "manifest"}
     assert not STAGES & set(json.loads(clone.run("dvc status --json").stdout))
     planned = clone.run("snakemake --dry-run --cores 1 --printshellcmds")
     assert "shard@rendered_bedrooms" in (said := planned.stdout + planned.stderr)
