@@ -21,7 +21,7 @@ from synthetic_runs import experiment_of
 from tracking import make_trained
 from tracking_checks import check_shown
 
-from ganflow.artifacts import write_json, write_manifest
+from ganflow.artifacts import change_manifest, write_json, write_manifest
 from ganflow.errors import UserError
 from ganflow.reporting.mlflow_dataset import FINGERPRINT, commit_tag
 from ganflow.reporting.mlflow_model import NEEDS
@@ -207,7 +207,7 @@ def test_a_damaged_database_is_named(runs, experiment):
 
 def test_the_runs_of_params_that_are_not_finished_are_left_out(runs, experiment, capsys):
     (runs[0].folder / "manifest.json").unlink()  # in training
-    (runs[1].folder / "manifest.json").write_text("{}")  # trained anew, and scored as it was before
+    change_manifest(runs[1].folder, {"content": "another"})  # trained anew, and scored as it was before
     stage.run(experiment)
     assert "4 runs published, 0 already published, 2 are not finished" in capsys.readouterr().out
     assert len([run for run in published()[1] if PARENT in run.data.tags]) == 4

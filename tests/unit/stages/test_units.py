@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ganflow import config
-from ganflow.artifacts import MANIFEST, content_digest, scratch, write_json
+from ganflow.artifacts import MANIFEST, content_digest, scratch, write_file, write_manifest
 from ganflow.errors import UserError
 from ganflow.params_file import checked
 from ganflow.stages import digests as code
@@ -166,7 +166,9 @@ def test_other_inputs_or_parameters_never_meet_an_old_checkpoint(tmp_path, monke
         Path("params.yaml").write_text(text)
         unit = unit_of(config.load(), "cpu", "train", "rendered_bedrooms", "dcgan", "0")
         for content in ("one", "other"):
-            write_json(Path("data/shards/rendered_bedrooms/manifest.json"), {"content": content})
+            shards = Path("data/shards/rendered_bedrooms")
+            write_file(shards / "index.json", content)
+            write_manifest(shards, {})
             seen.add(scratch("train", fingerprint(unit)))
     assert len(seen) == 4
 
@@ -237,5 +239,5 @@ def test_a_variant_of_one_dataset_has_units_of_that_one_alone(tmp_path):
 
 def test_inputs_that_another_version_made_are_refused(tmp_path):
     (tmp_path / MANIFEST).write_text('{"stage": "shard"}')
-    with pytest.raises(UserError, match="has no `content`, so it is from another version"):
+    with pytest.raises(UserError, match="not a manifest of this version; delete .* and run `dvc repro`"):
         content_digest(tmp_path)
