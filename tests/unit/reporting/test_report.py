@@ -21,7 +21,7 @@ from plain_reports import undrawn
 from repository import TOP
 from synthetic_runs import BETTER, DATASETS, EXTRACTOR, FLAG, FRECHET, ORDER, REAL, VARIANTS, experiment_of, make_runs
 
-from ganflow.artifacts import digest_file, write_json
+from ganflow.artifacts import MANIFEST, change_manifest, digest_file, write_json
 from ganflow.components import component_names
 from ganflow.errors import UserError
 from ganflow.reporting.captions import CAPTIONS, DEPARTURES
@@ -356,7 +356,7 @@ def test_a_missing_file_is_named(name, tmp_path):
     missing.rename(tmp_path / "away")
     with pytest.raises(UserError) as error:
         load_runs(experiment, tmp_path)
-    assert str(missing) in str(error.value)
+    assert str(missing.parent if missing.name == MANIFEST else missing) in str(error.value)
 
 
 def test_runs_that_params_do_not_name_are_not_read(results):
@@ -409,7 +409,10 @@ def said_of(tmp_path: Path, experiment, changed: str, path: list[str], value) ->
             for key in path[:-1]:
                 inner = inner[key]
             inner[path[-1]] = value
-            write_json(file, found)
+            if file.name == MANIFEST:
+                change_manifest(file.parent, found)
+            else:
+                write_json(file, found)
     with undrawn():
         write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
     return html.unescape((tmp_path / "report/index.html").read_text())
