@@ -79,6 +79,11 @@ def surface_figure(run: RunRecord) -> bytes:
     return as_png(figure)
 
 
+def in_the_plane(run: RunRecord) -> bool:
+    """Whether the points of a run have two coordinates."""
+    return len(_snapshot(run, -1).tensors["window"]) == 2
+
+
 def _surface(axes: Axes, run: RunRecord) -> None:
     last = _snapshot(run, -1).tensors
     (left, right), (bottom, top) = last["window"]

@@ -24,7 +24,7 @@ def load_findings(experiment: Experiment, results: Path) -> dict[str, Findings]:
 
 @matplotlib.style.context(["default", STYLE])
 def study_figure(findings: Findings, width: float = WIDTH, height: float = 3.7) -> bytes:
-    """The panels of a study side by side, inches together; PNG."""
+    """The panels of a study side by side, `width` x `height` inches together; PNG."""
     panels = findings["panels"]
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1))
     for index, panel in enumerate(panels):

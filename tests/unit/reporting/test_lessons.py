@@ -159,6 +159,23 @@ def test_distances_are_shown_by_what_trained_critics_find(error, divergence, sho
     assert found and found.shown == shown and f"{error:.3f}" in found.sentence and f"{divergence:.3f}" in found.sentence
 
 
+def test_points_on_a_line_are_shown_as_they_are_stored(made, tmp_path):
+    runs = []
+    for run in made(gan=modes(3), wgan=modes(0), wgan_gp=modes(0)):
+        line = point_run(tmp_path / "line" / run.variant, run.variant, 0.1 if run.variant == "wgan" else None, 1)
+        for _, picture in line.samples:
+            Image.new("RGB", (256, 256), "white").save(picture)
+        scores = run.score | {"scores": run.score["scores"] | {"high_quality_samples": 0.5}}
+        runs.append(replace(run, folder=line.folder, samples=line.samples, score=scores))
+    for found in (collapse.lesson(runs), clipping.lesson(runs)):
+        assert found and Image.open(io.BytesIO(found.pictures[0].png)).size == (512, 512)
+
+
+def test_a_method_without_an_estimate_teaches_nothing_of_it(made):
+    gan, other = made(gan=modes(0), wgan_gp=modes(0))
+    assert estimates.lesson([replace(gan, manifest=gan.manifest | {"charts": []}), other]) is None
+
+
 def test_runs_without_pairs_teach_nothing(made):
     assert lessons_of(made(wgan_gp=modes(0)), {}) == []
 

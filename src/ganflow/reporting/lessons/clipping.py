@@ -32,7 +32,7 @@ FACTOR = 10
 
 
 def lesson(runs: Sequence[RunRecord]) -> Lesson | None:
-    """The lesson on the first points in the plane that have both variants and modes; None without any."""
+    """The lesson on the first points that have both variants and modes; None without any."""
     points = [run for run in runs if run.points and QUALITY in run.score["scores"]]
     return next((_lesson(clipped, other) for clipped, other in pairs(points, is_clipped, is_penalised, BUT)), None)
 

@@ -32,9 +32,9 @@ SNAPSHOTS = 4  # the least over which a correlation says anything
 
 
 def lesson(runs: Sequence[RunRecord]) -> Lesson | None:
-    """The lesson on the first dataset that has both variants with scores over training; None without one."""
+    """The lesson on the first dataset that has both variants, with estimates and scores over training, or None."""
     for gan, other in pairs(runs, is_gan, is_penalised, ("objective", "constraint")):
-        if all(len(_snapshots(run)) >= SNAPSHOTS for run in (*gan, *other)):
+        if all(_column(run) and len(_snapshots(run)) >= SNAPSHOTS for run in (*gan, *other)):
             return _lesson(gan, other)
     return None
 
@@ -69,8 +69,8 @@ def _plot(seeds: Seeds, figure: str) -> Plot:
 
 
 def _column(run: RunRecord) -> str:
-    """The journal column of the first estimate that the method declares."""
-    return next(str(chart["column"]) for chart in run.manifest["charts"] if chart["figure"] == "estimates")
+    """The journal column of the first estimate that the method declares; empty if it declares none."""
+    return next((str(chart["column"]) for chart in run.manifest["charts"] if chart["figure"] == "estimates"), "")
 
 
 def _score(run: RunRecord) -> Score:

@@ -1,11 +1,11 @@
-"""Pictures of single runs: the last samples, with the critic's level sets where they are points."""
+"""Pictures of single runs: the last samples, with the critic's level sets where they are points in the plane."""
 
 import io
 
 from PIL import Image
 
 from ganflow.reporting.lessons.interfaces import Picture
-from ganflow.reporting.points import surface_figure
+from ganflow.reporting.points import in_the_plane, surface_figure
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.sample_grids import frames
 
@@ -13,10 +13,10 @@ SCALE = 2  # screen pixels of a pixel
 
 
 def of_samples(run: RunRecord, measured: str) -> Picture:
-    """The last samples of a run with a measurement: a grid of images, or points on the level sets of the critic."""
+    """The last samples of a run with a measurement: points in the plane on the critic's level sets, else as stored."""
     name = f"{run.dataset}_{run.variant}"
     words = f"{run.variant} on {run.dataset}, iteration {run.samples[-1][0]:,}: {measured}"
-    return Picture(name, words, surface_figure(run) if run.points else _grid(run), narrow=True)
+    return Picture(name, words, surface_figure(run) if run.points and in_the_plane(run) else _grid(run), narrow=True)
 
 
 def _grid(run: RunRecord) -> bytes:
