@@ -164,9 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="default: 5")
     parser.add_argument("--cores", type=int, default=2, help="of Snakemake (default: 2)")
-    parser.add_argument(
-        "--resolutions", type=int, nargs="*", default=[32, 96], help="of the extractor, besides its own"
-    )
+    parser.add_argument("--resolutions", type=int, nargs="*", default=[64], help="of EfficientNet-Lite0 (default: 64)")
     parser.add_argument("--no-rivals", action="store_true", help="the quickstart's own settings only")
     parser.add_argument("--variants", nargs="+", help=f"which to run, {WORSE} and {BETTER} among them (default: all)")
     parser.add_argument("--iterations", type=int, help="of every training (default: the quickstart's)")
