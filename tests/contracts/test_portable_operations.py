@@ -33,13 +33,19 @@ def test_trainings_run_portable_operations_only(name):
         lambda x: x.abs().sqrt(),
         lambda x: torch.cdist(x, x),
         torchs_softplus,
+        lambda x: x.double().abs().log(),
         lambda x: batch_norm(x.expand(4, 4, 4).transpose(0, 2)[:, :, 1:], torch.ones(4), torch.ones(4)),
     ],
-    ids=["sqrt", "cdist", "softplus", "a root inside batch norm"],
+    ids=["sqrt", "cdist", "softplus", "log of float64", "a root inside batch norm"],
 )
 def test_the_others_are_found(run):
     with pytest.raises(AssertionError, match="depend on the CPU"), portable_operations_only():
         run(torch.randn(4, 4))
+
+
+def test_logarithms_of_float32_are_portable():
+    with portable_operations_only():
+        torch.rand(4, 4).log()
 
 
 @pytest.fixture
