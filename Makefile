@@ -16,6 +16,7 @@ reproduce: environment
 	@python -m ganflow publish || echo "The results are complete all the same"
 	@echo "Report: results/$$(sed -n 's/^experiment: *//p' params.yaml)/report/index.html; 'make ui' compares the runs in MLflow"
 	@python -m ganflow verify --published --brief || true
+	@python -m ganflow status --brief
 
 check: lint
 	pytest -n 2 --dist loadgroup -m "not slow" tests/unit tests/contracts

@@ -70,11 +70,14 @@ def of_variants(chosen: dict[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def loaded(folder: Path) -> list[Any]:
-    """The runs of the clone's experiment with their scores."""
+    """The runs of the clone's experiment with their scores; names those that diverged and have none."""
     from ganflow.config import load
-    from ganflow.reporting.runs import load_runs
+    from ganflow.reporting.runs import load_runs, parted
 
-    return load_runs(load(folder / "params.yaml"), folder / "results")
+    scored, diverged = parted(load_runs(load(folder / "params.yaml"), folder / "results"))
+    for run in diverged:
+        print(f"{run.name}: not counted: {run.divergence.sentence}")
+    return scored
 
 
 def table(head: list[str], rows: list[list[str]]) -> None:

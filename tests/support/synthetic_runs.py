@@ -1,15 +1,17 @@
 """Finished runs of a synthetic experiment with their scores, as the stages leave them, without any training."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ganflow.artifacts import digest_value, write_json, write_manifest
+from ganflow.artifacts import digest_value, read_manifest, write_json, write_manifest
 from ganflow.config import Experiment
 from ganflow.params_file import checked
 from ganflow.randomness import generator
+from ganflow.training.divergence import Divergence, write_divergence
 
 DATASETS = {"rendered_bedrooms": 32, "rendered_objects": 16}
 VARIANTS = {  # axis of the estimate, what its label says, its name in MLflow, the constraint
@@ -184,3 +186,27 @@ def make_runs(results: Path, experiment: Experiment) -> None:
         for variant in experiment.variants:
             for seed in experiment.seeds:
                 make_run(results / experiment.experiment, dataset, variant, seed)
+
+
+def diverge(top: Path, dataset: str, variant: str, seed: int) -> None:
+    """Makes a finished run one that diverged at iteration 5, with two rows of its journal and two grids."""
+    axes = (dataset, variant, str(seed))
+    run, scores, generated = (top.joinpath(kind, *axes) for kind in ("runs", "scores", "generated"))
+    rows = (run / "journal.csv").read_text().splitlines(keepends=True)
+    values = [row.rstrip().split(",") for row in rows[1:3]]
+    exploding = [",".join([row[0], *["1e30"] * (len(row) - 1)]) + "\n" for row in values]
+    (run / "journal.csv").write_text("".join([rows[0], *exploding]))
+    (run / "samples/000000006.png").unlink()
+    about, scored = read_manifest(run), read_manifest(scores)["fingerprint"]
+    shutil.rmtree(scores)
+    shutil.rmtree(generated)
+    found = Divergence(
+        iteration=5,
+        values={"critic_loss": "nan", "penalty": "inf"},
+        finite_until=4,
+        snapshot=3,
+        remedy="lower the variant's learning rate in params.yaml, or constrain its critic",
+    )
+    for folder, origin in ((run, about), (scores, {"stage": "evaluate", "fingerprint": scored})):
+        write_divergence(folder, found)
+        write_manifest(folder, {key: value for key, value in origin.items() if key not in ("outputs", "content")})

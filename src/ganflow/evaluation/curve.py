@@ -10,6 +10,7 @@ from ganflow.evaluation.extraction import Extraction
 from ganflow.evaluation.generated_samples import evaluation_samples
 from ganflow.evaluation.interfaces import Direction, Samples, curve_metric, score_names
 from ganflow.serialization import csv_text
+from ganflow.training.divergence import check_numbers, diverged_at
 from ganflow.training.weights import load_generator
 
 ScoreRow = tuple[int, dict[str, float]]  # iteration, scores
@@ -26,12 +27,15 @@ class SnapshotScorer:
         self.prepared = self.metric.prepare(real)
 
     def score(self, file: Path) -> ScoreRow:
-        """Iteration and scores of the generator in a weights file."""
+        """Iteration and scores of the generator in a weights file; raises Diverged for what is not finite."""
         module, about = load_generator(file, self.device)
         values = evaluation_samples(self.evaluation, module, about, self.device, self.curve)
         samples = self.extraction.of(values) if self.extraction else Samples(values)
         found = self.metric.score(self.prepared, self.real, samples)
-        return about["iteration"], {name: found[score] for score, name in self.names.items()}
+        scores = {name: found[score] for score, name in self.names.items()}
+        with diverged_at(about["iteration"]):
+            check_numbers(scores)
+        return about["iteration"], scores
 
 
 def best_of(curve: Curve, rows: list[ScoreRow]) -> int:

@@ -30,8 +30,14 @@ class Extraction:
     network: nn.Module
 
     def of(self, images: Tensor, what: str | None = None) -> Samples:
-        """Features and logits of images, uint8 (n, 3, H, W); shows progress if `what` names them."""
+        """Features and logits of images, uint8 (n, 3, H, W); shows progress if `what` names them. Raises UserError if
+        one is not finite."""
         features, logits = extract(self.network, images, what)
+        if not (features.isfinite().all() and logits.isfinite().all()):
+            raise UserError(
+                f"{self.identity.name}: gives features that are not finite of images that are: its weights (sha256 "
+                f"{self.identity.sha256}) are not usable; choose another extractor in params.yaml, or other weights"
+            )
         return Samples(features=features, logits=logits)
 
 

@@ -12,6 +12,7 @@ from ganflow.evaluation.sample_sets import channels_first
 from ganflow.methods.draws import Draws
 from ganflow.networks.building import batch_statistics, evaluating
 from ganflow.networks.codes import codes
+from ganflow.training.divergence import check_tensors, diverged_at
 from ganflow.training.pixels import as_stored
 
 
@@ -29,7 +30,7 @@ def generate_samples(
 ) -> Tensor:
     """Samples for latent vectors and uniform classes from the random streams of a `purpose`; images rounded to 8 bits.
 
-    `batch_norm`: use the `running` statistics, or those of each `batch`.
+    `batch_norm`: use the `running` statistics, or those of each `batch`. Raises NotFinite for a sample that is not.
     """
     parts = []
     with evaluating(module), batch_statistics(module) if batch_norm == "batch" else nullcontext():
@@ -37,7 +38,9 @@ def generate_samples(
             size = min(batch_size, count - start)
             draws = Draws(seed, device, purpose, (part,), size)
             vectors, labels = draws.normal("latent", (size, latent)), draws.integers("classes", (size,), classes)
-            parts.append(as_stored(module(codes(vectors, labels, classes)).float()))
+            made = module(codes(vectors, labels, classes)).float()
+            check_tensors([("samples", made)])
+            parts.append(as_stored(made))
     return channels_first(np.concatenate(parts))
 
 
@@ -45,15 +48,16 @@ def evaluation_samples(
     evaluation: Evaluation, module: nn.Module, about: dict[str, Any], device: str, curve: Curve | None = None
 ) -> Tensor:
     """The samples of a generator that are scored by the settings of params.yaml or, with a `curve`, for the scores over
-    training; `about` is the metadata of its weights file."""
-    return generate_samples(
-        module,
-        (curve or evaluation).images,
-        about["latent"],
-        evaluation.batch_size,
-        about["seed"],
-        device,
-        about["classes"],
-        "curve" if curve else "evaluation",
-        evaluation.batch_norm,
-    )
+    training; `about` is the metadata of its weights file. Raises Diverged for a sample that is not finite."""
+    with diverged_at(about["iteration"]):
+        return generate_samples(
+            module,
+            (curve or evaluation).images,
+            about["latent"],
+            evaluation.batch_size,
+            about["seed"],
+            device,
+            about["classes"],
+            "curve" if curve else "evaluation",
+            evaluation.batch_norm,
+        )

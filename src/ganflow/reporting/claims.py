@@ -5,7 +5,7 @@ mean over seeds that is apart from all others'. It holds within the scale, which
 degradations give, and only for a score whose self-checks passed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,19 +38,24 @@ class Claim:
         return f"95 % interval {low} to {high}, {cell.seeds} seeds"
 
 
-def claim(score: Score, rows: Sequence[Row], checks: Mapping[str, Any], flagged: bool) -> Claim:
-    """The claim about variants on one dataset; `checks` and `flagged` as in `Table`."""
+def claim(
+    score: Score, rows: Sequence[Row], checks: Mapping[str, Any], flagged: bool, diverged: Collection[str] = ()
+) -> Claim:
+    """The claim about variants on one dataset; `checks` and `flagged` as in `Table`, `diverged`: the variants of which
+    a training did."""
     best = (min if score.better == "lower" else max)(rows, key=lambda row: _mean(row, score))
     others = [row for row in rows if row is not best]
     fewest = min(row.cells[score.name].seeds for row in rows)
     doubts = []
     if not others:
-        doubts.append("there is one variant")
+        doubts.append("there is one variant with scores" if diverged else "there is one variant")
     if fewest < SEEDS:
         shown = "one seed" if fewest == 1 else f"{fewest} seeds"
         doubts.append(f"with {shown} the spread between trainings is unknown ({SEEDS} or more show it)")
     elif not all(_apart(best.cells[score.name], other.cells[score.name]) for other in others):
         doubts.append("the best variant's interval over seeds is not apart from another's")
+    if best.variant in diverged:
+        doubts.append("a training of the best variant diverged, so its mean is of the others alone")
     if beyond(score, best, checks):
         doubts.append("no variant scores better than the worst of the degraded real samples")
     if flagged:
@@ -60,7 +65,8 @@ def claim(score: Score, rows: Sequence[Row], checks: Mapping[str, Any], flagged:
 
 def claims_of(table: Table) -> list[Claim]:
     """The claims of a table, one for each of its scores."""
-    return [claim(score, table.rows, table.checks, table.flagged(score)) for score in table.scores]
+    diverged = {run.variant for run in table.diverged}
+    return [claim(score, table.rows, table.checks, table.flagged(score), diverged) for score in table.scores]
 
 
 def sentences(claims: Sequence[Claim]) -> list[str]:

@@ -1,6 +1,8 @@
 """Figures as PNG bytes, equal for equal runs: independent of time, machine and matplotlibrc."""
 
 import io
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -11,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ganflow.reporting.charts import Plot, Series, by_variant
 from ganflow.reporting.layout import fit
-from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.runs import DivergedRun, RunRecord, parted
 from ganflow.reporting.sample_grids import PROGRESSION, frames
 
 COLOURS = (
@@ -56,7 +58,9 @@ def plot_figure(plots: list[Plot], width: float = WIDTH, height: float = 2.9) ->
         axes = figure.add_subplot(rows, columns, index + 1)
         if plot.level is not None:
             axes.axhline(plot.level, color=QUIET, linewidth=1)
-        for series in plot.series:
+        for series in sorted(plot.series, key=lambda series: series.diverged):
+            if series.diverged and not all(other.diverged for other in plot.series):
+                axes.set_ylim(axes.get_ylim())  # that of the others
             _draw(axes, series)
         axes.set_title(plot.title)
         axes.set_ylabel(plot.label)
@@ -68,8 +72,13 @@ def plot_figure(plots: list[Plot], width: float = WIDTH, height: float = 2.9) ->
 
 
 @matplotlib.style.context(["default", STYLE, {"axes.grid": False}])
-def progression_figure(runs: list[RunRecord]) -> bytes:
+def progression_figure(runs: Sequence[RunRecord | DivergedRun]) -> bytes:
     """Samples of one dataset over training, one row per variant (first seed), titled with the iteration; PNG."""
+    ended = {
+        run.variant: f" (diverged at {run.divergence.iteration:,})"
+        for run in parted(runs)[1]
+        if run.seed == runs[0].seed
+    }
     rows = [(variant, frames(seeds[0], PROGRESSION)) for variant, seeds in by_variant(runs).items()]
     columns = max(len(shown) for _, shown in rows)
     side = WIDTH / max(columns, 4)
@@ -80,7 +89,7 @@ def progression_figure(runs: list[RunRecord]) -> bytes:
             axes = figure.add_subplot(len(rows), columns, row * columns + column + 1)
             axes.imshow(pixels, interpolation="antialiased")
             axes.set_axis_off()
-            name = f"{variant}, seed {runs[0].seed}: " if column == 0 else ""
+            name = f"{variant}, seed {runs[0].seed}{ended.get(variant, '')}: " if column == 0 else ""
             axes.set_title(f"{name}{iteration:,}", fontsize=8.5, fontweight="normal")
     return as_png(figure)
 
@@ -101,9 +110,16 @@ def image_figure(images: dict[str, np.ndarray]) -> bytes:
 
 def _draw(axes: Axes, series: Series) -> None:
     linestyle = (0, (1.2, 1.2)) if series.dotted else "-"
-    marker = "o" if len(series.iterations) == 1 else None
+    marker = "X" if series.diverged else "o" if len(series.iterations) == 1 else None
     colour = COLOURS[series.colour % len(COLOURS)]
-    axes.plot(series.iterations, series.mean, color=colour, label=series.label, marker=marker, linestyle=linestyle)
+    style: dict[str, Any] = {
+        "color": colour,
+        "label": series.label,
+        "marker": marker,
+        "markevery": [-1],
+        "linestyle": linestyle,
+    }
+    axes.plot(series.iterations, series.mean, **style)
     if series.deviation is not None:
         low, high = series.mean - series.deviation, series.mean + series.deviation
         axes.fill_between(series.iterations, low, high, color=colour, alpha=0.15, linewidth=0)

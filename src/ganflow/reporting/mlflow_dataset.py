@@ -13,7 +13,7 @@ from ganflow.components import component_class
 from ganflow.config import Dataset
 from ganflow.data.interfaces import Format
 from ganflow.reporting.claims import RULE, claims_of, sentences
-from ganflow.reporting.runs import RunRecord, flat, in_words
+from ganflow.reporting.runs import DivergedRun, RunRecord, flat, in_words, parted
 from ganflow.reporting.tables import HELD_OUT, scale, score_tables
 
 if TYPE_CHECKING:
@@ -45,10 +45,12 @@ def open_dataset(
     return client.get_run(identity)
 
 
-def summarise(client: "MlflowClient", there: "Run", runs: list[RunRecord]) -> None:
+def summarise(client: "MlflowClient", there: "Run", runs: list[RunRecord | DivergedRun]) -> None:
     """Updates the run of a dataset: scores of held-out and degraded samples, and a table of all scores."""
     identity, known = there.info.run_id, there.data
-    checks = scale({name: check for run in runs for name, check in run.score["checks"].items()})
+    scored, _ = parted(runs)
+    checks = {name: check for run in scored for name, check in run.score["checks"].items()}
+    checks = scale(checks) if checks else {}
     for check, found in checks.items():
         for name, value in found["scores"].items():
             if known.metrics.get(f"{check}_{name}") != value:
@@ -114,7 +116,7 @@ def _settings(name: str, dataset: Dataset) -> dict[str, Any]:
     return {"dataset": name} | flat(dataset.model_dump(mode="json"))
 
 
-def _table(runs: list[RunRecord], checks: dict[str, dict[str, Any]]) -> str:
+def _table(runs: list[RunRecord | DivergedRun], checks: dict[str, dict[str, Any]]) -> str:
     """Scores by variant, with those of held-out samples and degradations, and what they let one say, as Markdown."""
     [table] = score_tables(runs)
     scores = table.scores
@@ -122,6 +124,8 @@ def _table(runs: list[RunRecord], checks: dict[str, dict[str, Any]]) -> str:
     rows = [["variant", "seeds", *heads], ["---"] * (len(heads) + 2)]
     for row in table.rows:
         rows.append([row.variant, str(len(row.runs)), *(str(row.cells[score.name]) for score in scores)])
+    for run in table.diverged:
+        rows.append([run.variant, f"seed {run.seed}", str(run.divergence), *[""] * (len(heads) - 1)])
     for check, found in checks.items():
         values = [found["scores"].get(score.name) for score in scores]
         name = "held-out real samples" if check == HELD_OUT else f"{in_words(check)} ones"

@@ -15,9 +15,10 @@ from PIL import Image
 
 from ganflow.artifacts import MANIFEST, read_json
 from ganflow.config import Dataset
-from ganflow.reporting.mlflow_dataset import FINGERPRINT, commit_tag, dataset_digest, dataset_input, digest_tags
+from ganflow.reporting.mlflow_dataset import FINGERPRINT, NOTE, commit_tag, dataset_digest, dataset_input, digest_tags
 from ganflow.reporting.mlflow_model import log_generator
-from ganflow.reporting.runs import RunRecord, flat
+from ganflow.reporting.runs import DivergedRun, RunRecord, TrainingRecord, flat
+from ganflow.training.divergence import FILE as DIVERGENCE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,10 +53,10 @@ class UnfinishedRun:
         return {key: value for key, value in flat(self.manifest["parameters"]).items() if ".settings" not in key}
 
 
-def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | UnfinishedRun, colour: str) -> "Run":
+def open_run(client: "MlflowClient", home: str, parent: str, run: TrainingRecord | UnfinishedRun, colour: str) -> "Run":
     """Creates an empty run for a training, with the colour #rrggbb."""
     about = run.manifest
-    start = _clock(run)[0] if isinstance(run, RunRecord) else int(1000 * time.time())
+    start = _clock(run)[0] if isinstance(run, TrainingRecord) else int(1000 * time.time())
     tags = {
         "dataset": run.dataset,
         "variant": run.variant,
@@ -74,7 +75,11 @@ def open_run(client: "MlflowClient", home: str, parent: str, run: RunRecord | Un
 
 
 def advance(
-    client: "MlflowClient", there: "Run", run: RunRecord | UnfinishedRun, dataset: Dataset, after: float = -1
+    client: "MlflowClient",
+    there: "Run",
+    run: RunRecord | DivergedRun | UnfinishedRun,
+    dataset: Dataset,
+    after: float = -1,
 ) -> None:
     """Writes the state of a training: parameters, dataset, journal rows `after` an iteration, curve, new grids."""
     from mlflow.entities import Metric, Param
@@ -104,11 +109,31 @@ def advance(
     _log_grids(client, identity, run.samples, start)
 
 
-def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, dataset: Dataset) -> None:
-    """Writes everything of a finished run; the tag PUBLISHED is set last."""
+def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord | DivergedRun, dataset: Dataset) -> None:
+    """Writes everything of a finished run; the tag PUBLISHED is set last. One that diverged has the status FAILED, as
+    one that raised an error, with the reason as tag `diverged` and description, and neither model nor score."""
+    advance(client, there, run, dataset)
+    if isinstance(run, DivergedRun):
+        _diverge(client, there, run)
+    else:
+        _complete(client, home, there, run)
+    client.set_tag(there.info.run_id, PUBLISHED, run.score_fingerprint)
+
+
+def _diverge(client: "MlflowClient", there: "Run", run: DivergedRun) -> None:
+    identity, (_, end) = there.info.run_id, _clock(run)
+    for name in ("journal.csv", MANIFEST):
+        client.log_artifact(identity, str(run.folder / name))
+    client.log_dict(identity, run.divergence.model_dump(mode="json"), DIVERGENCE)
+    sentence = run.divergence.sentence[:MAX_TAG]
+    for key, value in {"method": run.method, "diverged": str(run.divergence), NOTE: sentence}.items():
+        client.set_tag(identity, key, value)
+    client.set_terminated(identity, status="FAILED", end_time=max(there.info.start_time, end))
+
+
+def _complete(client: "MlflowClient", home: str, there: "Run", run: RunRecord) -> None:
     from mlflow.entities import LoggedModelOutput, Metric, RunTag
 
-    advance(client, there, run, dataset)
     identity, log, (_, end) = there.info.run_id, _log(run), _clock(run)
     end, last = max(there.info.start_time, end), int(run.journal["iteration"][-1])
     if not _models(there):
@@ -137,7 +162,6 @@ def finish(client: "MlflowClient", home: str, there: "Run", run: RunRecord, data
         client.log_artifact(identity, str(run.neighbours.image))
     client.log_batch(identity, tags=[RunTag(key, value) for key, value in _finished_tags(run).items()])
     client.set_terminated(identity, status="FINISHED", end_time=end)
-    client.set_tag(identity, PUBLISHED, run.score_fingerprint)
 
 
 def delete_run(client: "MlflowClient", home: str, there: "Run") -> None:
@@ -157,14 +181,15 @@ def _models(there: "Run") -> "list[LoggedModelOutput]":
     return there.outputs.model_outputs if there.outputs else []
 
 
-def _clock(run: RunRecord) -> tuple[int, int]:
+def _clock(run: TrainingRecord) -> tuple[int, int]:
     """Start and end of a run in milliseconds, from the training's log, else from file times."""
     log = _log(run)
-    end = int(1000 * log.get("finished", run.samples[-1][1].stat().st_mtime))
+    last = run.samples[-1][1] if run.samples else run.folder / MANIFEST
+    end = int(1000 * log.get("finished", last.stat().st_mtime))
     return end - int(1000 * log.get("seconds", 0)), end
 
 
-def _log(run: RunRecord) -> dict[str, Any]:
+def _log(run: TrainingRecord) -> dict[str, Any]:
     path = LOGS / "train" / f"{run.dataset}-{run.variant}-{run.seed}.json"
     return read_json(path) if path.exists() else {}
 

@@ -18,7 +18,7 @@ from ganflow.errors import UserError
 from ganflow.progress import Progress
 from ganflow.reporting.mlflow_dataset import FINGERPRINT, fingerprint, open_dataset, summarise
 from ganflow.reporting.mlflow_run import PARENT, PUBLISHED, UnfinishedRun, advance, delete_run, finish, open_run
-from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.runs import DivergedRun, RunRecord, TrainingRecord
 from ganflow.reporting.tracking_store import TrackingStore
 
 if TYPE_CHECKING:
@@ -37,9 +37,12 @@ class PublishResult(NamedTuple):
 
 
 def publish(
-    experiment: Experiment, runs: list[RunRecord], store: TrackingStore, watched: frozenset[str] = frozenset()
+    experiment: Experiment,
+    runs: list[RunRecord | DivergedRun],
+    store: TrackingStore,
+    watched: frozenset[str] = frozenset(),
 ) -> PublishResult:
-    """Publishes finished runs.
+    """Publishes finished runs; those that diverged have the status FAILED.
 
     Runs that MLflow shows as running are marked as killed, except those with fingerprints in `watched`. Raises
     UserError with the number of published runs if MLflow can't be written.
@@ -137,7 +140,7 @@ class ExperimentView:
         query = "&".join(f"{key}={quote(value, safe='')}" for key, value in parameters.items())
         return f"/#/experiments/{self.home}/runs?{query}"
 
-    def finish(self, run: RunRecord) -> None:
+    def finish(self, run: RunRecord | DivergedRun) -> None:
         """Publishes a finished run."""
         finish(self.client, self.home, self._opened(run), run, self.experiment.datasets[run.dataset])
 
@@ -149,7 +152,7 @@ class ExperimentView:
             self.client.update_run(there.info.run_id, status=status)
         self.client.set_tag(there.info.run_id, WATCHER, self.watcher)
 
-    def summarise(self, runs: list[RunRecord]) -> None:
+    def summarise(self, runs: list[RunRecord | DivergedRun]) -> None:
         """Updates the datasets' runs and makes them the parents of their trainings."""
         for name in dict.fromkeys(run.dataset for run in runs):
             mine = [run for run in runs if run.dataset == name]
@@ -174,7 +177,7 @@ class ExperimentView:
                 if PUBLISHED not in now.data.tags:
                     self.client.set_terminated(run.info.run_id, status="KILLED")
 
-    def _opened(self, run: RunRecord | UnfinishedRun) -> "Run":
+    def _opened(self, run: TrainingRecord | UnfinishedRun) -> "Run":
         """The run in MLflow, created if necessary, with its current data."""
         known = run.manifest["fingerprint"]
         if known not in self.there:
@@ -189,7 +192,7 @@ class ExperimentView:
 
         return COLOURS[list(self.experiment.variants).index(variant) % len(COLOURS)]
 
-    def _parent(self, run: RunRecord | UnfinishedRun) -> "Run":
+    def _parent(self, run: TrainingRecord | UnfinishedRun) -> "Run":
         dataset, inputs = self.experiment.datasets[run.dataset], run.manifest["inputs"]
         known = fingerprint(run.dataset, dataset, inputs)
         there = self.there.get(known)

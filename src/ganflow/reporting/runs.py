@@ -1,5 +1,7 @@
-"""Loads the finished runs of params.yaml from files: journal, curve, sample grids, scores and manifests."""
+"""Loads the finished runs of params.yaml from files: journal, curve, sample grids, scores and manifests, or how a
+training diverged."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import numpy as np
 from ganflow.artifacts import read_csv, read_json, read_manifest
 from ganflow.config import Experiment
 from ganflow.errors import UserError
+from ganflow.training.divergence import FILE, Divergence, read_divergence
 
 WORDS = {
     "wasserstein": "Wasserstein",
@@ -56,8 +59,8 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
-class RunRecord:
-    """One training run with its scores; `samples` holds (iteration, path of a PNG grid) in the order of training."""
+class TrainingRecord:
+    """One training; `samples` holds (iteration, path of a PNG grid) in the order of training."""
 
     dataset: str
     variant: str
@@ -66,11 +69,6 @@ class RunRecord:
     journal: dict[str, np.ndarray]
     samples: list[tuple[int, Path]]
     manifest: dict[str, Any]
-    score: dict[str, Any]
-    score_fingerprint: str
-    score_digest: str  # sha256 of score.json
-    curve: dict[str, np.ndarray] | None  # scores of the snapshots over `iteration`, if computed
-    neighbours: Neighbours | None  # if features were extracted
 
     @property
     def name(self) -> str:
@@ -80,7 +78,7 @@ class RunRecord:
     @property
     def points(self) -> bool:
         """Whether its samples are points, which are stored next to each figure."""
-        return self.samples[-1][1].with_suffix(".safetensors").exists()
+        return bool(self.samples) and self.samples[-1][1].with_suffix(".safetensors").exists()
 
     @property
     def method(self) -> str:
@@ -98,23 +96,65 @@ class RunRecord:
         return flat(rest | self.manifest["settings"])
 
 
-def load_runs(experiment: Experiment, results: Path) -> list[RunRecord]:
+@dataclass(frozen=True)
+class RunRecord(TrainingRecord):
+    """A training with its scores."""
+
+    score: dict[str, Any]
+    score_fingerprint: str
+    score_digest: str  # sha256 of score.json
+    curve: dict[str, np.ndarray] | None  # scores of the snapshots over `iteration`, if computed
+    neighbours: Neighbours | None  # if features were extracted
+
+
+@dataclass(frozen=True)
+class DivergedRun(TrainingRecord):
+    """A training that diverged: its journal and samples from before, and no score."""
+
+    divergence: Divergence
+    score_fingerprint: str
+
+    @property
+    def curve(self) -> None:
+        """Snapshots are not scored."""
+        return None
+
+
+def parted(runs: Iterable[RunRecord | DivergedRun]) -> tuple[list[RunRecord], list[DivergedRun]]:
+    """The runs that have scores, and those that diverged."""
+    scored: list[RunRecord] = []
+    diverged: list[DivergedRun] = []
+    for run in runs:
+        if isinstance(run, RunRecord):
+            scored.append(run)
+        else:
+            diverged.append(run)
+    return scored, diverged
+
+
+def load_runs(experiment: Experiment, results: Path) -> list[RunRecord | DivergedRun]:
     """The runs of every dataset, variant and seed; raises UserError that names the first file that is missing."""
     top = results / experiment.experiment
     return [load_run(top, *run) for run in experiment.runs]
 
 
-def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord:
+def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord | DivergedRun:
     """One run below results/<experiment>; raises UserError that names the first file that is missing or damaged."""
     axes = (dataset, variant, str(seed))
     folder = top.joinpath("runs", *axes)
     manifest = read_manifest(folder)
     scores = top.joinpath("scores", *axes)
+    samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob("*.png"))]
+    if divergence := read_divergence(scores):
+        journal = _columns(folder / "journal.csv") if divergence.finite_until else {}
+        fingerprint = read_manifest(scores)["fingerprint"]
+        return DivergedRun(dataset, variant, seed, folder, journal, samples, manifest, divergence, fingerprint)
+    if (folder / FILE).exists():
+        raise UserError(f"{scores}: was made before the training diverged; run `dvc repro`")
     score, scored = _score(scores / "score.json"), read_manifest(scores)
     journal = _columns(folder / "journal.csv")
     curve = top.joinpath("generated", *axes, "curve.csv")
     has_curve = score["best"] is not None or curve.exists()
-    samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob("*.png"))]
     if not samples:
         raise UserError(f"{folder}/samples: has no sample grid; delete {folder} and run `dvc repro`")
     return RunRecord(

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ganflow.errors import UserError
-from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.runs import TrainingRecord
 
 PROGRESSION = 5  # grids in the progression figure
 MAX_FRAMES = 12  # grids of one run for the page's slider
@@ -23,7 +23,7 @@ def frames_per_run(runs: int) -> int:
     return min(MAX_FRAMES, max(MIN_FRAMES, MAX_TOTAL_FRAMES // runs))
 
 
-def images_a_side(run: RunRecord) -> int:
+def images_a_side(run: TrainingRecord) -> int:
     """Images per side of the shown part of a run's grids: about SIDE pixels, at least 2."""
     grid = run.manifest["parameters"]["training"]["grid"]
     if run.points:
@@ -31,7 +31,7 @@ def images_a_side(run: RunRecord) -> int:
     return min(grid, max(2, SIDE * grid // read_image(run.samples[-1][1]).shape[0]))
 
 
-def frames(run: RunRecord, count: int) -> list[tuple[int, np.ndarray]]:
+def frames(run: TrainingRecord, count: int) -> list[tuple[int, np.ndarray]]:
     """At most `count` (iteration, uint8 (H, W, 3)) from the first grid to the last, denser at the start, where samples
     change most; raises UserError for a grid that can't be read."""
     steps = np.linspace(0, 1, count) ** 1.5 * (len(run.samples) - 1)

@@ -19,7 +19,7 @@ from ganflow.reporting.lessons.interfaces import Lesson
 from ganflow.reporting.literature import compared
 from ganflow.reporting.literature_scores import literature_for
 from ganflow.reporting.points import point_figures
-from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.runs import DivergedRun, RunRecord, TrainingRecord, parted
 from ganflow.reporting.sample_grids import frames, frames_per_run, images_a_side, read_image
 from ganflow.reporting.tables import Table
 from ganflow.serialization import csv_text
@@ -40,15 +40,20 @@ class Frame:
     data: str
 
 
-def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord], total_runs: int) -> dict[str, Any]:
+def section(
+    folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord | DivergedRun], total_runs: int
+) -> dict[str, Any]:
     """Writes curves/<dataset>.csv and figures/<dataset>_*.png; returns the variables of the template.
 
     `runs`: those of the dataset; `total_runs`: all runs of the page.
     """
     name = table.dataset
-    write_file(folder / "curves" / f"{name}.csv", _curves(runs))
-    write_file(folder / "figures" / f"{name}_samples.png", progression_figure(runs))
-    firsts = [seeds[0] for seeds in by_variant(runs).values()]
+    shown, (scored, _), points = [run for run in runs if run.samples], parted(runs), dataset.dimension is not None
+    if any(run.journal for run in runs):
+        write_file(folder / "curves" / f"{name}.csv", _curves(runs))
+    if shown:
+        write_file(folder / "figures" / f"{name}_samples.png", progression_figure(shown))
+    firsts = [seeds[0] for seeds in by_variant(scored).values()]
     neighbours = [(run, run.neighbours) for run in firsts if run.neighbours]
     if neighbours:
         images = {f"{run.variant}, seed {run.seed}: {n.ranges}": read_image(n.image) for run, n in neighbours}
@@ -56,12 +61,12 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
     return {
         "dataset": name,
         "table": table,
-        "published": compared(literature_for(dataset), table.rows),
+        "published": compared(literature_for(dataset), table.rows) if table.rows else [],
         "synthetic": dataset.source.name == "rendered",
-        "samples": {v: [(run, _frames(run, total_runs)) for run in seeds] for v, seeds in by_variant(runs).items()},
-        "points": runs[0].points,
-        "kind": "points" if runs[0].points else "images",
-        "side": images_a_side(runs[0]),
+        "samples": {v: [(run, _frames(run, total_runs)) for run in seeds] for v, seeds in by_variant(shown).items()},
+        "points": points,
+        "kind": "points" if points else "images",
+        "side": images_a_side(shown[0]) if shown else 0,
         "charts": [_chart(folder, name, figure, plots) for figure, plots in charts(runs).items()],
         "neighbours": [
             {
@@ -75,9 +80,9 @@ def section(folder: Path, dataset: Dataset, table: Table, runs: list[RunRecord],
         "figures": [
             *(
                 write_figure(folder, name, figure, POINT_FIGURES[figure], CAPTIONS[figure], png)
-                for figure, png in (point_figures(runs) if runs[0].points else {}).items()
+                for figure, png in (point_figures(scored) if points and scored else {}).items()
             ),
-            *(write_figure(folder, name, *grid) for grid in _grids(runs)),
+            *(write_figure(folder, name, *grid) for grid in _grids(scored)),
         ],
     }
 
@@ -115,7 +120,7 @@ def _chart(folder: Path, name: str, figure: str, plots: list[Plot]) -> dict[str,
     return picture | {"plots": [_data(plot) for plot in plots]}
 
 
-def _frames(run: RunRecord, runs: int) -> list[Frame]:
+def _frames(run: TrainingRecord, runs: int) -> list[Frame]:
     shown = frames(run, frames_per_run(runs))
     return [Frame(iteration, _webp(Image.fromarray(pixels))) for iteration, pixels in shown]
 
@@ -139,18 +144,20 @@ def _data(plot: Plot) -> dict[str, Any]:
             key: [float(f"{number:.6g}") if np.isfinite(number) else None for number in column[rows]]
             for key, column in values.items()
         }
-        series.append({"label": line.label, "colour": line.colour % len(COLOURS), "dotted": line.dotted, **numbers})
+        about = {"label": line.label, "colour": line.colour % len(COLOURS), "dotted": line.dotted}
+        series.append(about | numbers | ({"diverged": True} if line.diverged else {}))
     return {"title": plot.title, "label": plot.label, "level": plot.level, "series": series}
 
 
-def _curves(runs: list[RunRecord]) -> str:
+def _curves(runs: list[RunRecord | DivergedRun]) -> str:
     """The journals of one dataset as CSV in long form: run, iteration and all journal columns."""
     columns = sorted({column for run in runs for column in run.journal} - {"iteration"})
     own = {run.name: run.manifest["held_out_loss"] for run in runs}  # `held_out_loss` is specific to each method
     rows: list[list[Any]] = []
     for run in runs:
-        for index, iteration in enumerate(run.journal["iteration"]):
+        ended = f", diverged at {run.divergence.iteration}" if isinstance(run, DivergedRun) else ""
+        for index, iteration in enumerate(run.journal.get("iteration", ())):
             values = [float(run.journal[column][index]) if column in run.journal else "" for column in columns]
             loss = float(run.journal[own[run.name]][index])
-            rows.append([f"{run.variant} {run.seed}", int(iteration), loss, *values])
+            rows.append([f"{run.variant} {run.seed}{ended}", int(iteration), loss, *values])
     return csv_text(["run", "iteration", "held_out_loss", *columns], rows)

@@ -1,12 +1,12 @@
 """Score tables: mean and deviation over seeds, with the scores of held-out real images and of their degradations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
 from ganflow.reporting.captions import DEPARTURES
-from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.runs import DivergedRun, RunRecord, parted
 from ganflow.reporting.scores import STD, Score, scores_of
 from ganflow.serialization import csv_text
 
@@ -69,6 +69,7 @@ class Table:
     literature: dict[str, dict[str, Any]]  # {score: found, expected, agrees, source} of a complete set of real images
     split: str  # of the checks
     notes: list[str]  # what else the scores depend on, one sentence each
+    diverged: list[DivergedRun]  # trainings without scores
 
     @property
     def by_batch(self) -> bool:
@@ -112,11 +113,14 @@ def _row(dataset: str, variant: str, group: list[RunRecord]) -> Row:
     return Row(dataset, variant, cells, best, iterations, weights, iteration, group, parts)
 
 
-def score_tables(runs: list[RunRecord]) -> list[Table]:
+def score_tables(runs: Sequence[RunRecord | DivergedRun]) -> list[Table]:
     """One table per dataset; without losses, which are not comparable between variants."""
     tables = []
     for dataset in dict.fromkeys(run.dataset for run in runs):
-        mine = [run for run in runs if run.dataset == dataset]
+        mine, diverged = parted(run for run in runs if run.dataset == dataset)
+        if not mine:
+            tables.append(Table(dataset, [], [], {}, [], {}, "", [], diverged))
+            continue
         first = mine[0].score
         tables.append(
             Table(
@@ -128,6 +132,7 @@ def score_tables(runs: list[RunRecord]) -> list[Table]:
                 first["literature"],
                 first["protocol"]["check_split"],
                 notes_of(mine),
+                diverged,
             )
         )
     return tables
@@ -180,7 +185,9 @@ def as_csv(tables: Iterable[Table]) -> str:
     lines: list[list[Any]] = []
     for table in tables:
         directions = {score.name: score.better for score in table.scores}
-        real = table.checks[HELD_OUT]["scores"]
+        real = table.checks[HELD_OUT]["scores"] if table.rows else {}
+        for run in table.diverged:
+            lines.append([run.dataset, run.variant, "diverged", "", 1, "", 1, *[""] * 4, run.divergence.iteration])
         for row in table.rows:
             for name in [*directions, "held_out_loss"]:
                 cell, best = row.cells[name], row.best.get(name)
@@ -193,10 +200,15 @@ def as_csv(tables: Iterable[Table]) -> str:
 
 
 def as_metrics(tables: Iterable[Table]) -> dict[str, dict[str, dict[str, float]]]:
-    """{dataset: {variant: {score: mean, score_deviation: ...}}} for `dvc metrics`."""
+    """{dataset: {variant: {score: mean, score_deviation: ...}}} for `dvc metrics`; `diverged`: the number of
+    seeds whose training did, where one did."""
+    tables = list(tables)
     metrics: dict[str, dict[str, dict[str, float]]] = {}
     for row in (row for table in tables for row in table.rows):
         numbers = {name: cell.mean for name, cell in row.cells.items()}
         numbers |= {f"{name}_deviation": c.deviation for name, c in row.cells.items() if c.deviation is not None}
         metrics.setdefault(row.dataset, {})[row.variant] = numbers
+    for run in (run for table in tables for run in table.diverged):
+        known = metrics.setdefault(run.dataset, {}).setdefault(run.variant, {})
+        known["diverged"] = known.get("diverged", 0) + 1
     return metrics

@@ -19,12 +19,12 @@ from ganflow.progress import log
 from ganflow.reporting.mlflow_model import header
 from ganflow.reporting.mlflow_run import UnfinishedRun
 from ganflow.reporting.publishing import ExperimentView, publish
-from ganflow.reporting.runs import RunRecord
+from ganflow.reporting.runs import DivergedRun, RunRecord
 from ganflow.reporting.tracking_store import TrackingStore
 
 POLL_SECONDS = 3.0  # between polls
 
-Poll = Callable[[], tuple[list[RunRecord], list[UnfinishedRun]]]
+Poll = Callable[[], tuple[list[RunRecord | DivergedRun], list[UnfinishedRun]]]
 
 
 def watch(experiment: Experiment, poll: Poll, store: TrackingStore) -> None:
@@ -63,7 +63,7 @@ class Watcher:
         self.start_time = time.time()
         self.started = False
 
-    def update(self, runs: list[RunRecord], unfinished: list[UnfinishedRun]) -> None:
+    def update(self, runs: list[RunRecord | DivergedRun], unfinished: list[UnfinishedRun]) -> None:
         """Publishes what is new since the last call; does not contact MLflow otherwise."""
         finished = {run.manifest["fingerprint"]: run.score_fingerprint for run in runs}
         if finished != self.finished:

@@ -1,7 +1,8 @@
 """The command line: `python -m ganflow <stage> [dataset] [variant] [seed]`. It says what; params.yaml says how.
 
-Exit codes: 0 done; 1 verify or accept found a difference; 2 a mistake outside the code, said in one sentence; 130
-interrupted (Ctrl-C or SIGTERM), the same command goes on. A stage writes logs/<stage>/<dataset>-<variant>-<seed>.log.
+Exit codes: 0 done; 1 verify or accept found a difference; 2 a mistake outside the code, said in one sentence; 3 status
+or verify found that a training diverged, and no difference; 130 interrupted (Ctrl-C or SIGTERM), the same command goes
+on. A stage writes logs/<stage>/<dataset>-<variant>-<seed>.log.
 """
 
 import argparse
@@ -24,13 +25,13 @@ from ganflow.stages.graph import STAGES
 COMMANDS = {  # what people run besides
     "runs": "write workflow/runs.yaml, the trainings that both engines read, and mend what a killed DVC left cut off",
     "plan": "check params.yaml and write build/plan.json, one digest a unit of work; --cost: what it will take",
-    "status": "what is done, under way, out of date and to do, and why",
+    "status": "what is done, under way, out of date and to do, and why; exit code 3: a training diverged",
     "publish": "show all finished runs in MLflow; --follow: those in training too",
     "compare": "two runs side by side: what differs, and how they score",
     "sample": "images from a trained generator",
     "interpolate": "walks between the latent vectors of a trained generator",
     "verify": "check every artifact against its manifest and dvc.lock or the published one, or compute it again; "
-    "exit code 1: it differs",
+    "exit code 1: it differs; 3: it does not, and a training diverged",
     "accept": "keep outputs whose code changed, if a sample computed again is equal; exit code 1: it is not",
     "schema": "write params.schema.json, by which editors check params.yaml, and the tables in README and docs",
 }
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     added["plan"].add_argument("--cost", action="store_true", help="measure, and say hours and disk before anything")
     for_dvc = "fail if the list of runs, by which DVC has read dvc.yaml, changed"
     added["plan"].add_argument("--for-dvc", action="store_true", help=for_dvc)
+    added["status"].add_argument("--brief", action="store_true", help="which trainings diverged, and no more")
     follow = "go on until every run is finished, and show the trainings under way too; Ctrl-C ends it"
     added["publish"].add_argument("--follow", action="store_true", help=follow)
     for name in ("one", "other"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganflow.config import Experiment
 from ganflow.reporting.claims import claims_of, sentences
-from ganflow.reporting.runs import RunRecord, flat, load_run
+from ganflow.reporting.runs import RunRecord, TrainingRecord, flat, load_run, parted
 from ganflow.reporting.scores import scores_of
 from ganflow.reporting.tables import HELD_OUT, Row, rounded, score_rows, score_tables
 from ganflow.stages.graph import RESULTS
@@ -19,12 +19,28 @@ ABSENT, CODE = "-", "code of"
 
 
 def run(experiment: Experiment, one: str, other: str) -> None:
-    """Prints scores, with those of real samples and what order they show, then all parameters, versions, inputs and
-    modules that differ."""
+    """Prints scores, with those of real samples and what order they show, or which of the runs diverged, then all
+    parameters, versions, inputs and modules that differ."""
     left, right = (
         [load_run(RESULTS / experiment.experiment, *axes) for axes in runs_named(experiment, name)]
         for name in (one, other)
     )
+    diverged = parted([*left, *right])[1]
+    for name, divergence in {run.name: run.divergence for run in diverged}.items():
+        print(f"{name} {divergence.sentence}.")
+    if diverged:
+        print("There is no score of a training that diverged, so these can't be compared.")
+    else:
+        _compare_scores(parted(left)[0], parted(right)[0])
+    made = [_made(runs[0]) for runs in (left, right)]
+    differing = [line for line in _differing(*made) if not (line[0].startswith(CODE) and ABSENT in line)]
+    print("\nDifferences:")
+    print(_table(differing) if differing else "  none")
+    alike = sum(value == made[1].get(key) for key, value in made[0].items())
+    print(f"  {alike} parameters, versions, inputs and modules are the same")
+
+
+def _compare_scores(left: list[RunRecord], right: list[RunRecord]) -> None:
     print(_table([("", _name(left), _name(right)), *_scores(left, right)]))
     if protocol := _differing(*(_protocol(runs[0]) for runs in (left, right))):
         print("\nThese scores can't be compared: their protocols differ.")
@@ -34,12 +50,6 @@ def run(experiment: Experiment, one: str, other: str) -> None:
         print(
             "\n" + "\n".join([*sentences(claims_of(table)), *(f"Failed self-check: {flag}." for flag in table.flags)])
         )
-    made = [_made(runs[0]) for runs in (left, right)]
-    differing = [line for line in _differing(*made) if not (line[0].startswith(CODE) and ABSENT in line)]
-    print("\nDifferences:")
-    print(_table(differing) if differing else "  none")
-    alike = sum(value == made[1].get(key) for key, value in made[0].items())
-    print(f"  {alike} parameters, versions, inputs and modules are the same")
 
 
 def _name(runs: list[RunRecord]) -> str:
@@ -77,7 +87,7 @@ def _protocol(run: RunRecord) -> dict[str, Any]:
     return flat(protocol) | {"dataset": run.dataset, "scores": ", ".join(run.score["better"])}
 
 
-def _made(run: RunRecord) -> dict[str, Any]:
+def _made(run: TrainingRecord) -> dict[str, Any]:
     """{name: value} of everything that determines a run."""
     manifest = run.manifest
     made = dict(run.parameters)

@@ -1,6 +1,7 @@
 """evaluate: scores the final and the best weights of a trained generator, with their protocol and checks."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -20,35 +21,39 @@ from ganflow.evaluation.suite import MetricSuite
 from ganflow.progress import log
 from ganflow.stages.devices import compute_on
 from ganflow.stages.execution import outputs
+from ganflow.stages.outcomes import recording
 from ganflow.stages.sections import evaluation_for
-from ganflow.stages.units import unit_of
+from ganflow.stages.units import Unit, unit_of
 from ganflow.tensor_files import load_tensors
+from ganflow.training.divergence import Divergence, check_numbers, diverged_at, refuse_diverged, write_divergence
 from ganflow.training.image_files import encoded
 from ganflow.training.weights import load_generator
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     """Writes results/<experiment>/scores/<dataset>/<variant>/<seed>: score.json, with an extractor also neighbours.png
-    and neighbours.json, and a manifest."""
+    and neighbours.json, and a manifest; if the training diverged, score.json and divergence.json say so, without a
+    score."""
     device = compute_on(experiment)
     unit = unit_of(experiment, device, "evaluate", dataset, variant, seed)
     evaluation = evaluation_for(experiment, dataset)
     weights, shards, features, reference, trained, generated = unit.inputs
-    train = Shards(shards / SPLITS[0], experiment.compute.threads)
-    real = real_set(train, features if evaluation.extractor else None, evaluation.max_real_images, values=False)
-    suite = MetricSuite(evaluation, weights, labelled=train.labelled, device=device)
-    suite.load(reference)
-    file, checks = scored_weights(evaluation, trained), read_json(reference / "checks.json")
-    tensors, about = load_tensors(file)
-    best = best_of(evaluation.curve, read_curve(generated / "curve.csv")) if evaluation.curve else None
-    saved = snapshots(trained, file.stem)
-    with outputs(unit) as folder:
+    with outputs(unit) as folder, recording(unit, folder, partial(_no_score, unit)):
+        refuse_diverged(trained, generated)
+        train = Shards(shards / SPLITS[0], experiment.compute.threads)
+        real = real_set(train, features if evaluation.extractor else None, evaluation.max_real_images, values=False)
+        suite = MetricSuite(evaluation, weights, labelled=train.labelled, device=device)
+        suite.load(reference)
+        file, checks = scored_weights(evaluation, trained), read_json(reference / "checks.json")
+        tensors, about = load_tensors(file)
+        best = best_of(evaluation.curve, read_curve(generated / "curve.csv")) if evaluation.curve else None
+        saved = snapshots(trained, file.stem)
         final = _samples(evaluation, file, generated, "final", device)
-        scores = suite.scores(real, final)
+        scores = _scores(suite, real, final, about["iteration"])
         at_best, failed = scores, _flags(evaluation, final, f"{dataset} {variant} {seed}, final weights")
         if best in saved:
             chosen = _samples(evaluation, saved[best], generated, "best", device)
-            at_best = suite.scores(real, chosen)
+            at_best = _scores(suite, real, chosen, best)
             failed += _flags(evaluation, chosen, f"{dataset} {variant} {seed}, iteration {best:,}")
         if evaluation.extractor:
             of_final, of_real = (samples.features.to(device) for samples in (final, real))
@@ -92,6 +97,21 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             },
         }
         write_json(folder / "score.json", content)
+
+
+def _no_score(unit: Unit, folder: Path, divergence: Divergence) -> None:
+    dataset, variant, seed = unit.axes
+    about = {"dataset": dataset, "variant": variant, "seed": int(seed), "scores": {}}
+    write_json(folder / "score.json", about | {"diverged": divergence.sentence})
+    write_divergence(folder, divergence)
+
+
+def _scores(suite: MetricSuite, real: Samples, samples: Samples, iteration: int) -> dict[str, float]:
+    """The scores of samples; raises Diverged if one is not finite, as of points as far away as float32 reaches."""
+    scores = suite.scores(real, samples)
+    with diverged_at(iteration):
+        check_numbers(scores)
+    return scores
 
 
 def _samples(evaluation: Evaluation, file: Path, generated: Path, name: str, device: str) -> Samples:

@@ -10,8 +10,10 @@ from ganflow.evaluation.sample_sets import real_set, save_features
 from ganflow.progress import Progress
 from ganflow.stages.devices import compute_on
 from ganflow.stages.execution import outputs
+from ganflow.stages.outcomes import recording
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
+from ganflow.training.divergence import refuse_diverged
 from ganflow.training.weights import load_generator
 
 
@@ -19,16 +21,18 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     """Writes results/<experiment>/generated/<dataset>/<variant>/<seed>: curve.csv, if params.yaml has a curve, and
     final and best .safetensors, features (n, f) and logits (n, k), if it has an extractor.
 
-    There is no best.safetensors if the final weights are the best.
+    There is no best.safetensors if the final weights are the best. If the training diverged, or samples are not finite,
+    there is divergence.json and nothing else.
     """
     device = compute_on(experiment)
     unit = unit_of(experiment, device, "generate", dataset, variant, seed)
     weights, shards, features, trained = unit.inputs
     evaluation = evaluation_for(experiment, dataset)
-    extraction = extraction_of(evaluation, weights, device)
-    file = scored_weights(evaluation, trained)
-    selected = {"final": file}
-    with outputs(unit) as folder:
+    with outputs(unit) as folder, recording(unit, folder):
+        refuse_diverged(trained)
+        extraction = extraction_of(evaluation, weights, device)
+        file = scored_weights(evaluation, trained)
+        selected = {"final": file}
         if curve := evaluation.curve:
             train = Shards(shards / SPLITS[0], experiment.compute.threads)
             kept, values = features if extraction else None, needs_values(curve)

@@ -13,6 +13,7 @@ from ganflow.networks.building import evaluating
 from ganflow.networks.codes import codes
 from ganflow.randomness import generator
 from ganflow.stages.selection import weights_named
+from ganflow.training.divergence import check_tensors
 from ganflow.training.image_files import as_grid, encoded
 from ganflow.training.pixels import to_pixels
 from ganflow.training.sample_figures import scatter
@@ -32,6 +33,7 @@ def run(experiment: Experiment, which: str, rows: int, steps: int, seed: int, we
     labels = torch.arange(rows, device=device).repeat_interleave(steps) % max(about["classes"], 1)  # one class per row
     with torch.no_grad(), evaluating(module):
         made = module(codes(vectors, labels, about["classes"])).float()
+    check_tensors([(f"samples of {path}", made)])
     if made.dim() == 2:
         write_file(out, encoded([scatter(made.cpu().numpy())], out.suffix))
         print(f"{out}: {rows} walks of {steps} points of {path}, seed {seed}")

@@ -7,7 +7,7 @@ from ganflow.config import Experiment
 from ganflow.reporting import watch
 from ganflow.reporting.mlflow_run import UnfinishedRun
 from ganflow.reporting.publishing import publish
-from ganflow.reporting.runs import RunRecord, load_run
+from ganflow.reporting.runs import DivergedRun, RunRecord, load_run, parted
 from ganflow.reporting.tracking_store import TrackingStore
 from ganflow.stages.execution import device_of, fingerprint
 from ganflow.stages.graph import RESULTS, STAGES
@@ -28,7 +28,7 @@ def run(experiment: Experiment, follow: bool = False) -> None:
         curves = SnapshotScores(experiment)
         trainings = [unit for unit in units(experiment, device_of(experiment)) if unit.stage == "train"]
 
-        def poll() -> tuple[list[RunRecord], list[UnfinishedRun]]:
+        def poll() -> tuple[list[RunRecord | DivergedRun], list[UnfinishedRun]]:
             runs = finished(experiment)
             return runs, unfinished(trainings, runs, curves)
 
@@ -40,12 +40,14 @@ def run(experiment: Experiment, follow: bool = False) -> None:
     new, known, page = publish(experiment, runs, store)
     rest = len(experiment.runs) - len(runs)
     print(f"MLflow: {new} runs published, {known} already published" + (f", {rest} are not finished" if rest else ""))
+    for run in parted(runs)[1]:
+        print(f"MLflow: {run.name}: status FAILED: {run.divergence}")
     print(f"{'' if store.server else '`make ui` shows them: '}{store.server or LOCAL}{page}")
 
 
-def finished(experiment: Experiment) -> list[RunRecord]:
-    """The runs of params.yaml that are trained, and scored with their current weights."""
-    found = []
+def finished(experiment: Experiment) -> list[RunRecord | DivergedRun]:
+    """The runs of params.yaml that are trained, and scored with their current weights, or diverged."""
+    found: list[RunRecord | DivergedRun] = []
     for run in experiment.runs:
         axes = run.dataset, run.variant, str(run.seed)
         trained, scores = (STAGES[stage].folder(experiment.experiment, *axes) for stage in ("train", "evaluate"))
@@ -56,7 +58,9 @@ def finished(experiment: Experiment) -> list[RunRecord]:
     return found
 
 
-def unfinished(trainings: list[Unit], finished: list[RunRecord], curves: "SnapshotScores") -> list[UnfinishedRun]:
+def unfinished(
+    trainings: list[Unit], finished: list[RunRecord | DivergedRun], curves: "SnapshotScores"
+) -> list[UnfinishedRun]:
     """The trainings in progress, from their newest checkpoints, with the scores of their snapshots."""
     done = {(run.dataset, run.variant, str(run.seed)) for run in finished}
     found = []

@@ -8,6 +8,7 @@ from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
 from ganflow.stages.graph import STAGES
+from ganflow.training.divergence import refuse_diverged
 
 FILE = Path("docs/published-scores.json")
 CHECKS = {"held_out": "held-out real samples", "blurred": "blurred ones"}
@@ -21,8 +22,8 @@ COLUMNS = {  # by what a score's name begins with: its title and how it is writt
 
 
 def take(experiment: Experiment) -> None:
-    """Writes docs/published-scores.json from score.json of every run; raises UserError for one that is not finished, or
-    not what dvc.lock records."""
+    """Writes docs/published-scores.json from score.json of every run; raises UserError for one that is not finished,
+    diverged, or is not what dvc.lock records."""
     recorded = recorded_by_dvc()
     runs, checks = {}, {}
     for run in experiment.runs:
@@ -30,6 +31,7 @@ def take(experiment: Experiment) -> None:
         folder = STAGES["evaluate"].folder(experiment.experiment, *axes)
         if not folder.is_dir() or dvc_digest(folder) != recorded.get(folder.as_posix()):
             raise UserError(f"{folder}: not what dvc.lock records, or not there; run `dvc repro`")
+        refuse_diverged(folder)
         found = read_json(folder / "score.json")
         about = {"path": folder.as_posix(), "md5": recorded[folder.as_posix()]}
         runs["/".join(axes)] = about | {"samples": found["protocol"]["images"], "scores": _shown(found["scores"])}

@@ -10,6 +10,7 @@ from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.evaluation.generated_samples import generate_samples
 from ganflow.stages.selection import weights_named
+from ganflow.training.divergence import NotFinite
 from ganflow.training.image_files import as_grid, encoded
 from ganflow.training.sample_figures import scatter
 from ganflow.training.weights import load_generator
@@ -23,7 +24,10 @@ def run(experiment: Experiment, which: str, images: int, seed: int, weights: str
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module, about = load_generator(path, device)
     batch_size = experiment.evaluation.batch_size
-    made = generate_samples(module, images, about["latent"], batch_size, seed, device, about["classes"])
+    try:
+        made = generate_samples(module, images, about["latent"], batch_size, seed, device, about["classes"])
+    except NotFinite as found:
+        raise UserError(f"{path}: {found}") from None
     if made.dim() == 2:
         write_file(out, encoded([scatter(made.numpy())], out.suffix))
         print(f"{out}: {images} points of {path} at iteration {about['iteration']:,}, seed {seed}")

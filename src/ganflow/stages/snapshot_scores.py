@@ -1,5 +1,7 @@
 """Scores of snapshots of trainings in progress, for `publish --follow`; `generate` computes the same scores later."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from ganflow.artifacts import MANIFEST, SCRATCH, read_json
@@ -13,6 +15,7 @@ from ganflow.stages.execution import device_of
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.status import changes
 from ganflow.stages.units import unit_of
+from ganflow.training.divergence import Diverged
 
 
 class SnapshotScores:
@@ -31,8 +34,9 @@ class SnapshotScores:
         averaged = evaluation.weights == "ema" and self.experiment.training_of(variant).ema
         saved = snapshots(SCRATCH / "train" / fingerprint[:32], "generator_ema" if averaged else "generator")
         known = self.rows.setdefault(fingerprint, {})
-        for iteration in sorted(saved.keys() - known.keys()):
-            known[iteration] = scorer.score(saved[iteration])
+        with suppress(Diverged):  # `generate` records it, once the training is finished
+            for iteration in sorted(saved.keys() - known.keys()):
+                known[iteration] = scorer.score(saved[iteration])
         if not known:
             return None
         scores = {name: np.array([row[name] for _, row in known.values()]) for name in next(iter(known.values()))[1]}

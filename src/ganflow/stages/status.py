@@ -13,15 +13,24 @@ from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.reporting.runs import flat
 from ganflow.stages.execution import device_of, fingerprint
+from ganflow.stages.outcomes import say_divergences
 from ganflow.stages.units import Unit, units
 
 DONE, CHANGED, UNDER_WAY, TO_DO = "done", "out of date", "under way", "to do"
 SHOWN = 6  # differences of one unit
 
 
-def run(experiment: Experiment) -> None:
-    """Prints the state of every unit of work, the reasons if it is out of date, and the next command."""
-    standing = standings(list(units(experiment, device_of(experiment))))
+def run(experiment: Experiment, brief: bool) -> int:
+    """Prints the state of every unit of work, the reasons if it is out of date, the next command, and which trainings
+    diverged; or, if `brief`, the last alone. Returns DIVERGED if one did."""
+    known = list(units(experiment, device_of(experiment)))
+    if not brief:
+        _print(experiment, known)
+    return say_divergences(known)
+
+
+def _print(experiment: Experiment, known: list[Unit]) -> None:
+    standing = standings(known)
     print(f"experiment {experiment.experiment}: {len(standing)} units of work")
     for kind in (DONE, UNDER_WAY, CHANGED, TO_DO):
         those = [(unit, words) for unit, found, words in standing if found == kind]

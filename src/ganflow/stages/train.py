@@ -12,17 +12,20 @@ from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.methods.interfaces import Data, Model
 from ganflow.methods.tasks import method_of, task_of
+from ganflow.progress import log
 from ganflow.serialization import csv_text
 from ganflow.stages.devices import compute_on
 from ganflow.stages.execution import fingerprint, outputs, write_log
 from ganflow.stages.units import unit_of
+from ganflow.training.divergence import Diverged, write_divergence
 from ganflow.training.loop import Trainer
 
 KEPT = ("samples", "snapshots", "grids")  # folders that a training fills
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
-    """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights, snapshots, journal and samples."""
+    """Writes results/<experiment>/runs/<dataset>/<variant>/<seed>: weights, snapshots, journal and samples; if the
+    training diverged, divergence.json in place of the weights, and the rest from before."""
     device = compute_on(experiment, tf32=experiment.training_of(variant).precision == "tf32")
     unit = unit_of(experiment, device, "train", dataset, variant, seed)
     [shards] = unit.inputs
@@ -42,16 +45,25 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
     trainer = Trainer(str(unit), model, task.training, int(seed), device, train, held_out, header)
     folder = scratch("train", name)
     start = time.monotonic()
-    state = trainer.run(folder)
+    diverged = None
+    try:
+        journal = trainer.run(folder).journal
+    except Diverged as found:
+        log(f"{unit} {found}")
+        diverged, journal = found.divergence, found.journal
     rate = trainer.images_used / (time.monotonic() - start)
-    about = describe(model) | {"settings": resolved(experiment.variants[variant]), "flags": model.flags(state.journal)}
+    flags = [] if diverged else model.flags(journal)
+    about = describe(model) | {"settings": resolved(experiment.variants[variant]), "flags": flags}
     with outputs(unit, about) as partial:
-        write_file(partial / "journal.csv", journal_text(state.journal))
+        write_file(partial / "journal.csv", journal_text(journal))
         for kept in KEPT:
             if (folder / kept).exists():
                 shutil.copytree(folder / kept, partial / kept, ignore=shutil.ignore_patterns("*.partial"))
-        for file in trainer.exported():
-            trainer.save(partial / f"{file}.safetensors", file, state.iteration)
+        if diverged:
+            write_divergence(partial, diverged)
+        else:
+            for file in trainer.exported():
+                trainer.save(partial / f"{file}.safetensors", file, task.training.iterations)
     write_log(unit, device=device, images_per_second=round(rate, 1))
 
 
@@ -85,6 +97,6 @@ def resolved(variant: Variant) -> dict[str, Any]:
 
 
 def journal_text(rows: list[dict[str, float]]) -> str:
-    """The text of journal.csv, with `iteration` as first column."""
-    columns = ["iteration", *sorted(set(rows[0]) - {"iteration"})]  # restored rows have another order
+    """The text of journal.csv, with `iteration` as first column; without rows, no more than that."""
+    columns = ["iteration", *sorted(set(*rows[:1]) - {"iteration"})]  # restored rows have another order
     return csv_text(columns, [[row[column] for column in columns] for row in rows])

@@ -22,6 +22,7 @@ from ganflow.errors import UserError
 from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
 from ganflow.stages.execution import device_of
 from ganflow.stages.inputs import file_fault, strays
+from ganflow.stages.outcomes import say_divergences
 from ganflow.stages.published import compare_with_published
 from ganflow.stages.recompute import recomputed
 from ganflow.stages.status import changes
@@ -34,14 +35,17 @@ NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])")
 def run(experiment: Experiment, subset: float, rerun: list[str] | None, published: bool, brief: bool) -> int:
     """Checks files; or with `rerun` (names of units; empty: all) computes again; or compares with what is `published`.
 
-    Returns 0 if all is equal, 1 if not.
+    Returns 0 if all is equal, 1 if not. Says which trainings diverged, unless `brief`, and returns DIVERGED for 0 then.
     """
     known = {str(unit): unit for unit in units(experiment, device_of(experiment))}
     if published:
-        return compare_with_published(experiment, list(known.values()), brief)
-    if rerun is None:
-        return _check_files(list(known.values()), subset)
-    return _compute_again(named(known, rerun, "verify") if rerun else list(known.values()))
+        differing = compare_with_published(experiment, list(known.values()), brief)
+    elif rerun is None:
+        differing = _check_files(list(known.values()), subset)
+    else:
+        return _compute_again(named(known, rerun, "verify") if rerun else list(known.values()))
+    diverged = 0 if brief else say_divergences(list(known.values()))
+    return differing or diverged
 
 
 def named(known: dict[str, Unit], names: list[str], command: str) -> list[Unit]:

@@ -4,7 +4,6 @@ Random numbers are a function of (seed, player, iteration, repetition), and batc
 run that is killed and resumed any number of times produces the same bytes as an undisturbed one.
 """
 
-import math
 from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 
 from ganflow.config import Training
 from ganflow.data.reader import Shards
-from ganflow.errors import UserError
 from ganflow.methods.draws import SAMPLES, Batch, Draws, to_device
 from ganflow.methods.interfaces import Model, Player, means, to_host
 from ganflow.networks.building import batch_statistics, evaluating
@@ -24,6 +22,7 @@ from ganflow.progress import Progress
 from ganflow.tensor_files import save_tensors
 from ganflow.training.averaging import STATISTICS, AveragedExport
 from ganflow.training.batches import batches_of
+from ganflow.training.divergence import Diverged, Divergence, NotFinite, check_numbers, check_tensors
 from ganflow.training.eager import without_compiler
 from ganflow.training.image_files import write_grid
 from ganflow.training.pixels import from_stored
@@ -71,10 +70,18 @@ class Trainer:
         `scratch`/samples, snapshots of the scored export to `scratch`/snapshots, and the model's grids to
         `scratch`/grids.
 
-        Raises UserError if a loss is not finite.
+        Raises Diverged if a value of the journal, a weight or a sample is not finite.
         """
         checkpoints = self._checkpoints(scratch)
         state = checkpoints.load()
+        try:
+            self._train(state, checkpoints, scratch)
+        except NotFinite as found:
+            raise Diverged(self._divergence(state, found, scratch), state.journal) from None
+        self._write_grids(scratch / "grids")
+        return state
+
+    def _train(self, state: State, checkpoints: Checkpoints, scratch: Path) -> None:
         sums: dict[str, list[Tensor]] = defaultdict(list)
         if state.iteration == 0:
             self.recompute_statistics()
@@ -91,6 +98,7 @@ class Trainer:
                 kept = not last and state.iteration % self.training.snapshot_every == 0
                 if sampled or kept:
                     self.recompute_statistics()
+                    self._check_weights()
                 if sampled:
                     self.write_samples(scratch, state.iteration)
                 if kept:
@@ -99,8 +107,18 @@ class Trainer:
                     checkpoints.save(state)
                 shown = sorted(state.journal[-1].items())[:2] if state.journal else ()
                 progress.advance(1, ", ".join(f"{name} {value:.4g}" for name, value in shown))
-        self._write_grids(scratch / "grids")
-        return state
+
+    def _divergence(self, state: State, found: NotFinite, scratch: Path) -> Divergence:
+        """The record of what was found after an iteration, equal however often the training was resumed."""
+        saved = [int(file.name.partition("-")[0]) for file in (scratch / "snapshots").glob("*-*.safetensors")]
+        constrain = ", or constrain its critic" if "critic" in self.model.modules else ""
+        return Divergence(
+            iteration=state.iteration,
+            values=found.values,
+            finite_until=int(state.journal[-1]["iteration"]) if state.journal else 0,
+            snapshot=max(saved, default=None),
+            remedy=f"lower the variant's learning rate in params.yaml{constrain}",
+        )
 
     def iterate(self, state: State, sums: dict[str, list[Tensor]]) -> None:
         """One iteration: every player's steps, then the moving averages; `sums` collects values for the journal."""
@@ -195,13 +213,16 @@ class Trainer:
     def _row(self, iteration: int, sums: dict[str, list[Tensor]]) -> dict[str, float]:
         """A journal row: means over the steps since the last row, and values on fixed samples of both splits."""
         [means] = to_host([{name: torch.stack(values).double().mean() for name, values in sums.items()}])
-        row = {"iteration": iteration} | means | self.validate()
-        if wrong := [name for name, value in row.items() if not math.isfinite(value)]:
-            raise UserError(
-                f"{self.what}: {wrong[0]} is {row[wrong[0]]} at iteration {iteration}: the training diverged; "
-                "lower the variant's learning rate, or constrain its critic"
-            )
-        return row
+        check_numbers(means)
+        self._check_weights()  # before they are used: solvers of validation fail on what is not a number
+        measured = self.validate()
+        check_numbers(measured)
+        return {"iteration": iteration} | means | measured
+
+    def _check_weights(self) -> None:
+        """Raises NotFinite with the modules whose weights, averages or statistics are not finite."""
+        for name, module in (self.model.modules | self.exported()).items():
+            check_tensors((f"weights of {name}", tensor) for tensor in module.state_dict().values())
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -250,6 +271,7 @@ class Trainer:
         rows = torch.arange(side, device=self.device).repeat_interleave(side) % max(classes, 1)
         with evaluating(self.scored), self.autocast():
             samples = self.model.sample(self.scored, draws, rows)
+            check_tensors([("samples", samples)])
             self.sample_figure.write(scratch / "samples", iteration, samples, self.model)
 
     @torch.no_grad()

@@ -15,12 +15,12 @@ from torch import nn
 
 from ganflow.components import component_class
 from ganflow.errors import UserError
-from ganflow.evaluation.extraction import BATCH, extract, fuse_batch_norms, read_weights
+from ganflow.evaluation.extraction import BATCH, Extraction, extract, fuse_batch_norms, read_weights
 from ganflow.evaluation.extractors import efficientnet_lite0, inception
 from ganflow.evaluation.extractors.efficientnet_lite0 import EfficientNetLite0
 from ganflow.evaluation.extractors.inception import Inception
 from ganflow.evaluation.extractors.pixels import Pixels
-from ganflow.evaluation.interfaces import Extractor, Samples
+from ganflow.evaluation.interfaces import Extractor, Identity, Samples
 from ganflow.evaluation.metrics.classifier_score import ClassifierScore
 
 SIZES = {"efficientnet_lite0": (1280, 1000), "inception": (2048, 1008)}  # features and logits
@@ -227,6 +227,18 @@ def test_the_published_weights_are_named_as_their_publisher_does():
 
 
 # ---- folding
+
+
+def test_an_extractor_whose_features_are_not_finite_is_refused():
+    class Broken(nn.Module):
+        def forward(self, images):
+            features = images.float().flatten(1)
+            features[0, 0] = float("nan")
+            return features, features[:, :0]
+
+    identity = Identity("inception", "a" * 64, "bilinear", False)
+    with pytest.raises(UserError, match="inception: gives features that are not finite .* a{64}"):
+        Extraction(identity, Broken()).of(torch.zeros((3, 3, 8, 8), dtype=torch.uint8))
 
 
 def test_only_a_batch_norm_right_after_a_convolution_is_folded():

@@ -17,7 +17,6 @@ from trainings import VARIANTS, Splits, plain, result, run_killed, settings, tra
 from ganflow.data.interfaces import Sample
 from ganflow.data.reader import Shards
 from ganflow.data.writing import write_shards
-from ganflow.errors import UserError
 from ganflow.evaluation.generated_samples import generate_samples
 from ganflow.methods.draws import SAMPLES, Draws
 from ganflow.methods.interfaces import Export, Model, Player, Values
@@ -187,14 +186,6 @@ def test_wgan_gp_learns_one_colour(tmp_path):
         colour = to_pixels(work.scored(latent)).mean((0, 1, 2))
     assert np.abs(colour - (200, 40, 90)).max() < 30
     assert abs(state.journal[-1]["estimate"]) < abs(state.journal[0]["estimate"])
-
-
-def test_a_diverging_training_is_said_so(splits, tmp_path):
-    work = made(splits, "wgan_gp")
-    with torch.no_grad():
-        work.model.modules["critic"][0].bias.fill_(float("nan"))
-    with pytest.raises(UserError, match="critic_loss is nan at iteration 2: the training diverged; lower"):
-        work.run(tmp_path)
 
 
 def test_rates_fall_linearly_and_depend_on_the_iteration_alone(splits):

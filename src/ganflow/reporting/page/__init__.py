@@ -18,7 +18,7 @@ from ganflow.reporting.charts import by_variant
 from ganflow.reporting.claims import RULE, Claim, beyond, claims_of, doubts_of
 from ganflow.reporting.figures import COLOURS
 from ganflow.reporting.lessons import lessons_of
-from ganflow.reporting.runs import RunRecord, flat, in_words
+from ganflow.reporting.runs import DivergedRun, RunRecord, flat, in_words, parted
 from ganflow.reporting.scores import STD
 from ganflow.reporting.sections import lesson_variables, section, write_figure
 from ganflow.reporting.study_figures import Findings, study_figure
@@ -28,9 +28,16 @@ NO_STUDIES: Mapping[str, Findings] = {}
 
 
 def write_report(
-    experiment: Experiment, runs: list[RunRecord], folder: Path, studies: Mapping[str, Findings] = NO_STUDIES
+    experiment: Experiment,
+    runs: list[RunRecord | DivergedRun],
+    folder: Path,
+    studies: Mapping[str, Findings] = NO_STUDIES,
 ) -> None:
-    """Fills `folder` with index.html, figures/*.png, curves/*.csv, scores.csv and metrics.json."""
+    """Fills `folder` with index.html, figures/*.png, curves/*.csv, scores.csv and metrics.json. A variant of which a
+    training diverged is in no lesson."""
+    scored, diverged = parted(runs)
+    ended = {(run.dataset, run.variant) for run in diverged}
+    whole = [run for run in scored if (run.dataset, run.variant) not in ended]
     tables = score_tables(runs)
     write_file(folder / "scores.csv", as_csv(tables))
     write_json(folder / "metrics.json", as_metrics(tables))
@@ -42,7 +49,7 @@ def write_report(
         write_figure(folder, name, "study", in_words(name), found["caption"], study_figure(found))
         for name, found in studies.items()
     ]
-    lessons = [lesson_variables(folder, lesson) for lesson in lessons_of(runs, studies)]
+    lessons = [lesson_variables(folder, lesson) for lesson in lessons_of(whole, studies)]
     held, doubtful = _headlines(tables)
     environment = Environment(
         loader=PackageLoader("ganflow.reporting.page", ""),
@@ -54,6 +61,7 @@ def write_report(
     page = environment.get_template("page.html.jinja").render(
         experiment=experiment,
         lessons=lessons,
+        diverged=diverged,
         held=held,
         doubtful=doubtful,
         claims_of=claims_of,
@@ -69,8 +77,9 @@ def write_report(
         std=STD,
         in_words=in_words,
         colours=len(COLOURS),
-        protocol=_protocol(runs),
-        runs=[(run, _scored(run), flat(run.manifest["parameters"])) for run in runs],
+        protocol=_protocol(scored),
+        runs=[(run, flat(run.manifest["parameters"])) for run in runs],
+        scored=_scored,
         versions=runs[0].manifest["versions"],
         style=files(__name__).joinpath("page.css").read_text(encoding="utf-8"),
         script=files(__name__).joinpath("page.js").read_text(encoding="utf-8"),
@@ -84,6 +93,8 @@ def _headlines(tables: list[Table]) -> tuple[dict[str, list[tuple[str, Claim]]],
     held: dict[str, list[tuple[str, Claim]]] = {}
     doubtful: dict[tuple[str, str], list[str]] = {}
     for table in tables:
+        if not table.rows:
+            continue
         found = claims_of(table)[0]
         if found.best:
             held.setdefault(found.score.extreme, []).append((table.dataset, found))

@@ -77,7 +77,8 @@ function chart(host) {
   const inside = x => x >= view[0] && x <= view[1];
   function range() {
     const values = panel.level !== null && view === full ? [panel.level] : [];
-    for (const line of lines) if (line.shown) line.y.forEach((y, i) => {
+    const shown = lines.filter(line => line.shown), whole = shown.filter(line => !line.diverged);
+    for (const line of whole.length ? whole : shown) line.y.forEach((y, i) => {
       const spread = line.deviation ? line.deviation[i] ?? 0 : 0;
       if (y !== null && inside(line.x[i])) values.push(y - spread, y + spread);
     });
@@ -109,7 +110,7 @@ function chart(host) {
       if (line.deviation && known.length) make("path", area, { class: `band c${line.colour}`, d: "M" + known.map(([x, y, s]) => place(x, y + s)).join("L") + "L" + known.toReversed().map(([x, y, s]) => place(x, y - s)).join("L") + "Z" });
       const path = points.map((point, i) => point ? (i && points[i - 1] ? "L" : "M") + place(point[0], point[1]) : "").join("");
       make("path", area, { class: `line c${line.colour}${line.dotted ? " dotted" : ""}`, d: path });
-      if (known.length === 1) make("circle", area, { class: `dot c${line.colour}`, cx: known[0][0], cy: toY(known[0][1]), r: 4 });
+      if (known.length === 1 || (known.length && line.diverged)) make("circle", area, { class: `dot c${line.colour}`, cx: known.at(-1)[0], cy: toY(known.at(-1)[1]), r: 4 });
     }
     make("g", svg, { class: "marks" });
     back.hidden = view === full;
