@@ -4,10 +4,12 @@ The settings of a component (network, objective, source, ...) are declared in it
 name with settings.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -15,6 +17,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     StringConstraints,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -24,6 +27,19 @@ from ganflow.params_file import PARAMS, checked, read_yaml
 Resize = Literal["lanczos", "lanczos_reduced", "box"]
 Encoding = Literal["raw", "webp"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+
+
+def _hex_digits(digest: str) -> str:
+    """A sha256 in lower case, as all digests here are, without the name of a file that a tool printed behind it."""
+    found = re.fullmatch(r"(?:sha256:)?([0-9a-f]{64})(?:\s.*)?|", digest.strip().lower())
+    if not found:
+        raise ValueError(f"a sha256 has 64 hex digits, and this has {len(digest)} characters")
+    return found[1] or ""
+
+
+Sha256 = Annotated[
+    str, AfterValidator(_hex_digits), WithJsonSchema({"type": "string", "pattern": "^([0-9a-fA-F]{64})?$"})
+]
 
 
 class Model(BaseModel):

@@ -1,5 +1,7 @@
 """Shards of a few random images; processes that write them import this module."""
 
+import os
+import signal
 from functools import partial
 
 import numpy as np
@@ -41,6 +43,18 @@ def unreadable():
 def broken(key, reason):
     """An image that is skipped."""
     raise CorruptImage(key, reason)
+
+
+def deadly(index, alive):
+    """An image whose reading ends its process, as the system does when memory is short, unless the file is there."""
+    if not alive.exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return np.full((8, 8, 3), index, np.uint8)
+
+
+def exhausting():
+    """An image for which there is not enough memory."""
+    raise MemoryError
 
 
 def refused(folder, *words):

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Sequence
@@ -25,8 +26,16 @@ STAGE = "download"  # of the scratch folders
 FICLONE = 0x40049409  # Linux ioctl: clone another file's blocks, copy-on-write
 
 
-def fetch(locations: Sequence[str], target: Path, sha256: str | None, expected_bytes: int | None = None) -> str:
+def fetch(
+    locations: Sequence[str],
+    target: Path,
+    sha256: str | None,
+    expected_bytes: int | None = None,
+    unpacked: str = "",
+) -> str:
     """Puts a file at `target` from the first of `locations` (paths, file:// or http(s):// URLs) that has it.
+
+    A location may be a folder with a file `unpacked`, which is then the file.
 
     Returns its sha256. Raises UserError with the fault of each location if none has a file of this sha256 and size.
     Without a sha256 it always raises: the message holds the digest found, and the download is kept for the next run.
@@ -38,6 +47,8 @@ def fetch(locations: Sequence[str], target: Path, sha256: str | None, expected_b
         try:
             if urlsplit(location).scheme in ("http", "https"):
                 return _download(location, locations, target, sha256, expected_bytes)
+            if unpacked and (_local(location) / unpacked).is_file():
+                location = f"{location.rstrip('/')}/{unpacked}"
             return _copy(location, target, sha256, expected_bytes)
         except SourceFailed as fault:
             faults.append(f"{location}: {fault}")
@@ -67,18 +78,15 @@ def _download(location: str, locations: Sequence[str], target: Path, sha256: str
 
 def _copy(location: str, target: Path, sha256: str | None, expected: int | None) -> str:
     partial = _partial(target)
+    path, size = _regular_file(location, target.name)
+    if expected not in (None, size):
+        raise SourceFailed(f"has {size} bytes, expected {expected}; {_advice(path)}")
     try:
-        path = _local(location)
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise SourceFailed("is not a regular file; check the path")
-        if expected not in (None, about.st_size):
-            raise SourceFailed(f"has {about.st_size} bytes, expected {expected}; {_advice(path)}")
         with path.open("rb") as source, partial.open("w+b") as copy:
-            found = _clone(source, copy, about.st_size, location)
+            found = _clone(source, copy, size, location)
         if sha256 and found != sha256:
-            raise _mismatch(partial, about.st_size, found, sha256)
-        return _finished(location, partial, target, about.st_size, found, sha256)
+            raise _mismatch(partial, size, found, sha256)
+        return _finished(location, partial, target, size, found, sha256)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -88,12 +96,48 @@ def _copy(location: str, target: Path, sha256: str | None, expected: int | None)
 
 
 def _local(location: str) -> Path:
+    """The path that a location names, with the home folder for ~."""
     parts = urlsplit(location)
-    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
-        raise SourceFailed(
-            f"{parts.scheme}://{parts.netloc} is not supported; write a path, file:///, http:// or https://"
-        )
-    return Path(unquote(parts.path) if parts.scheme else location)
+    if parts.netloc not in ("", "localhost") and parts.scheme == "file":
+        path = f"{parts.netloc}{parts.path}"
+        raise SourceFailed(f"{parts.netloc!r} is where a file:// URL names a computer; write the path alone: {path}")
+    remote = len(parts.scheme) > 1 and parts.scheme != "file"  # the drive of a Windows path has one letter
+    if remote and not Path(location).exists():
+        raise SourceFailed(f"{parts.scheme}:// is not supported; write a path, file:///, http:// or https://")
+    try:
+        return Path(unquote(parts.path) if parts.scheme == "file" else location).expanduser()
+    except RuntimeError:
+        raise SourceFailed("names a home folder that is not known here; write the whole path") from None
+
+
+def _regular_file(location: str, name: str) -> tuple[Path, int]:
+    """The path and size of a location, a file that can be read; `name`: what is expected there."""
+    path = _local(location)
+    try:
+        about = path.stat()
+        if stat.S_ISDIR(about.st_mode):
+            raise SourceFailed(f"is a folder, expected a file; {_about_folder(path, location, name)}")
+        if not stat.S_ISREG(about.st_mode):
+            raise SourceFailed("is not a regular file; check the path")
+        with path.open("rb"):
+            return path, about.st_size
+    except FileNotFoundError:
+        full = "" if location == str(path.absolute()) else f" ({path.absolute()})"
+        raise SourceFailed(f"No such file or directory{full}; check the path") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SourceFailed(f"can't be read ({reason}); check the path") from None
+
+
+def _about_folder(path: Path, location: str, name: str) -> str:
+    """What to do about a folder where the file `name` is expected."""
+    if (path / name).is_file():
+        return f"write {location.rstrip('/')}/{name}"
+    if not name.endswith(".tar.gz"):
+        return f"write the path of the file, whose official name is {name}"
+    packed = path.resolve().with_name(name)
+    command = shlex.join(["tar", "-czf", str(packed), "-C", str(packed.parent), path.resolve().name])
+    return f"if it is what {name} unpacks to, pack it by `{command}` and write {packed}"
 
 
 def _clone(source: BinaryIO, copy: BinaryIO, size: int, location: str) -> str:

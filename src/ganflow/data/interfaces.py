@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 
 from ganflow.components import Component
+from ganflow.data.faults import BadArchive
+from ganflow.errors import UserError
 
 
 class Archive(NamedTuple):
@@ -54,6 +56,7 @@ class Format(Component):
     images: ClassVar[dict[str, int]]  # {split: count} in the official archives
     labelled: ClassVar[bool] = False  # whether the images have classes
     points: ClassVar[bool] = False  # whether the samples are points instead of images
+    unpacked: ClassVar[str] = ""  # name of the file of an extracted archive that can be given instead of it, if any
     scene: ClassVar[str]  # module of data/scenes that renders synthetic images for this format
 
     @abstractmethod
@@ -62,7 +65,14 @@ class Format(Component):
 
     @abstractmethod
     def samples(self, folder: Path, split: str) -> Iterator[Sample]:
-        """The samples of a split in archive order, readable until `discard`; raises UserError for a damaged archive."""
+        """The samples of a split in archive order, readable until `discard`; raises BadArchive for a damaged one."""
+
+    def check(self, path: Path) -> str:
+        """Reads of one archive what takes seconds, before anything else is done with it, and says what it holds.
+
+        Raises BadArchive for one of which no sample could be read.
+        """
+        return f"{path.stat().st_size} bytes"
 
     def discard(self, folder: Path) -> None:
         """Deletes what `samples` keeps in the scratch folder, once all samples have been read."""
@@ -100,10 +110,15 @@ class Source(Component):
 
     @abstractmethod
     def provide(self, form: Format, folder: Path) -> dict[str, str]:
-        """Puts every archive of the format into `folder`, verified; raises UserError if one is not available.
+        """Puts every archive of the format into `folder`, verified; raises UserError if one is not available, and
+        BadArchive for one that is, but that the format can't read.
 
         Returns {name: sha256} of the archives that were hashed on the way.
         """
+
+    def told(self, bad: BadArchive) -> UserError:
+        """What to tell about an archive of this source that can't be used: where it is, why, and what to do."""
+        return UserError(f"{bad}; delete {bad.path.parent} and run `dvc repro` to get it again")
 
     def named(self, form: Format) -> dict[str, Any] | None:
         """{archive: addresses and digest}, if they determine every byte; None if the code generates the data."""

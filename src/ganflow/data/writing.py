@@ -11,7 +11,8 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import closing
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -24,7 +25,7 @@ from pydantic import Field
 from ganflow import artifacts
 from ganflow.config import Encoding, Model, Resize
 from ganflow.data.corrupt import Skipped, SkippedImages
-from ganflow.data.decoding import center_crop_resize
+from ganflow.data.decoding import LARGEST_IN_MEMORY, center_crop_resize
 from ganflow.data.interfaces import CorruptImage, Sample
 from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, Shard, shard_bytes, shard_name
 from ganflow.errors import UserError
@@ -86,7 +87,7 @@ def write_shards(
         rest = itertools.islice(samples, skipped.seen, None)
         encode = partial(_encode, layout, resize)
         progress = Progress(f"shard {dataset} {split}", total, "samples", skipped.seen)
-        with progress, closing(_encoded(rest, encode, processes)) as encoded:
+        with progress, _memory_told(dataset, processes), closing(_encoded(rest, encode, processes)) as encoded:
             usable = skipped.filter(encoded)
             for first in usable:
                 name = shard_name(dataset, split, len(shards))
@@ -118,6 +119,23 @@ def write_shards(
     )
     artifacts.write_json(folder / INDEX, index.model_dump())
     return skipped.images
+
+
+@contextmanager
+def _memory_told(dataset: str, processes: int) -> Iterator[None]:
+    """Makes a sentence of what a lack of memory does to the decoding processes."""
+    cure = (
+        f"decoding an image takes up to {LARGEST_IN_MEMORY >> 20} MiB in each of compute.threads = {processes} "
+        "processes: free memory or lower it, and run it again, which goes on after the last finished shard"
+    )
+    try:
+        yield
+    except BrokenProcessPool:
+        raise UserError(
+            f"shard {dataset}: the system ended a process that decodes images, most likely for want of memory; {cure}"
+        ) from None
+    except MemoryError:
+        raise UserError(f"shard {dataset}: out of memory; {cure}") from None
 
 
 def _record_path(folder: Path, number: int) -> Path:

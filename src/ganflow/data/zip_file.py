@@ -1,22 +1,24 @@
-"""Extracts one known member of an untrusted zip into the scratch folder, at most once.
+"""Reads one known member of an untrusted zip: its first bytes, or all of it, extracted into the scratch folder once.
 
 All members and the free disk space are checked before anything is extracted. A complete extraction is reused, for
-instance after a kill; an incomplete one is started again.
+instance after a kill, if its checksum is right; an incomplete one is started again.
 """
 
-import errno
 import shutil
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
 from filelock import FileLock
 
 from ganflow import artifacts
+from ganflow.data.archive_members import MOST_MEMBERS, member_name
+from ganflow.data.faults import BadArchive, of_environment, reason_of
 from ganflow.errors import UserError
 from ganflow.progress import Progress
 
@@ -24,40 +26,52 @@ MAX_RATIO = 4  # of a member's size to the zip's: encoded photographs hardly com
 ALLOWANCE = 64 << 20  # bytes allowed in addition
 ENCRYPTED = 1  # bit of a member's flags
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, struct.error)
-ENVIRONMENT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE)
 
 
-def extract_member(path: Path, name: str, others: Mapping[str, int], target: Path) -> Path:
-    """Extracts the member `name` of a zip to `target`, unless it is there already; returns `target`.
+def first_bytes(path: Path, folder: str, name: str, others: Mapping[str, int], most: int) -> tuple[bytes, int]:
+    """The first `most` bytes of a member, and its size; arguments and errors as in `extract_member`."""
+    with _member(path, folder, name, others) as (archive, member), archive.open(member) as content:
+        return content.read(most), member.file_size
 
-    `others`: {further allowed member: maximum size}. Raises UserError for any other member, a link, an implausible
-    size, an unusual compression, damage, or too little disk space.
+
+def extract_member(path: Path, folder: str, name: str, others: Mapping[str, int], target: Path) -> Path:
+    """Extracts the member `folder`/`name` of a zip to `target`, unless it is there already; returns `target`.
+
+    The folder may be absent, as from a file manager, whose own additions are ignored. `others`: {further allowed member
+    of the folder: maximum size}. Raises BadArchive for any other member, a link, an implausible size, an unusual
+    compression or damage, UserError for too little disk space.
     """
-    try:
-        with _Guarded(path) as file, zipfile.ZipFile(file) as archive, FileLock(target.with_suffix(".lock")):
-            largest = {**others, name: MAX_RATIO * path.stat().st_size + ALLOWANCE}
-            _check_members(archive, largest, path)
-            if name not in archive.namelist():
-                raise UserError(
-                    f"{path}: {name}: expected in the archive, found {archive.namelist()}; download it again"
-                )
-            member = archive.getinfo(name)
-            identity = {"archive": path.stat().st_size, "bytes": member.file_size, "crc": member.CRC}
-            state = target.with_suffix(".json")
-            if target.exists() and state.exists() and artifacts.read_json(state) == identity:
-                return target
-            state.unlink(missing_ok=True)
-            target.unlink(missing_ok=True)
-            _extract(archive, member, target, path)
-            artifacts.write_json(state, identity)
+    with FileLock(target.with_suffix(".lock")), _member(path, folder, name, others) as (archive, member):
+        identity = {"archive": path.stat().st_size, "bytes": member.file_size, "crc": member.CRC}
+        state = target.with_suffix(".json")
+        if target.exists() and state.exists() and artifacts.read_json(state) == identity and _crc(target) == member.CRC:
             return target
+        state.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
+        _extract(archive, member, target, path)
+        artifacts.write_json(state, identity)
+        return target
+
+
+@contextmanager
+def _member(
+    path: Path, folder: str, name: str, others: Mapping[str, int]
+) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipInfo]]:
+    """An open zip and its member, both checked; what its library raises becomes BadArchive."""
+    try:
+        with _Guarded(path) as file, zipfile.ZipFile(file) as archive:
+            largest = {"": 0, **others, name: MAX_RATIO * path.stat().st_size + ALLOWANCE}
+            members = _checked_members(archive, folder, largest, path)
+            if name not in members:
+                found = sorted(members) if len(members) < 9 else f"{len(members)} others"
+                raise BadArchive(path, f"{folder}/{name}: expected in the archive, found {found}")
+            yield archive, members[name]
     except FileNotFoundError:
         raise UserError(f"{path}: no such archive; run `dvc repro` to download it") from None
     except DAMAGED as error:
-        if isinstance(error, OSError) and error.errno in ENVIRONMENT_ERRORS:
+        if of_environment(error):
             raise
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"{path}: damaged or not a zip ({reason}); delete it and download it again") from None
+        raise BadArchive(path, f"damaged or not a zip ({reason_of(error)})") from None
 
 
 class _Guarded(FileIO):
@@ -70,23 +84,42 @@ class _Guarded(FileIO):
         return super().read(size)
 
 
-def _check_members(archive: zipfile.ZipFile, largest: Mapping[str, int], path: Path) -> None:
-    seen = set()
+def _checked_members(
+    archive: zipfile.ZipFile, folder: str, largest: Mapping[str, int], path: Path
+) -> dict[str, zipfile.ZipInfo]:
+    """{name in the folder: member}; raises BadArchive for one that must not be there."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    if len(archive.infolist()) > MOST_MEMBERS:
+        raise BadArchive(path, f"holds {len(archive.infolist())} members, expected at most {MOST_MEMBERS}")
     for member in archive.infolist():
-        fault = None
-        if member.filename not in largest:
-            fault = f"is not in the official archive, expected only {sorted(largest)}"
-        elif member.filename in seen:
+        name, fault = member_name(member.filename, folder), None
+        if name is None:
+            continue
+        if name not in largest:
+            known = [f"{folder}/{known}" for known in largest]
+            fault = f"is not in the official archive, expected only {sorted(known)}, with or without their folder"
+        elif name in members:
             fault = "occurs twice, expected once"
         elif stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
             fault = f"is a link or a device (mode {member.external_attr >> 16:o}), expected a regular file"
-        elif member.file_size > largest[member.filename]:
-            fault = f"unpacks to {member.file_size} bytes, expected at most {largest[member.filename]}"
+        elif member.file_size > largest[name]:
+            fault = f"unpacks to {member.file_size} bytes, expected at most {largest[name]}"
         elif member.flag_bits & ENCRYPTED or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             fault = "is encrypted or not stored or deflated, which is not supported"
         if fault:
-            raise UserError(f"{path}: {member.filename!r} {fault}; delete the archive and download it again")
-        seen.add(member.filename)
+            raise BadArchive(path, f"{member.filename!r} {fault}")
+        members[name] = member
+    return members
+
+
+def _crc(path: Path) -> int:
+    """The CRC-32 of a file, as in zips."""
+    checksum, size = 0, path.stat().st_size
+    with path.open("rb") as file, Progress(f"check {path.name}", size, "B") as progress:
+        while block := file.read(artifacts.BLOCK):
+            checksum = zlib.crc32(block, checksum)
+            progress.advance(len(block))
+    return checksum
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, path: Path) -> None:

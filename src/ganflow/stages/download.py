@@ -2,6 +2,7 @@
 
 from ganflow.components import component
 from ganflow.config import Choice, Experiment
+from ganflow.data.faults import BadArchive
 from ganflow.data.interfaces import Format, Source
 from ganflow.stages.execution import device_of, outputs
 from ganflow.stages.units import unit_of
@@ -15,4 +16,7 @@ def run(experiment: Experiment, dataset: str) -> None:
     source = component(Source, chosen.source, f"datasets.{dataset}.source")
     digests: dict[str, str] = {}
     with outputs(unit, known=digests) as folder:
-        digests.update(source.provide(form, folder))
+        try:
+            digests.update(source.provide(form, folder))
+        except BadArchive as bad:
+            raise source.told(bad) from None

@@ -4,6 +4,7 @@ from ganflow.artifacts import discard_scratch, read_manifest, scratch
 from ganflow.components import component
 from ganflow.config import Choice, Experiment
 from ganflow.data import SPLITS
+from ganflow.data.faults import BadArchive
 from ganflow.data.interfaces import Format, Source
 from ganflow.data.writing import write_shards
 from ganflow.stages.execution import device_of, fingerprint, outputs
@@ -13,12 +14,14 @@ from ganflow.stages.units import unit_of
 def run(experiment: Experiment, dataset: str) -> None:
     """Writes data/shards/<dataset>/{train,validation}: <dataset>-<split>-000000.tar, ... and index.json.
 
-    The manifest lists the skipped images with reasons. After a kill, finished shards are kept.
+    The manifest lists the skipped images with reasons. After a kill, finished shards are kept. Validation, which is
+    small, comes first: what is wrong with it is found before the work on train.
     """
     unit = unit_of(experiment, device_of(experiment), "shard", dataset)
     chosen = experiment.datasets[dataset]
     form = component(Format, Choice(name=chosen.format), f"datasets.{dataset}.format")
-    counts = component(Source, chosen.source, f"datasets.{dataset}.source").counts(form) or {}
+    source = component(Source, chosen.source, f"datasets.{dataset}.source")
+    counts = source.counts(form) or {}
     [raw] = unit.inputs
     for archive in read_manifest(raw)[
         "outputs"
@@ -28,21 +31,24 @@ def run(experiment: Experiment, dataset: str) -> None:
     resume_folder = scratch("shard", name)
     skipped: dict[str, list[dict[str, str]]] = {}
     with outputs(unit, {"skipped": skipped}) as folder:
-        for split in SPLITS:
-            skipped[split] = write_shards(
-                form.samples(raw, split),
-                folder / split,
-                dataset=dataset,
-                split=split,
-                shape=chosen.shape,
-                shard_size=chosen.shard_size,
-                classes=form.classes(raw),
-                encoding=chosen.encoding,
-                resize=chosen.resize,
-                processes=experiment.compute.threads,
-                max_corrupt=chosen.max_corrupt,
-                resume_folder=resume_folder / split,
-                total=counts.get(split),
-            )
+        try:
+            for split in reversed(SPLITS):
+                skipped[split] = write_shards(
+                    form.samples(raw, split),
+                    folder / split,
+                    dataset=dataset,
+                    split=split,
+                    shape=chosen.shape,
+                    shard_size=chosen.shard_size,
+                    classes=form.classes(raw),
+                    encoding=chosen.encoding,
+                    resize=chosen.resize,
+                    processes=experiment.compute.threads,
+                    max_corrupt=chosen.max_corrupt,
+                    resume_folder=resume_folder / split,
+                    total=counts.get(split),
+                )
+        except BadArchive as bad:
+            raise source.told(bad) from None
     discard_scratch("shard", name)
     form.discard(raw)

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,68 @@ def test_cifar_members_in_any_order_with_their_folder(tmp_path):
     assert len(list(Cifar10().samples(tmp_path, "train"))) == 10
 
 
+def renamed(entries, *changes):
+    for before, after in changes:
+        entries = [(name.replace(before, after, 1), content) for name, content in entries]
+    return entries
+
+
+ADDED = [("__MACOSX/._x", b"x" * 120), (f"{FOLDER}/.DS_Store", b"y" * 6148), (f"{FOLDER}/._test_batch.bin", b"z")]
+PACKED = {
+    "from the folder above": [entry("./", tarfile.DIRTYPE), *renamed(members(), (FOLDER, f"./{FOLDER}"))],
+    "from inside": renamed(members(), (f"{FOLDER}/", "./")),
+    "without a folder": renamed(members(), (f"{FOLDER}/", "")),
+    "by macOS": [*ADDED, *members()],
+    "with extended headers": [entry("long", tarfile.GNUTYPE_LONGNAME, size=700), *members()],
+}
+
+
+@pytest.mark.parametrize("how", PACKED)
+def test_cifar_as_people_pack_it(tmp_path, how):
+    cifar(tmp_path, gzip.compress(tar(PACKED[how])))
+    assert len(list(Cifar10().samples(tmp_path, "train"))) == 10
+    assert Cifar10().classes(tmp_path) == CLASSES
+
+
+def test_cifar_as_tarfile_packs_it(tmp_path):
+    """In the pax format, with a clock that is no whole number."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for name, content in members():
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = len(content), 0.5
+            archive.addfile(member, io.BytesIO(content))
+    assert len(list(Cifar10().samples(cifar(tmp_path, packed.getvalue()), "train"))) == 10
+
+
+def test_cifar_batches_may_differ_in_size(tmp_path):
+    uneven = members(data_batch_2__bin=batch(5), data_batch_5__bin=batch(1), test_batch__bin=batch(4))
+    cifar(tmp_path, gzip.compress(tar(uneven)))
+    assert len(list(Cifar10().samples(tmp_path, "train"))) == 2 + 5 + 2 + 2 + 1
+    stated = Cifar10().check(tmp_path / "cifar-10-binary.tar.gz")
+    assert stated == "train: 2 + 5 + 2 + 2 + 1 images; validation: 4 images"
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.DIRTYPE])
+def test_cifar_headers_without_end_are_refused_in_a_second(tmp_path, kind):
+    """Nested extended headers ended tarfile by a RecursionError; 300,000 folders took it 102 seconds."""
+    header = entry(FOLDER if kind == tarfile.DIRTYPE else "x", kind).tobuf(tarfile.USTAR_FORMAT)
+    cifar(tmp_path, gzip.compress(header * 300_000 + tar(members()), 1))
+    began = time.process_time()
+    refused(Cifar10(), tmp_path, "holds more than 1000 members")
+    assert time.process_time() - began < 1
+
+
+def test_cifar_sparse_map_without_end_is_refused_in_a_second(tmp_path):
+    """Its numbers are read until a line ends, which tarfile does in quadratic time."""
+    about = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+    headers = entry("x", tarfile.XHDTYPE, size=len(about)).tobuf() + about.ljust(512, b"\0")
+    content = headers + entry(f"{FOLDER}/test_batch.bin", size=16 << 20).tobuf() + b"1" * (16 << 20)
+    began = time.process_time()
+    refused(Cifar10(), cifar(tmp_path, gzip.compress(content, 1)), "test_batch.bin")
+    assert time.process_time() - began < 1
+
+
 @pytest.mark.parametrize("count", [4, 0, 12])
 def test_cifar_write_refuses_uneven_batches(tmp_path, count):
     with pytest.raises(UserError, match="multiple of 5"):
@@ -98,7 +161,6 @@ HOSTILE_TARS = {
     "duplicate": ([*members(), members()[0]], "data_batch_1.bin", "twice"),
     "extra": (members(extra__bin=b"x"), "extra.bin", "not a member"),
     "short": (members(test_batch__bin=batch()[:-1]), "test_batch.bin", 2 * 3073 - 1, 3073),
-    "fewer records": (members(data_batch_4__bin=batch(1)), "data_batch_4.bin", "has 1 records, expected 2"),
     "empty": (members(test_batch__bin=b""), "test_batch.bin", "0 bytes"),
     "oversized": (members(data_batch_2__bin=bytes(3073 * 10_001)), "data_batch_2.bin", 3073 * 10_001, 30_730_000),
     "long meta": (members(batches__meta__txt=b"a" * 5000), META, 5000, 4096),
@@ -152,7 +214,7 @@ def test_cifar_damaged_gzip(tmp_path, where):
             good = b"<html>busy</html>"
         case "garbage after":
             good += b"x" * 100
-    refused(Cifar10(), cifar(tmp_path, bytes(good)), "damaged or not a tar.gz", "download it again")
+    refused(Cifar10(), cifar(tmp_path, bytes(good)), "damaged or not a tar.gz")
 
 
 def test_cifar_flipped_bits_never_crash(tmp_path):

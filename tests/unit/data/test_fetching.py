@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,13 +21,24 @@ from mirrors import quick as quick  # a fixture that every test here uses
 
 from ganflow import artifacts, progress
 from ganflow.data import fetching, http_transfer
+from ganflow.data.faults import BadArchive
 from ganflow.data.fetching import fetch
 from ganflow.data.formats.cifar10 import ARCHIVE, Cifar10
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
+from ganflow.data.interfaces import Format
 from ganflow.data.sources.files import Files
 from ganflow.data.sources.official import Official
+from ganflow.data.sources.rendered import Rendered
 from ganflow.errors import UserError
 from ganflow.params_file import checked
+
+
+class Opaque(LsunBedroom):
+    """Archives of which nothing but the bytes is looked at."""
+
+    def check(self, path):
+        return Format.check(self, path)
+
 
 OTHER = np.random.default_rng(1).bytes(300_000)
 PAGE = b"<!DOCTYPE html><html><body>We are busy</body></html>"
@@ -186,6 +198,7 @@ from pathlib import Path
 from ganflow import artifacts
 from ganflow import progress
 from ganflow.data import fetching, http_transfer
+from ganflow.data.faults import BadArchive
 artifacts.SCRATCH = Path(sys.argv[3])
 fetching.fetch((sys.argv[1],), Path(sys.argv[2]), sys.argv[4])
 """
@@ -366,27 +379,28 @@ def test_what_was_downloaded_is_not_downloaded_again_unless_altered(tmp_path):
 
 
 def test_a_failure_of_the_second_archive_does_not_cost_the_first(tmp_path, monkeypatch):
-    form = LsunBedroom()
+    """The second is the larger one: what is wrong with a small archive is known before a large one is asked for."""
+    form = Opaque()
     with (
-        serving(Answer(), Answer(status=404)) as (url, asked),
-        serving(Answer(status=404), Answer(content=OTHER)) as (two, _),
+        serving(Answer(status=404), Answer(content=OTHER + b"x")) as (url, _),
+        serving(Answer(content=OTHER), Answer(status=404)) as (two, asked),
     ):
         train, validation = form.archives
-        digest = hashlib.sha256(OTHER).hexdigest()
+        digest, small_digest = (hashlib.sha256(content).hexdigest() for content in (OTHER + b"x", OTHER))
         small = (
-            train._replace(urls=(url,), bytes=len(CONTENT), sha256=DIGEST),
-            validation._replace(urls=(two,), bytes=len(OTHER), sha256=digest),
+            train._replace(urls=(url,), bytes=len(OTHER) + 1, sha256=digest),
+            validation._replace(urls=(two,), bytes=len(OTHER), sha256=small_digest),
         )
-        monkeypatch.setattr(LsunBedroom, "archives", small)
+        monkeypatch.setattr(Opaque, "archives", small)
         with pytest.raises(UserError, match="404"), artifacts.atomic_directory(tmp_path / "raw") as folder:
             Official().provide(form, folder)
         assert not (tmp_path / "raw").exists()
         with artifacts.atomic_directory(tmp_path / "raw") as folder:
-            assert Official().provide(form, folder) == {train.name: DIGEST, validation.name: digest}
+            assert Official().provide(form, folder) == {train.name: digest, validation.name: small_digest}
         assert len(asked) == 1
-    for found in (DIGEST, digest):
+    for found in (digest, small_digest):
         artifacts.discard_scratch("download", found)
-    assert not list(artifacts.SCRATCH.rglob("*.*")) and (tmp_path / "raw" / train.name).read_bytes() == CONTENT
+    assert not list(artifacts.SCRATCH.rglob("*.*")) and (tmp_path / "raw" / train.name).read_bytes() == OTHER + b"x"
 
 
 def test_two_at_once_download_once(tmp_path):
@@ -460,36 +474,120 @@ def test_places_that_cannot_be_read(tmp_path, location):
 
 
 def test_official_source_checks_the_official_digest(tmp_path, monkeypatch):
-    with serving(Answer()) as (url, _):
-        small = ARCHIVE._replace(urls=(url,), bytes=len(CONTENT), sha256=DIGEST)
+    content, digest = cifar_archive(tmp_path)
+    with serving(Answer(content=content)) as (url, _):
+        small = ARCHIVE._replace(urls=(url,), bytes=len(content), sha256=digest)
         monkeypatch.setattr(Cifar10, "archives", (small,))
         Official().provide(Cifar10(), tmp_path)
-        assert (tmp_path / ARCHIVE.name).read_bytes() == CONTENT
+        assert (tmp_path / ARCHIVE.name).read_bytes() == content
         monkeypatch.setattr(Cifar10, "archives", (small._replace(bytes=ARCHIVE.bytes, sha256=ARCHIVE.sha256),))
         with pytest.raises(UserError, match=str(ARCHIVE.bytes)):
             Official().provide(Cifar10(), tmp_path / "again")
 
 
+def cifar_archive(folder):
+    """The bytes and the sha256 of a small archive of CIFAR-10's format, written as `mine` in a folder."""
+    folder.mkdir(exist_ok=True)
+    Rendered(train=5, validation=1).provide(Cifar10(), folder)
+    (folder / ARCHIVE.name).rename(folder / "mine")
+    return (folder / "mine").read_bytes(), artifacts.digest_file(folder / "mine")
+
+
+def files(**places):
+    return checked(Files, {"archives": places}, "datasets.d.source.files")
+
+
 def test_files_source(tmp_path):
-    (tmp_path / "mine").write_bytes(CONTENT)
-
-    def source(**places):
-        return checked(Files, {"archives": places}, "datasets.d.source.files")
-
-    place = {"location": str(tmp_path / "mine"), "sha256": DIGEST}
-    several = {"location": [str(tmp_path / "nowhere"), str(tmp_path / "mine")], "sha256": DIGEST}
-    assert source(**{ARCHIVE.name: several}).provide(Cifar10(), tmp_path / "first") == {ARCHIVE.name: DIGEST}
-    source(**{ARCHIVE.name: place}).provide(Cifar10(), tmp_path / "raw")
-    assert (tmp_path / "raw" / ARCHIVE.name).read_bytes() == CONTENT
-    with pytest.raises(UserError, match=f"sha256: {DIGEST}"):
-        source(**{ARCHIVE.name: {"location": place["location"]}}).provide(Cifar10(), tmp_path / "other")
+    content, digest = cifar_archive(tmp_path)
+    place = {"location": str(tmp_path / "mine"), "sha256": digest}
+    several = {"location": [str(tmp_path / "nowhere"), str(tmp_path / "mine")], "sha256": digest}
+    assert files(**{ARCHIVE.name: several}).provide(Cifar10(), tmp_path / "first") == {ARCHIVE.name: digest}
+    files(**{ARCHIVE.name: place}).provide(Cifar10(), tmp_path / "raw")
+    assert (tmp_path / "raw" / ARCHIVE.name).read_bytes() == content
+    with pytest.raises(UserError, match=f"sha256: {digest}"):
+        files(**{ARCHIVE.name: {"location": place["location"]}}).provide(Cifar10(), tmp_path / "other")
     with pytest.raises(UserError, match="did you mean `cifar-10-binary.tar.gz`"):
-        source(**{"cifar-10-binary.tgz": place}).provide(Cifar10(), tmp_path / "other")
+        files(**{"cifar-10-binary.tgz": place}).provide(Cifar10(), tmp_path / "other")
     with pytest.raises(UserError, match=r"bedroom_val_lmdb.zip` is missing"):
-        source(**{"bedroom_train_lmdb.zip": place}).provide(LsunBedroom(), tmp_path / "other")
+        files(**{"bedroom_train_lmdb.zip": place}).provide(LsunBedroom(), tmp_path / "other")
     for wrong in ([], [""], "", 5):
         with pytest.raises(UserError, match="location"):
-            source(**{ARCHIVE.name: place | {"location": wrong}})
-    for wrong in ("abc", DIGEST.upper(), 5):
-        with pytest.raises(UserError, match="sha256"):
-            source(**{ARCHIVE.name: place | {"sha256": wrong}})
+            files(**{ARCHIVE.name: place | {"location": wrong}})
+    for wrong in ("abc", digest[:-1], digest + "0"):
+        with pytest.raises(UserError, match=r"sha256 = '\w+': a sha256 has 64 hex digits, and this has \d+ characters"):
+            files(**{ARCHIVE.name: place | {"sha256": wrong}})
+    with pytest.raises(UserError, match="sha256"):
+        files(**{ARCHIVE.name: place | {"sha256": 5}})
+
+
+@pytest.mark.parametrize("written", ["{0:X}", " {0}\n", "sha256:{0}", "{0}  cifar-10-binary.tar.gz"])
+def test_a_sha256_as_tools_print_it(tmp_path, written):
+    _, digest = cifar_archive(tmp_path)
+    shown = digest.upper() if "X" in written else written.format(digest)
+    place = {"location": str(tmp_path / "mine"), "sha256": shown}
+    assert files(**{ARCHIVE.name: place}).provide(Cifar10(), tmp_path / "raw") == {ARCHIVE.name: digest}
+
+
+def test_paths_as_people_write_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "a:b", "data:c", "%20?#"):
+        (tmp_path / name).write_bytes(CONTENT)
+    good = ("~/mine", "mine", "./mine", "file:mine", f"file://{tmp_path}/mine", f"file://localhost{tmp_path}/mine")
+    for number, location in enumerate((*good, "a:b", "data:c", "%20?#", f"{tmp_path}//mine")):
+        fetch((location,), tmp_path / "raw" / str(number), DIGEST)
+        assert (tmp_path / "raw" / str(number)).read_bytes() == CONTENT
+    refused("~nobody-of-this-name/x", tmp_path / "raw/archive", "write the whole path")
+    refused("C:\\data\\x", tmp_path / "raw/archive", "No such file or directory", tmp_path)
+    refused("mine\0", tmp_path / "raw/archive", "can't be read")
+
+
+@pytest.mark.parametrize("location", ["file://mine", "file://~/mine"])
+def test_the_cure_of_a_relative_file_url_works(tmp_path, monkeypatch, location):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").write_bytes(CONTENT)
+    with pytest.raises(UserError) as caught:
+        fetch((location,), tmp_path / "archive", DIGEST)
+    cure = re.search("write the path alone: (.+)", str(caught.value))[1]
+    fetch((cure,), tmp_path / "archive", DIGEST)
+
+
+def test_the_cures_of_a_folder_in_place_of_an_archive_work(tmp_path):
+    content, digest = cifar_archive(tmp_path / "my data")
+    (tmp_path / "my data" / "mine").rename(tmp_path / "my data" / ARCHIVE.name)
+    with pytest.raises(UserError, match="is a folder, expected a file; write ") as caught:
+        files(**{ARCHIVE.name: {"location": f"{tmp_path}/my data/", "sha256": digest}}).provide(Cifar10(), tmp_path)
+    cure = re.search("; write (.+)", str(caught.value))[1]
+    files(**{ARCHIVE.name: {"location": cure, "sha256": digest}}).provide(Cifar10(), tmp_path / "one")
+    with tarfile.open(tmp_path / "one" / ARCHIVE.name) as archive:
+        archive.extractall(tmp_path / "out", filter="data")
+    [unpacked] = (tmp_path / "out").iterdir()
+    with pytest.raises(UserError, match="is a folder") as caught:
+        files(**{ARCHIVE.name: {"location": str(unpacked), "sha256": digest}}).provide(Cifar10(), tmp_path)
+    command, packed = re.search("pack it by `(.+)` and write (.+)", str(caught.value)).groups()
+    subprocess.run(command, shell=True, check=True)
+    place = {"location": packed, "sha256": artifacts.digest_file(Path(packed))}
+    files(**{ARCHIVE.name: place}).provide(Cifar10(), tmp_path / "two")
+    one, two = (
+        [np.asarray(sample.image) for sample in Cifar10().samples(tmp_path / name, "train")] for name in ("one", "two")
+    )
+    assert len(one) == 5 and np.array_equal(one, two)
+    with pytest.raises(UserError, match=r"is a folder.*official name is bedroom_val_lmdb.zip"):
+        fetch((str(tmp_path),), tmp_path / "bedroom_val_lmdb.zip", DIGEST)
+
+
+def test_a_bad_archive_is_told_with_the_users_own_path_before_a_larger_one_is_fetched(tmp_path):
+    for name in ("train", "val"):
+        (tmp_path / name).write_bytes(b"not a zip")
+    digest = artifacts.digest_file(tmp_path / "val")
+    places = {
+        f"bedroom_{name}_lmdb.zip": {"location": str(tmp_path / name), "sha256": digest} for name in ("train", "val")
+    }
+    source = files(**places)
+    with pytest.raises(BadArchive) as caught:
+        source.provide(LsunBedroom(), tmp_path / "raw")
+    assert [path.name for path in (tmp_path / "raw").iterdir()] == ["bedroom_val_lmdb.zip"]
+    told = str(source.told(caught.value))
+    assert told.startswith(f"{tmp_path}/val: damaged or not a zip (File is not a zip file); put a sound archive there")
+    assert "source.files.archives.bedroom_val_lmdb.zip.sha256" in told and "raw" not in told

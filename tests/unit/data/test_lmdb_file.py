@@ -28,7 +28,7 @@ def write(folder, *changes):
 
 
 def read(path):
-    file = LmdbFile(path, "here")
+    file = LmdbFile(path, path, "here")
     with path.open("rb") as values:
         return [(entry.key, values.seek(entry.offset) and values.read(entry.size)) for entry in file.entries()]
 
@@ -61,7 +61,7 @@ def test_reads_what_lmdb_reads(tmp_path_factory, changes):
 def test_reads_a_tree_of_three_levels_after_deletions(tmp_path):
     many = entries(5000)
     path = write(tmp_path, many, dict.fromkeys(list(many)[::3]))
-    file = LmdbFile(path, "here")
+    file = LmdbFile(path, path, "here")
     assert file.depth == 3 and file.count == 5000 - 1667
     assert read(path) == by_lmdb(path) == sorted(item for i, item in enumerate(many.items()) if i % 3)
 
@@ -80,7 +80,7 @@ def reads_or_refuses(path):
     try:
         return len(read(path))
     except UserError as error:
-        assert str(error).startswith("here: ") and "\n" not in str(error)
+        assert str(error).startswith(f"{path}: here: ") and "\n" not in str(error)
         return str(error)
 
 
@@ -140,4 +140,4 @@ def test_a_value_beyond_the_end(tmp_path, tree):
 def test_other_kinds_of_database_are_refused(tmp_path):
     with lmdb.open(str(tmp_path), map_size=1 << 20, max_dbs=2, lock=False) as environment:
         environment.open_db(b"named", dupsort=True)
-    assert "is not inside" in reads_or_refuses(tmp_path / "data.mdb")
+    assert "here: holds the named database b'named', expected" in reads_or_refuses(tmp_path / "data.mdb")

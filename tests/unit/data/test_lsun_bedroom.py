@@ -22,9 +22,11 @@ from ruamel.yaml import YAML
 from ganflow import artifacts
 from ganflow.config import Experiment
 from ganflow.data import zip_file
+from ganflow.data.faults import BadArchive
 from ganflow.data.formats import lsun_bedroom
 from ganflow.data.formats.lsun_bedroom import LsunBedroom
 from ganflow.data.interfaces import CorruptImage
+from ganflow.data.sources.files import Files
 from ganflow.errors import UserError
 from ganflow.params_file import checked
 from ganflow.stages import download, shard
@@ -206,8 +208,8 @@ def giant_png(side=40_000):
         (encoded(Image.fromarray(pixels(64, 64)), "JPEG")[:500], "^500 bytes that can't be decoded: "),
         (encoded(Image.fromarray(pixels(64, 64)), "WEBP")[:500], "^500 bytes that can't be decoded: "),
         (encoded(Image.fromarray(pixels(15, 300))), "300x15 pixels, expected sides of at least 16"),
-        (giant_png(), "more than 64000000 pixels"),
-        (giant_png(9_000), "9000x9000"),
+        (giant_png(), "more than 178956970 pixels"),
+        (giant_png(9_000), f"9000x9000 pixels would take {10 * 9000**2} bytes of memory, expected at most {1 << 28}$"),
     ],
     ids=["empty", "text", "svg", "bmp", "gif", "cut png", "cut jpeg", "cut webp", "tiny", "bomb", "81 megapixels"],
 )
@@ -233,6 +235,8 @@ HOSTILE_ZIPS = {
     "extra": ([GOOD, ("bedroom_train_lmdb/run.sh", b"")], "run.sh", "official"),
     "outside": ([GOOD, ("../data.mdb", b"x")], "../data.mdb"),
     "absolute": ([("/bedroom_train_lmdb/data.mdb", b"x")], "/bedroom_train_lmdb/data.mdb"),
+    "other folder": ([("bedroom/data.mdb", b"x")], "'bedroom/data.mdb' is not in the official", "without their folder"),
+    "with and without its folder": ([GOOD, ("data.mdb", b"x")], "twice"),
     "other split": ([("bedroom_val_lmdb/data.mdb", b"x")], "bedroom_val_lmdb"),
     "bomb": ([(GOOD[0], bytes(70 << 20))], 70 << 20, "at most"),
     "lock bomb": ([GOOD, ("bedroom_train_lmdb/lock.mdb", bytes(2 << 20))], "lock.mdb", "at most"),
@@ -377,6 +381,86 @@ def test_lsun_any_change_of_the_zip_is_read_or_refused(tmp_path_factory, changes
         assert len([sample.image for sample in LsunBedroom().samples(folder, "train")]) <= 1
     except UserError as error:
         assert str(path) in str(error) and "\n" not in str(error)
+
+
+ADDED = [("__MACOSX/bedroom_train_lmdb/._data.mdb", b"x"), ("bedroom_train_lmdb/.DS_Store", b"y"), ("Thumbs.db", b"z")]
+
+
+@pytest.mark.parametrize(
+    ("names", "added"), [("", []), ("./bedroom_train_lmdb/", []), ("bedroom_train_lmdb/", ADDED), ("", ADDED)]
+)
+def test_lsun_zips_as_people_pack_them(tmp_path, names, added):
+    content = data_mdb(tmp_path / "made", {b"k": encoded(gradient())})
+    lsun(tmp_path, [(f"{names}data.mdb", content), (f"{names}lock.mdb", b"l" * 8192), *added])
+    [sample] = LsunBedroom().samples(tmp_path, "train")
+    assert sample.image.size == (16, 16)
+
+
+def test_lsun_extracted_folder_is_given_instead_of_the_zip(tmp_path):
+    content = data_mdb(tmp_path / "bedroom_train_lmdb", {b"k": encoded(gradient()), b"l": encoded(gradient())})
+    (tmp_path / "bedroom_train_lmdb/lock.mdb").write_bytes(b"")
+    lsun(tmp_path, data_mdb(tmp_path / "held out", {b"k": encoded(gradient())}), "bedroom_val_lmdb")
+    digest, small = artifacts.digest_bytes(content), artifacts.digest_file(tmp_path / "bedroom_val_lmdb.zip")
+    for location in ("bedroom_train_lmdb", "bedroom_train_lmdb/", "bedroom_train_lmdb/data.mdb"):
+        archives = {
+            "bedroom_train_lmdb.zip": {"location": f"{tmp_path}/{location}", "sha256": digest},
+            "bedroom_val_lmdb.zip": {"location": f"{tmp_path}/bedroom_val_lmdb.zip", "sha256": small},
+        }
+        source = checked(Files, {"archives": archives})
+        assert source.provide(LsunBedroom(), tmp_path / "raw")["bedroom_train_lmdb.zip"] == digest
+        assert len([sample.image for sample in LsunBedroom().samples(tmp_path / "raw", "train")]) == 2
+        assert not list(artifacts.SCRATCH.rglob("*.mdb")), "it need not be extracted"
+    archives["bedroom_train_lmdb.zip"] = {"location": f"{tmp_path}/bedroom_train_lmdb", "sha256": "0" * 64}
+    with pytest.raises(
+        UserError, match=f"bedroom_train_lmdb/data.mdb: its {len(content)} bytes have the sha256 {digest}"
+    ):
+        checked(Files, {"archives": archives}).provide(LsunBedroom(), tmp_path / "raw")
+
+
+def checks(folder, *words):
+    """What the check of the training archive says of one that it refuses, or states of one that it does not."""
+    form, path = LsunBedroom(), folder / "bedroom_train_lmdb.zip"
+    if not words:
+        return form.check(path)
+    with pytest.raises(BadArchive) as caught:
+        form.check(path)
+    for word in (path, *words):
+        assert str(word) in str(caught.value)
+    return None
+
+
+def test_lsun_check_of_an_archive(tmp_path, monkeypatch):
+    good, bad = encoded(gradient()), b"not an image"
+    values = {f"{index:040d}".encode(): good for index in range(200)}
+    assert checks(lsun(tmp_path, data_mdb(tmp_path / "a", values))) == "200 photographs"
+    assert checks(lsun(tmp_path, data_mdb(tmp_path / "b", values | {b"0": bad}))) == "201 photographs"
+    checks(
+        lsun(tmp_path, data_mdb(tmp_path / "c", dict.fromkeys(values, bad))), "none of its first 8", "'0000", "12 bytes"
+    )
+    checks(lsun(tmp_path, data_mdb(tmp_path / "d", {})), "holds no photograph")
+    whole = data_mdb(tmp_path / "e", values)
+    checks(lsun(tmp_path, whole.replace(f"{150:040d}".encode(), b"0" * 40)), "data.mdb: the keys do not ascend")
+    monkeypatch.setattr(lsun_bedroom, "SMALL", 1000)  # of a large archive, what stands at its beginning
+    monkeypatch.setattr(zip_file, "_extract", None)
+    assert checks(lsun(tmp_path, whole)) == "200 photographs"
+    checks(lsun(tmp_path, whole[:-4096]), "truncated")
+    checks(lsun(tmp_path, data_mdb(tmp_path / "f", {})), "holds no photograph")
+    checks(lsun(tmp_path, [(GOOD[0], b"hello")]), "not an LMDB file")
+    (tmp_path / "bedroom_train_lmdb.zip").write_bytes(whole)
+    assert checks(tmp_path) == "200 photographs"
+    assert not list(artifacts.SCRATCH.rglob("*.*")), "a check leaves nothing behind"
+
+
+def test_lsun_altered_extraction_is_not_used(tmp_path):
+    one(tmp_path, encoded(gradient()))
+    [before] = LsunBedroom().samples(tmp_path, "train")
+    pixels_before = np.asarray(before.image)
+    [data] = artifacts.SCRATCH.rglob("*.mdb")
+    content = bytearray(data.read_bytes())
+    content[content.index(b"IDAT") + 12] ^= 1
+    data.write_bytes(content)
+    [again] = LsunBedroom().samples(tmp_path, "train")
+    assert np.array_equal(np.asarray(again.image), pixels_before)
 
 
 def test_lsun_wants_room_on_the_disk(tmp_path, monkeypatch):

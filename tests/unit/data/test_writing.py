@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from repository import TOP
 from slow_shards import ABOUT, write
-from small_shards import arrays, make, refused
+from small_shards import arrays, deadly, exhausting, make, refused
 
 from ganflow.data import shards
 from ganflow.data.decoding import center_crop_resize
@@ -96,6 +96,29 @@ def test_what_ended_is_not_read_again(tmp_path):
     (tmp_path / "a-kept").rename(tmp_path / "b-kept")
     assert write(tmp_path / "b", calls=tmp_path / "calls") == expected
     assert same(tmp_path / "a", tmp_path / "b") and not (tmp_path / "calls").exists()
+
+
+def test_a_process_that_the_system_ended_is_told_and_the_same_command_goes_on(tmp_path):
+    alive = tmp_path / "memory"
+
+    def written(target):
+        good = [Sample(f"{i:08d}", partial(np.full, (8, 8, 3), i, np.uint8), 0) for i in range(200)]
+        bad = [Sample(f"{i:08d}", partial(deadly, i, alive), 0) for i in range(200, 240)]
+        write_shards([*good, *bad], target, **ABOUT, processes=2, resume_folder=tmp_path / "kept")
+
+    with pytest.raises(UserError) as caught:
+        written(tmp_path / "shards")
+    assert "shard toys: the system ended a process" in str(caught.value) and "want of memory" in str(caught.value)
+    assert "compute.threads = 2" in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "shards/index.json").exists()
+    alive.touch()  # the cure: there is memory now
+    written(tmp_path / "shards")
+    assert Shards(tmp_path / "shards").samples(np.arange(240))[:, 0, 0, 0].tolist() == list(range(240))
+
+
+def test_want_of_memory_in_a_process_of_shards_is_told(tmp_path):
+    with pytest.raises(UserError, match="shard toys: out of memory; .*compute.threads = 1 processes"):
+        write_shards([Sample("00000000", exhausting, 0)], tmp_path / "shards", **ABOUT)
 
 
 # ---- packed shards

@@ -1,7 +1,8 @@
 """LSUN bedroom in its official archives: two zips, each with an LMDB of 40-hex keys and encoded photographs.
 
 data.mdb is extracted once into the scratch folder and kept until the shards are finished; worker processes read the
-photographs from there. Samples are in key order; keys may be any bytes.
+photographs from there. An archive may also be a data.mdb that was extracted already. Samples are in key order; keys may
+be any bytes.
 """
 
 import hashlib
@@ -10,9 +11,11 @@ import re
 import shutil
 import tempfile
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,10 +24,13 @@ from PIL import Image
 
 from ganflow import artifacts
 from ganflow.data.decoding import decode
+from ganflow.data.faults import BadArchive
 from ganflow.data.interfaces import Archive, CorruptImage, Format, Sample
-from ganflow.data.lmdb_file import Entry, LmdbFile
-from ganflow.data.zip_file import extract_member
+from ganflow.data.lmdb_file import HEAD, Entry, LmdbFile, LmdbHead, is_lmdb
+from ganflow.data.zip_file import extract_member, first_bytes
+from ganflow.errors import UserError
 
+DATA, LOCK = "data.mdb", "lock.mdb"
 ARCHIVES = {
     "train": Archive(
         name="bedroom_train_lmdb.zip",
@@ -40,8 +46,11 @@ ARCHIVES = {
     ),
 }
 LARGEST_LOCK = 1 << 20  # bytes
+OTHERS = {LOCK: LARGEST_LOCK}  # {further member of an archive: maximum size}
 LARGEST_VALUE = 64 << 20  # bytes of an encoded photograph
 MAP_SIZE = 1 << 34  # maximum bytes of a written data.mdb; stored in the file, hence constant
+SMALL = 256 << 20  # bytes of a data.mdb that `check` reads to its end
+FIRST = 8  # photographs that `check` decodes
 
 
 class LsunBedroom(Format):
@@ -49,6 +58,7 @@ class LsunBedroom(Format):
 
     archives: ClassVar[tuple[Archive, ...]] = tuple(ARCHIVES.values())
     images: ClassVar[dict[str, int]] = {"train": 3_033_042, "validation": 300}
+    unpacked: ClassVar[str] = DATA
     scene: ClassVar[str] = "bedrooms"
 
     def classes(self, folder: Path) -> tuple[str, ...]:
@@ -58,12 +68,28 @@ class LsunBedroom(Format):
     def samples(self, folder: Path, split: str) -> Iterator[Sample]:
         """The photographs in key order, as upright RGB."""
         path = folder / ARCHIVES[split].name
-        inside = path.name.removesuffix(".zip")
-        member, others = f"{inside}/data.mdb", {f"{inside}/": 0, f"{inside}/lock.mdb": LARGEST_LOCK}
-        data = extract_member(path, member, others, _scratch(folder) / f"{split}.mdb")
-        with closing(LmdbFile(data, f"{path}: {member}")) as file:
+        with closing(_open(path, _scratch(folder) / f"{split}.mdb")) as file:
             for index, entry in enumerate(file.entries()):
-                yield Sample(f"{index:08d}", partial(_photograph, data, entry), None)
+                yield Sample(f"{index:08d}", partial(_photograph, file.path, entry), None)
+
+    def check(self, path: Path) -> str:
+        """Reads a small archive completely but for its photographs, of which it decodes the first; of a large zip, what
+        need not be extracted."""
+        if path.exists() and not is_lmdb(path):
+            start, size = first_bytes(path, _folder(path), DATA, OTHERS, HEAD)
+            head = LmdbHead(start, size, path, f"{_folder(path)}/{DATA}")
+            if size > SMALL:
+                return _stated(head)
+        try:
+            with closing(_open(path, _scratch(path.parent) / DATA)) as file:
+                found = [_unusable(file.path, entry) for entry in islice(file.entries(), FIRST)]
+                if found and all(found):
+                    raise BadArchive(path, f"none of its first {len(found)} photographs can be used: {found[0]}")
+                if file.size <= SMALL:
+                    deque(file.entries(), maxlen=0)
+                return _stated(file)
+        finally:
+            self.discard(path.parent)
 
     def discard(self, folder: Path) -> None:
         """Deletes the extracted files."""
@@ -74,12 +100,42 @@ class LsunBedroom(Format):
         for split, archive in ARCHIVES.items():
             with tempfile.TemporaryDirectory(dir=_scratch(folder)) as scratch:
                 _write_lmdb(Path(scratch), split_samples(split))
-                _write_zip(folder / archive.name, Path(scratch) / "data.mdb")
+                _write_zip(folder / archive.name, Path(scratch) / DATA)
         self.discard(folder)
 
 
 def _scratch(folder: Path) -> Path:
     return artifacts.scratch("lsun", artifacts.digest_value(folder.as_posix()))
+
+
+def _folder(path: Path) -> str:
+    """The folder in an archive."""
+    return path.name.removesuffix(".zip")
+
+
+def _open(path: Path, target: Path) -> LmdbFile:
+    """The LMDB file that an archive is, or that is extracted from it to `target`."""
+    try:
+        if is_lmdb(path):
+            return LmdbFile(path, path, DATA)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such archive; run `dvc repro` to download it") from None
+    return LmdbFile(extract_member(path, _folder(path), DATA, OTHERS, target), path, f"{_folder(path)}/{DATA}")
+
+
+def _stated(head: LmdbHead) -> str:
+    if not head.count:
+        raise BadArchive(head.archive, f"{head.member}: holds no photograph, expected at least one")
+    return f"{head.count} photographs"
+
+
+def _unusable(data: Path, entry: Entry) -> str | None:
+    """Why a photograph can't be used; None if it can."""
+    try:
+        _photograph(data, entry)
+    except CorruptImage as corrupt:
+        return f"{corrupt.key!r}: {corrupt.reason}"
+    return None
 
 
 def _photograph(data: Path, entry: Entry) -> Image.Image:
@@ -110,11 +166,11 @@ def _write_zip(path: Path, data: Path) -> None:
     folder = path.name.removesuffix(".zip")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(_member(f"{folder}/", 0o40755), b"")
-        member = _member(f"{folder}/data.mdb", 0o100644)
+        member = _member(f"{folder}/{DATA}", 0o100644)
         member.file_size = data.stat().st_size
         with data.open("rb") as source, archive.open(member, "w") as target:
             shutil.copyfileobj(source, target, artifacts.BLOCK)
-        archive.writestr(_member(f"{folder}/lock.mdb", 0o100644), b"")
+        archive.writestr(_member(f"{folder}/{LOCK}", 0o100644), b"")
 
 
 def _member(name: str, mode: int) -> zipfile.ZipInfo:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ganflow.artifacts import write_file
 from ganflow.data import SPLITS
+from ganflow.data.faults import BadArchive, of_environment, reason_of
 from ganflow.data.interfaces import Archive, Format, Sample
 from ganflow.errors import UserError
 
@@ -36,6 +37,10 @@ class Points(Format):
         for index, (point, mode) in enumerate(zip(np.array(records["point"]), records["mode"], strict=True)):
             yield Sample(f"{index:08d}", partial(np.asarray, point), int(mode))
 
+    def check(self, path: Path) -> str:
+        """Reads all records."""
+        return f"{len(_records(path.parent, path.stem))} points"
+
     def write(self, folder: Path, split_samples: Callable[[str], Iterable[Sample]], classes: tuple[str, ...]) -> None:
         for split in SPLITS:
             rows = [(np.asarray(sample.content()), sample.label) for sample in split_samples(split)]
@@ -46,26 +51,25 @@ class Points(Format):
 
 
 def _records(folder: Path, split: str) -> np.ndarray:
-    """The records of a split, (n,), n >= 1, finite, modes >= 0; raises UserError for an invalid file."""
+    """The records of a split, (n,), n >= 1, finite, modes >= 0; raises BadArchive for an invalid file."""
     path = folder / f"{split}.npy"
     try:
         records = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run `dvc repro` to make it") from None
     except (ValueError, EOFError, OSError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise UserError(f"{path}: not an .npy of numbers ({reason}); delete it and make it again") from None
+        if of_environment(error):
+            raise
+        raise BadArchive(path, f"not an .npy of numbers ({reason_of(error)})") from None
     names = getattr(records.dtype, "names", None)
     point = records.dtype["point"] if names == ("point", "mode") else None
     if point is None or point.base != "<f4" or point.ndim != 1 or records.dtype["mode"] != "<i4" or records.ndim != 1:
-        raise UserError(
-            f"{path}: holds {records.dtype} {records.shape}, expected (n,) records of a `point`, float32 (d,), and its "
-            "`mode`, int32; make it again"
-        )
+        expected = "(n,) records of a `point`, float32 (d,), and its `mode`, int32"
+        raise BadArchive(path, f"holds {records.dtype} {records.shape}, expected {expected}")
     if not len(records):
-        raise UserError(f"{path}: holds no point, expected at least one; make it again")
+        raise BadArchive(path, "holds no point, expected at least one")
     if not np.isfinite(records["point"]).all():
-        raise UserError(f"{path}: holds a coordinate that is not finite; make it again")
+        raise BadArchive(path, "holds a coordinate that is not finite")
     if not 0 <= records["mode"].min() <= records["mode"].max() < MAX_MODES:
-        raise UserError(f"{path}: holds a mode that is not in 0..{MAX_MODES - 1}; make it again")
+        raise BadArchive(path, f"holds a mode that is not in 0..{MAX_MODES - 1}")
     return records

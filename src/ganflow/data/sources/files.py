@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from ganflow.config import Model
+from ganflow.config import Model, Sha256
+from ganflow.data.faults import BadArchive
 from ganflow.data.fetching import fetch
 from ganflow.data.interfaces import Format, Source
 from ganflow.errors import UserError, suggestion
+from ganflow.progress import log
 
 Location = Annotated[str, StringConstraints(min_length=1)]
 
@@ -19,9 +21,7 @@ class ArchiveLocation(Model):
     location: Location | Annotated[tuple[Location, ...], Field(strict=False, min_length=1)] = Field(
         description="a path, or a file://, http:// or https:// URL; or several of them, tried in order"
     )
-    sha256: str | None = Field(
-        None, pattern=r"^([0-9a-f]{64})?$", description="64 hex digits; without it the error prints the digest found"
-    )
+    sha256: Sha256 | None = Field(None, description="64 hex digits; without it the error prints the digest found")
 
     @property
     def locations(self) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ class Files(Source):
         return {name: archive.model_dump(mode="json") for name, archive in self.archives.items()}
 
     def provide(self, form: Format, folder: Path) -> dict[str, str]:
-        """Fetches every archive, verified by its sha256."""
+        """Fetches every archive, verified by its sha256, and checks it: the smallest of the official ones first."""
         names = [archive.name for archive in form.archives]
         for unknown in sorted(set(self.archives) - set(names)):
             raise UserError(
@@ -50,5 +50,16 @@ class Files(Source):
         for name in names:
             if name not in self.archives:
                 raise UserError(f"params.yaml: source.files.archives: `{name}` is missing; add its location and sha256")
-        archives = self.archives
-        return {name: fetch(archives[name].locations, folder / name, archives[name].sha256) for name in names}
+        digests = {}
+        for archive in sorted(form.archives, key=lambda archive: archive.bytes):
+            given, target = self.archives[archive.name], folder / archive.name
+            digests[archive.name] = fetch(given.locations, target, given.sha256, unpacked=form.unpacked)
+            log(f"{' or '.join(given.locations)}: {form.check(target)}")
+        return digests
+
+    def told(self, bad: BadArchive) -> UserError:
+        where = " or ".join(self.archives[bad.path.name].locations)
+        return UserError(
+            f"{where}: {bad.fault}; put a sound archive there, and its sha256 into params.yaml: "
+            f"source.files.archives.{bad.path.name}.sha256"
+        )

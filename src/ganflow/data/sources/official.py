@@ -22,8 +22,10 @@ class Official(Source):
         return None
 
     def provide(self, form: Format, folder: Path) -> dict[str, str]:
-        """Downloads every archive of the format, verified by size and sha256."""
-        return {
-            archive.name: fetch(archive.urls, folder / archive.name, archive.sha256, archive.bytes)
-            for archive in form.archives
-        }
+        """Downloads every archive of the format, verified by size and sha256, the smallest first."""
+        digests = {}
+        for archive in sorted(form.archives, key=lambda archive: archive.bytes):
+            target = folder / archive.name
+            digests[archive.name] = fetch(archive.urls, target, archive.sha256, archive.bytes)
+            form.check(target)
+        return digests

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from ganflow.config import Sha256
 from ganflow.data.fetching import fetch
 from ganflow.evaluation.interfaces import Extractor
 
@@ -28,7 +29,7 @@ class Inception(Extractor):
     fetched: ClassVar = True
     bytes: ClassVar = BYTES
     weights: str | None = Field(None, description="path or address of other weights; absent: the published ones")
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="of other weights")
+    sha256: Sha256 | None = Field(None, description="of other weights")
     folded: bool = Field(
         False, description="fold batch norm into the convolutions: faster; features equal to rounding, not to the bit"
     )
