@@ -15,15 +15,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ganflow.errors import UserError
+from ganflow.locks import held
 from ganflow.serialization import canonical_json, csv_columns, readable_json
 
 MANIFEST = "manifest.json"
 SEAL = "manifest"  # the key, in a manifest, of the digest of its other entries
 SCRATCH = Path("build/scratch")
+CHECKPOINTS = f"{'[0-9]' * 9}-{'[0-9a-f]' * 64}.safetensors"  # in the scratch folder of a training, as a pattern
 BLOCK = 1 << 20
+LARGEST_RECORD = 256 << 20  # bytes
 
 
 def digest_file(path: Path) -> str:
@@ -75,52 +76,96 @@ def write_json(path: Path, value: Any) -> None:
     write_file(path, readable_json(value))
 
 
+def write_sealed(path: Path, value: Any) -> None:
+    """Writes a JSON value atomically, with its digest."""
+    write_json(path, {"value": value, "sha256": digest_value(value)})
+
+
+def read_sealed(path: Path) -> Any:
+    """The JSON value in a file of `write_sealed`; raises ValueError if it is absent, altered or no such file."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_RECORD:
+        raise ValueError("is not a file of this program")
+    try:
+        sealed = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise ValueError("is not JSON") from None
+    if not isinstance(sealed, dict) or sealed.keys() != {"value", "sha256"}:
+        raise ValueError("holds something else")
+    if sealed["sha256"] != digest_value(sealed["value"]):
+        raise ValueError("is not what its own digest says")
+    return sealed["value"]
+
+
+def file_fault(path: Path, entry: Mapping[str, Any]) -> str | None:
+    """What is wrong with a file by its `bytes` and `sha256`; None if nothing is."""
+    if not path.is_file():
+        return "is missing"
+    if path.stat().st_size != entry["bytes"]:
+        return f"has {path.stat().st_size} bytes, expected {entry['bytes']}"
+    if (digest := digest_file(path)) != entry["sha256"]:
+        return f"has the sha256 {digest}, expected {entry['sha256']}"
+    return None
+
+
+def remove(path: Path) -> None:
+    """Deletes what is at a path, if anything is: a file, a folder, or a link, but not what a link points at."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
     """A temporary folder to fill, which replaces `path` when the block ends without an exception.
 
     The old folder is renamed aside first, and deleted when the new one is in place: killed at any moment, one of the
-    two is whole, and the next call puts an old one back.
+    two is whole, and the next call puts an old one back. It is deleted under the name of the temporary folder, so that
+    what stands aside is whole.
     """
     partial, aside = path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.old")
-    if aside.exists() and not path.exists():
-        aside.replace(path)
-    for rest in (partial, aside):
-        shutil.rmtree(rest, ignore_errors=True)
+    remove(partial)
+    if aside.exists():
+        aside.replace(partial if path.exists() else path)
+        remove(partial)
     partial.mkdir(parents=True)
     try:
         yield partial
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    for file in partial.rglob("*"):
+    for file in (*partial.rglob("*"), partial):
         _sync(file)
     if path.exists():
         path.replace(aside)
     partial.replace(path)
     _sync(path.parent)
-    shutil.rmtree(aside, ignore_errors=True)
+    if aside.exists():
+        aside.replace(partial)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def scratch(stage: str, fingerprint: str) -> Path:
     """The scratch folder of a stage, to resume from; the fingerprint covers parameters, inputs and code."""
     folder = SCRATCH / stage / fingerprint[:32]
+    if not folder.is_dir():
+        remove(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def scratch_lock(stage: str, fingerprint: str) -> FileLock:
-    """A lock for a scratch folder that several processes may use."""
-    return FileLock(SCRATCH / stage / f"{fingerprint[:32]}.lock")
+def scratch_lock(stage: str, fingerprint: str) -> Path:
+    """The lock file of a scratch folder that several units may use."""
+    return SCRATCH / stage / f"{fingerprint[:32]}.lock"
 
 
 def discard_scratch(stage: str, fingerprint: str) -> None:
     """Deletes a scratch folder whose work is finished and recorded, unless its lock is held."""
-    folder = SCRATCH / stage / fingerprint[:32]
+    folder, lock = SCRATCH / stage / fingerprint[:32], scratch_lock(stage, fingerprint)
     if folder.exists():
-        with suppress(Timeout), scratch_lock(stage, fingerprint).acquire(timeout=0):
+        with suppress(UserError), held(lock, str(folder), patience=0):
             shutil.rmtree(folder, ignore_errors=True)
-            folder.with_suffix(".lock").unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
 
 
 def content_digest(folder: Path) -> str:

@@ -109,20 +109,24 @@ class Killed(BaseException):
     """The end of a process, as its step sees it."""
 
 
+def kill_after(make, folder: Path, steps: int) -> None:
+    """Runs what `make()` gives, killed after so many steps of players."""
+    step, left = Trainer.step, iter(range(steps))
+
+    def killed(self, *arguments):
+        if next(left, None) is None:
+            raise Killed
+        return step(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "step", killed)
+        with pytest.raises(Killed):
+            make().run(folder)
+
+
 def run_killed(make, folder: Path, kills: tuple[int, ...]) -> tuple[Trainer, State]:
     """Runs what `make()` gives, killed after so many steps of players each time, and then to its end."""
-    step = Trainer.step
     for steps in kills:
-        left = iter(range(steps))
-
-        def killed(self, *arguments, left=left):
-            if next(left, None) is None:
-                raise Killed
-            return step(self, *arguments)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Trainer, "step", killed)
-            with pytest.raises(Killed):
-                make().run(folder)
+        kill_after(make, folder, steps)
     resumed = make()
     return resumed, resumed.run(folder)

@@ -1,11 +1,21 @@
 """Artifacts: a folder is replaced whole or not at all, and a manifest is what its own digest says."""
 
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from ganflow.artifacts import MANIFEST, atomic_directory, change_manifest, read_manifest, write_manifest
+from ganflow.artifacts import (
+    MANIFEST,
+    atomic_directory,
+    change_manifest,
+    read_manifest,
+    read_sealed,
+    write_manifest,
+    write_sealed,
+)
 from ganflow.errors import UserError
 
 
@@ -27,38 +37,90 @@ def replace_folder(path: Path, text: str) -> None:
 OLD, NEW = ({"one": text, "inner/other": text} for text in ("old", "new"))
 
 
-@pytest.mark.parametrize("call", range(6))
-@pytest.mark.parametrize("after", [False, True])
-def test_killed_at_any_rename_or_removal_one_of_the_two_is_whole(tmp_path, monkeypatch, call, after):
-    path, count = tmp_path / "output", iter(range(100))
-    replace_folder(path, "old")
+CHANGES = ("replace", "rename", "unlink", "rmdir", "mkdir", "fsync", "open")  # of the file system, in `os`
+
+
+def kill_at(call: int, after: bool, path: Path, monkeypatch) -> bool:
+    """Replaces a folder, killed before or after a change of the file system; whether it was."""
+    count, dead = iter(range(10_000)), []
 
     def deadly(function):
         def wrapped(*arguments, **options):
+            if dead:
+                raise Killed  # what a handler of the exception tries does not happen
             due = next(count) == call
-            if due and not after:
-                raise Killed
-            result = function(*arguments, **options)
-            if due:
-                raise Killed
-            return result
+            try:
+                return None if due and not after else function(*arguments, **options)
+            finally:
+                if due:
+                    dead.append(True)
+                    raise Killed
 
         return wrapped
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", deadly(Path.replace))
-        patch.setattr(shutil, "rmtree", deadly(shutil.rmtree))
-        try:
+        for name in CHANGES:
+            patch.setattr(os, name, deadly(getattr(os, name)))
+        with suppress(Killed):
             replace_folder(path, "new")
-        except Killed:
-            whole = [contents(found) for found in (path, tmp_path / ".output.old") if found.exists()]
-            assert OLD in whole or NEW in whole
-            assert not path.exists() or contents(path) in (OLD, NEW)
-    with pytest.raises(ZeroDivisionError), atomic_directory(path):
-        assert contents(path) in (OLD, NEW)  # put back, and kept by a failure
-        raise ZeroDivisionError
-    replace_folder(path, "new")
-    assert contents(path) == NEW and sorted(tmp_path.iterdir()) == [path]
+    return bool(dead)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("leftover", [False, True])
+def test_killed_at_any_change_one_of_the_two_is_whole(tmp_path, monkeypatch, after, deleted, leftover):
+    """Killed before or after each call that changes the file system, with and without what an earlier kill left; also
+    where an engine has deleted the output before the next run."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # nothing here loses its power
+    for call in range(1000):
+        top = tmp_path / str(call)
+        path, aside, partial = (top / name for name in ("output", ".output.old", ".output.partial"))
+        top.mkdir()
+        replace_folder(path, "old")
+        if leftover:
+            shutil.copytree(path, aside)
+            shutil.copytree(path, partial)
+        if not kill_at(call, after, path, monkeypatch):
+            assert contents(path) == NEW and sorted(top.iterdir()) == [path]
+            break
+        assert any(found.exists() and contents(found) in (OLD, NEW) for found in (path, aside))
+        assert all(contents(found) in (OLD, NEW) for found in (path, aside) if found.exists())
+        if deleted:
+            shutil.rmtree(path, ignore_errors=True)
+        with pytest.raises(ZeroDivisionError), atomic_directory(path):
+            assert contents(path) in (OLD, NEW) if path.exists() else deleted  # put back, and kept by a failure
+            raise ZeroDivisionError
+        replace_folder(path, "new")
+        assert contents(path) == NEW and sorted(top.iterdir()) == [path]
+    assert call >= 20
+
+
+def test_whatever_stands_where_a_folder_is_filled_is_in_no_ones_way(tmp_path):
+    path, partial, outside = tmp_path / "output", tmp_path / ".output.partial", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("the user's")
+    for there in (lambda: partial.write_text("a file"), lambda: partial.symlink_to(outside)):
+        there()
+        replace_folder(path, "new")
+        assert contents(path) == NEW and (outside / "file").read_text() == "the user's"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", "null", "NaN", '{"value": 1}', '{"value": 1, "sha256": 1}', "[" * 100_000, "1" * 5000]
+)
+def test_what_was_not_sealed_is_not_read(tmp_path, content):
+    path = tmp_path / "record"
+    write_sealed(path, {"a": 1})
+    assert read_sealed(path) == {"a": 1}
+    path.write_text(content)
+    with pytest.raises(ValueError):
+        read_sealed(path)
+    path.unlink()
+    for there in (path.mkdir, path.rmdir, lambda: path.symlink_to(tmp_path)):
+        there()
+        with pytest.raises(ValueError, match="is not a file of this program"):
+            read_sealed(path)
 
 
 @pytest.mark.parametrize("key", ["stage", "charts", "outputs", "content"])

@@ -20,6 +20,7 @@ from ganflow import artifacts
 from ganflow.data.http_transfer import SourceFailed, Transfer
 from ganflow.data.partial_file import PartialFile
 from ganflow.errors import UserError
+from ganflow.locks import held
 from ganflow.progress import Progress, log
 
 STAGE = "download"  # of the scratch folders
@@ -60,9 +61,8 @@ def fetch(
 def _download(location: str, locations: Sequence[str], target: Path, sha256: str | None, expected: int | None) -> str:
     unverified = artifacts.digest_value(list(locations))  # names the folder while the sha256 is unknown
     name = sha256 or unverified
-    artifacts.scratch(STAGE, name)
-    with artifacts.scratch_lock(STAGE, name):
-        folder = artifacts.scratch(STAGE, name)  # again: the previous holder of the lock may have deleted it
+    with held(artifacts.scratch_lock(STAGE, name), target.name, log):
+        folder = artifacts.scratch(STAGE, name)
         before = artifacts.SCRATCH / STAGE / unverified[:32]
         if sha256 and before.exists() and not any(folder.iterdir()):
             before.replace(folder)

@@ -21,7 +21,7 @@ import urllib3
 
 from ganflow.data.partial_file import PartialFile
 from ganflow.errors import UserError
-from ganflow.progress import Progress
+from ganflow.progress import Progress, log
 
 TRIES = 5  # consecutive attempts that each receive less than one more block
 PAUSE = 1.0  # seconds before the second attempt; doubled for each further one, with random jitter
@@ -60,6 +60,7 @@ class Transfer:
         self.restart, found = False, self.part.complete
         self._retry(location)
         if (found or self.part.joined) and self.sha256 not in (None, self.part.sha256()):
+            log(f"{self.part.path}: not the file expected, whose parts were received before; downloading it again")
             self.part.reset()
             self._retry(location)
 

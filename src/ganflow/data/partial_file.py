@@ -4,8 +4,18 @@ import hashlib
 import os
 from pathlib import Path
 
+from pydantic import Field, ValidationError
+
 from ganflow import artifacts
-from ganflow.progress import Progress
+from ganflow.config import Model
+from ganflow.progress import Progress, log
+
+
+class _About(Model):
+    total: int | None = Field(None, ge=0)
+    location: str = ""
+    version: str = ""
+    joined: bool = False
 
 
 class PartialFile:
@@ -18,14 +28,23 @@ class PartialFile:
 
     def __init__(self, folder: Path):
         self.path, self.state = folder / "part", folder / "state.json"
-        about = artifacts.read_json(self.state) if self.state.exists() else {}
-        self.total: int | None = about.get("total")
-        self.location, self.version = about.get("location", ""), about.get("version", "")
-        self.joined: bool = about.get("joined", False)
-        if not about:
-            self.path.unlink(missing_ok=True)
-        self.path.touch()
+        if self.path.is_symlink() or not self.path.is_file():
+            artifacts.remove(self.path)
+            self.path.touch()
+        about = self._recorded()
+        self.total, self.location, self.version, self.joined = about.total, about.location, about.version, about.joined
         self.hash, self.hashed = hashlib.sha256(), 0
+
+    def _recorded(self) -> "_About":
+        """What state.json says; of bytes without it no more is known than that they need be compared."""
+        try:
+            return _About.model_validate(artifacts.read_sealed(self.state))
+        except ValueError as error:
+            if self.size:
+                fault = "holds another record" if isinstance(error, ValidationError) else error
+                log(f"{self.state}: {fault}; the {self.size} bytes received are compared with those of the server")
+            artifacts.remove(self.state)
+            return _About(joined=self.size > 0)
 
     @property
     def size(self) -> int:
@@ -40,7 +59,7 @@ class PartialFile:
         """Updates `total`, `location`, `version` and `joined`, here and in state.json."""
         vars(self).update(about)
         known = {"total": self.total, "location": self.location, "version": self.version, "joined": self.joined}
-        artifacts.write_json(self.state, known)
+        artifacts.write_sealed(self.state, known)
 
     def reset(self) -> None:
         """Discards all bytes and creates a new file: the old one may be hard-linked to a target or to a cache."""

@@ -20,17 +20,16 @@ from threading import Thread
 
 import numpy as np
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from ganflow import artifacts
 from ganflow.config import Encoding, Model, Resize
 from ganflow.data.corrupt import Skipped, SkippedImages
 from ganflow.data.decoding import LARGEST_IN_MEMORY, center_crop_resize
 from ganflow.data.interfaces import CorruptImage, Sample
-from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, Shard, shard_bytes, shard_name
+from ganflow.data.shards import INDEX, MAX_SAMPLES, OFFSETS, Index, Layout, Shard, shard_bytes, shard_name
 from ganflow.errors import UserError
-from ganflow.params_file import checked
-from ganflow.progress import Progress
+from ganflow.progress import Progress, log
 
 CHUNK = 64  # samples per task of a worker process
 COMPLETE = "complete.json"
@@ -43,7 +42,14 @@ class ShardRecord(Model):
 
     shard: Shard
     offsets: tuple[int, ...] = Field(strict=False)
-    seen: int
+    seen: int = Field(ge=0, le=MAX_SAMPLES)
+    skipped: tuple[Skipped, ...] = Field(strict=False)
+
+
+class Complete(Model):
+    """State at the end: the number of shards, and the images that were skipped."""
+
+    shards: int
     skipped: tuple[Skipped, ...] = Field(strict=False)
 
 
@@ -76,7 +82,7 @@ def write_shards(
     shards: list[Shard] = []
     offsets: list[np.ndarray] = []  # start of each sample in its shard
     skipped = SkippedImages(f"{dataset} {split}", max_corrupt)
-    for record in _records(resume_folder) if resume_folder else ():
+    for record in _records(resume_folder, partial(shard_name, dataset, split)) if resume_folder else ():
         shards.append(record.shard)
         offsets.append(np.array(record.offsets, "<i8"))
         skipped.seen, skipped.images = record.seen, list(record.skipped)
@@ -95,11 +101,11 @@ def write_shards(
                 shard, starts = _write_shard(work / name, contents, layout, progress)
                 if resume_folder:
                     record = ShardRecord(shard=shard, offsets=starts, seen=skipped.seen, skipped=tuple(skipped.images))
-                    artifacts.write_json(_record_path(resume_folder, len(shards)), record.model_dump())
+                    artifacts.write_sealed(_record_path(resume_folder, len(shards)), record.model_dump())
                 shards.append(shard)
                 offsets.append(np.array(starts, "<i8"))
         if resume_folder:
-            artifacts.write_json(resume_folder / COMPLETE, {"shards": len(shards), "skipped": skipped.images})
+            artifacts.write_sealed(resume_folder / COMPLETE, {"shards": len(shards), "skipped": skipped.images})
     if not shards:
         raise UserError(f"{folder}: the split {split!r} of {dataset} holds no sample, expected at least one")
     if resume_folder:
@@ -142,27 +148,51 @@ def _record_path(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.json"
 
 
-def _records(folder: Path) -> Iterator[ShardRecord]:
-    """The records of finished shards, in order, up to the first missing or altered shard."""
+def _records(folder: Path, name_of: Callable[[int], str]) -> Iterator[ShardRecord]:
+    """The records of finished shards, in order, up to the first that is missing or, as is said, altered."""
+    if not folder.is_dir():
+        artifacts.remove(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for number in itertools.count():
-        path = _record_path(folder, number)
+        path, shard = _record_path(folder, number), folder / name_of(number)
+        if not path.exists() and not path.is_symlink():
+            if left := [later.name for later in sorted(folder.glob("[0-9]*.json")) if later > path]:
+                log(f"{path}: is missing, and {left[0]} is there; sharding goes on from {shard.name}")
+            return
         try:
-            record = checked(ShardRecord, artifacts.read_json(path), file=str(path))
-            if artifacts.digest_file(folder / record.shard.name) == record.shard.sha256:
-                yield record
-                continue
-        except (UserError, OSError):
-            pass
-        return
+            record = ShardRecord.model_validate(artifacts.read_sealed(path))
+            fault = f"{path} is of another shard" if record.shard.name != shard.name else None
+        except ValueError as error:
+            fault = f"{path} {'holds no record' if isinstance(error, ValidationError) else error}"
+        else:
+            if fault is None and (wrong := _fault(shard, record.shard)):
+                fault = f"{shard} {wrong}"
+        if fault:
+            log(f"{fault}; sharding goes on from {shard.name}")
+            artifacts.remove(path)
+            return
+        yield record
+
+
+def _fault(path: Path, shard: Shard) -> str | None:
+    """What is wrong with a kept shard by its record; None if nothing is."""
+    return (
+        "is a link" if path.is_symlink() else artifacts.file_fault(path, {"bytes": shard.bytes, "sha256": shard.sha256})
+    )
 
 
 def _complete(folder: Path, shards: int) -> list[Skipped] | None:
     """The skipped images, if an earlier writer reached the end with this number of shards."""
-    if not (folder / COMPLETE).exists():
+    path = folder / COMPLETE
+    if not path.exists() and not path.is_symlink():
         return None
-    complete = artifacts.read_json(folder / COMPLETE)
-    return complete["skipped"] if complete["shards"] == shards else None
+    try:
+        complete = Complete.model_validate(artifacts.read_sealed(path))
+    except ValueError as error:
+        log(f"{path} {'holds no record' if isinstance(error, ValidationError) else error}; the samples are read again")
+        artifacts.remove(path)
+        return None
+    return list(complete.skipped) if complete.shards == shards else None
 
 
 def _encoded(
@@ -225,6 +255,7 @@ def _write_shard(
 ) -> tuple[Shard, tuple[int, ...]]:
     """Writes one shard; returns it and the offsets of its samples, empty if they are k * stride."""
     offsets, length, digest = [], 0, hashlib.sha256()
+    artifacts.remove(path)  # never written into: it may be linked to a finished output, or be a link
     with path.open("wb", artifacts.BLOCK) as file:
         for count, content in enumerate(contents, 1):
             offsets.append(length)

@@ -1,7 +1,7 @@
 """Reads one known member of an untrusted zip: its first bytes, or all of it, extracted into the scratch folder once.
 
 All members and the free disk space are checked before anything is extracted. A complete extraction is reused, for
-instance after a kill, if its checksum is right; an incomplete one is started again.
+instance after a kill; an incomplete or altered one is started again.
 """
 
 import shutil
@@ -14,13 +14,11 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-from filelock import FileLock
-
 from ganflow import artifacts
 from ganflow.data.archive_members import MOST_MEMBERS, member_name
 from ganflow.data.faults import BadArchive, of_environment, reason_of
 from ganflow.errors import UserError
-from ganflow.progress import Progress
+from ganflow.progress import Progress, log
 
 MAX_RATIO = 4  # of a member's size to the zip's: encoded photographs hardly compress
 ALLOWANCE = 64 << 20  # bytes allowed in addition
@@ -41,15 +39,10 @@ def extract_member(path: Path, folder: str, name: str, others: Mapping[str, int]
     of the folder: maximum size}. Raises BadArchive for any other member, a link, an implausible size, an unusual
     compression or damage, UserError for too little disk space.
     """
-    with FileLock(target.with_suffix(".lock")), _member(path, folder, name, others) as (archive, member):
-        identity = {"archive": path.stat().st_size, "bytes": member.file_size, "crc": member.CRC}
-        state = target.with_suffix(".json")
-        if target.exists() and state.exists() and artifacts.read_json(state) == identity and _crc(target) == member.CRC:
-            return target
-        state.unlink(missing_ok=True)
-        target.unlink(missing_ok=True)
-        _extract(archive, member, target, path)
-        artifacts.write_json(state, identity)
+    with _member(path, folder, name, others) as (archive, member):
+        if not _is_extracted(member, target):
+            artifacts.remove(target)
+            _extract(archive, member, target, path)
         return target
 
 
@@ -112,14 +105,18 @@ def _checked_members(
     return members
 
 
-def _crc(path: Path) -> int:
-    """The CRC-32 of a file, as in zips."""
-    checksum, size = 0, path.stat().st_size
-    with path.open("rb") as file, Progress(f"check {path.name}", size, "B") as progress:
+def _is_extracted(member: zipfile.ZipInfo, target: Path) -> bool:
+    """Whether a file has a member's size and, as every byte of it is read, its checksum."""
+    if target.is_symlink() or not target.is_file() or target.stat().st_size != member.file_size:
+        return False
+    found = 0
+    with target.open("rb") as file, Progress(f"checking {target}", member.file_size, "B") as progress:
         while block := file.read(artifacts.BLOCK):
-            checksum = zlib.crc32(block, checksum)
+            found = zlib.crc32(block, found)
             progress.advance(len(block))
-    return checksum
+    if found != member.CRC:
+        log(f"{target}: is not what the archive holds; it is extracted again")
+    return found == member.CRC
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, path: Path) -> None:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from filelock import FileLock
-
 from ganflow.artifacts import digest_value, read_json, write_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.progress import Progress
+from ganflow.locks import held
+from ganflow.progress import Progress, log
 from ganflow.reporting.mlflow_dataset import FINGERPRINT, fingerprint, open_dataset, summarise
 from ganflow.reporting.mlflow_run import PARENT, PUBLISHED, UnfinishedRun, advance, delete_run, finish, open_run
 from ganflow.reporting.runs import DivergedRun, RunRecord, TrainingRecord
@@ -50,7 +49,7 @@ def publish(
     stamp = Path("build") / f"published-{store.database.name}.json"
     wanted = {run.manifest["fingerprint"]: run.score_fingerprint for run in runs}
     Path("build").mkdir(exist_ok=True)
-    with FileLock(store.lock):
+    with held(store.lock, "publish", log):
         seen = {} if store.server else _stamped(stamp, store.database)
         if seen and wanted.items() <= seen["published"].items():
             return PublishResult(0, len(wanted), seen["page"])

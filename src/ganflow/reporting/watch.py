@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
+from ganflow.artifacts import CHECKPOINTS
 from ganflow.config import Experiment
 from ganflow.errors import UserError
+from ganflow.locks import held
 from ganflow.progress import log
 from ganflow.reporting.mlflow_model import header
 from ganflow.reporting.mlflow_run import UnfinishedRun
@@ -75,7 +76,7 @@ class Watcher:
         changed = [run for run in unfinished if self.published.get(run.manifest["fingerprint"]) != _progress(run)]
         if changed:
             self.started = True
-            with FileLock(self.store.lock), self.store.client() as client:
+            with held(self.store.lock, "publish", log), self.store.client() as client:
                 view = ExperimentView(client, self.store, self.experiment)
                 view.read(finished)
                 for run in changed:
@@ -93,7 +94,7 @@ class Watcher:
     def end(self) -> None:
         """Marks runs in progress as killed."""
         if self.started:
-            with FileLock(self.store.lock), self.store.client() as client:
+            with held(self.store.lock, "publish", log), self.store.client() as client:
                 view = ExperimentView(client, self.store, self.experiment)
                 view.read(self.finished or {})
                 view.end_abandoned(frozenset())
@@ -108,7 +109,7 @@ def read_checkpoint(scratch: Path) -> Checkpointed:
     Reads only the header of the checkpoint, not the tensors.
     """
     samples = [(int(path.stem), path) for path in sorted(scratch.glob("samples/*.png"))]
-    for checkpoint in sorted(scratch.glob("*-*.safetensors"), reverse=True):
+    for checkpoint in sorted(scratch.glob(CHECKPOINTS), reverse=True):
         with suppress(UserError, OSError):  # replaced by a newer one in the meantime, or damaged
             known = header(checkpoint)
             rows = known["journal"]

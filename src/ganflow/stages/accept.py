@@ -7,10 +7,12 @@ current code.
 
 import shutil
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from ganflow.artifacts import (
+    CHECKPOINTS,
     MANIFEST,
     SCRATCH,
     change_manifest,
@@ -22,15 +24,16 @@ from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.reporting.mlflow_model import header
 from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
-from ganflow.stages.execution import device_of, fingerprint
+from ganflow.stages.execution import device_of, fingerprint, only_writer
 from ganflow.stages.inputs import faults
 from ganflow.stages.recompute import recomputed
 from ganflow.stages.status import changes
-from ganflow.stages.train import KEPT, journal_text
+from ganflow.stages.train import journal_text
 from ganflow.stages.units import Unit, units
 from ganflow.stages.verify import named
+from ganflow.training.written_files import FOLDERS
 
-SAMPLE_FILES = {"train": f"{SCRATCH}/train/*/*-*.safetensors", "shard": f"{SCRATCH}/shard/*/*/000000.json"}
+SAMPLE_FILES = {"train": f"{SCRATCH}/train/*/{CHECKPOINTS}", "shard": f"{SCRATCH}/shard/*/*/000000.json"}
 CODE = "code of "
 
 
@@ -46,13 +49,16 @@ def run(experiment: Experiment, names: list[str]) -> int:
     )
     chosen = [unit for unit in chosen if _changed(unit)]
     recorded = recorded_by_dvc()
-    for unit in chosen:
-        if fault := _damage(unit, recorded) or _difference(unit):
-            print(f"{unit}: {fault}; nothing is accepted")
-            return 1
-        print(f"{unit}: equal", flush=True)
-    if chosen:
-        _sign(chosen)
+    with ExitStack() as writing:
+        for unit in chosen:
+            writing.enter_context(only_writer(unit))
+        for unit in chosen:
+            if fault := _damage(unit, recorded) or _difference(unit):
+                print(f"{unit}: {fault}; nothing is accepted")
+                return 1
+            print(f"{unit}: equal", flush=True)
+        if chosen:
+            _sign(chosen)
     print(f"{len(chosen)} units accepted" + ("; commit dvc.lock" if chosen else ""))
     return 0
 
@@ -109,7 +115,7 @@ def _unequal_shards(again: Path, expected: dict[str, Any]) -> list[str]:
 def _unequal_training_files(unit: Unit, again: Path, expected: dict[str, Any]) -> list[str]:
     """The files of a training up to its first checkpoint that differ, including the journal."""
     newest = max(again.glob(SAMPLE_FILES["train"]))
-    written = [path for folder in KEPT for path in newest.parent.glob(f"{folder}/**/*") if path.is_file()]
+    written = [path for folder in FOLDERS for path in newest.parent.glob(f"{folder}/**/*") if path.is_file()]
     found = {path.relative_to(newest.parent).as_posix(): path for path in written if path.suffix != ".partial"}
     unequal = [name for name, path in found.items() if not _is(expected, name, path)]
     journal = (unit.output / "journal.csv").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -35,6 +36,7 @@ COMMANDS = {  # what people run besides
     "accept": "keep outputs whose code changed, if a sample computed again is equal; exit code 1: it is not",
     "schema": "write params.schema.json, by which editors check params.yaml, and the tables in README and docs",
 }
+PLANNERS, PLANNING = ("runs", "plan"), Path("build/locks/plan.lock")  # they write the same files, one after another
 A_RUN = "a run as dataset/variant/seed (no seed: the first of params.yaml), its folder, or a file of weights"
 DISK = {errno.ENOSPC: "make room", errno.EDQUOT: "make room", errno.EROFS: "choose a folder that can be written"}
 DISK |= {errno.EACCES: "check who may read and write it", errno.EMFILE: "raise `ulimit -n`"}
@@ -153,29 +155,34 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
         raise UserError(reason)
     arithmetic.configure(compute.threads, compute.arithmetic)
     defer_meta_kernels()
+    from ganflow.locks import held
+    from ganflow.progress import log, log_to
+
     if stage in COMMANDS:
         with without_collector():
             command = importlib.import_module(f"ganflow.stages.{stage}")
-        return command.run(experiment, **chosen) or 0
+        with held(PLANNING, stage, log) if stage in PLANNERS else nullcontext():
+            return command.run(experiment, **chosen) or 0
 
-    from ganflow.progress import log, log_to
-    from ganflow.stages.execution import device_of, gpu_facts, log_path, write_log
+    from ganflow.stages.execution import device_of, gpu_facts, log_path, only_writer, write_log
     from ganflow.stages.inputs import check_inputs
     from ganflow.stages.units import unit_of
 
     with without_collector():
         unit = unit_of(experiment, device_of(experiment), stage, *chosen.values())
-        log_to(log_path(unit, ".log"))
-        log(f"{unit}: started on {platform.node()}, process {os.getpid()}", shown=True)
+    log_to(log_path(unit, ".log"))
+    log(f"{unit}: started on {platform.node()}, process {os.getpid()}", shown=True)
+    with only_writer(unit):
         check_inputs(unit)
-        module = importlib.import_module(f"ganflow.stages.{stage}")
-    module.run(experiment, **chosen)
-    write_log(
-        unit,
-        seconds=round(time.time() - began, 3),
-        finished=round(time.time(), 3),
-        peak_memory_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        host=platform.node(),
-        **gpu_facts(),
-    )
+        with without_collector():
+            module = importlib.import_module(f"ganflow.stages.{stage}")
+        module.run(experiment, **chosen)
+        write_log(
+            unit,
+            seconds=round(time.time() - began, 3),
+            finished=round(time.time(), 3),
+            peak_memory_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            host=platform.node(),
+            **gpu_facts(),
+        )
     return 0

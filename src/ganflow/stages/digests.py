@@ -26,6 +26,7 @@ INFRASTRUCTURE = {  # modules that can't affect the contents of outputs; tests c
     "ganflow.data.http_transfer": "downloads files with a known sha256",
     "ganflow.data.partial_file": "downloads files with a known sha256",
     "ganflow.errors": "error messages",
+    "ganflow.locks": "keeps writers apart",
     "ganflow.params_file": "error messages",
     "ganflow.progress": "progress messages",
     "ganflow.stages.digests": "determines when units run",

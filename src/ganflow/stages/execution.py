@@ -2,19 +2,30 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ganflow.artifacts import atomic_directory, digest_value, read_json, write_json, write_manifest
+from ganflow.artifacts import (
+    atomic_directory,
+    digest_value,
+    read_json,
+    remove,
+    scratch,
+    write_json,
+    write_manifest,
+)
 from ganflow.config import Experiment
 from ganflow.errors import UserError
+from ganflow.locks import held
 from ganflow.stages.units import Unit
 
 PLAN = Path("build/plan.json")
 LOGS = Path("logs")
+LOCKS = Path("build/locks")  # outside all outputs, which engines delete before they run a stage
+WHOSE = "unit.json"  # in a scratch folder: whose it is
 _HELD: list[FileLock] = []
 
 
@@ -36,6 +47,26 @@ def claim_gpu(count: int) -> int:
             _HELD.append(lock)
             return index
     return 0
+
+
+def only_writer(unit: Unit) -> AbstractContextManager[None]:
+    """Holds a unit's lock: no other process makes, replaces or signs its outputs meanwhile. Raises UserError, which
+    names the process, if one does."""
+    return held(lock_path(unit), str(unit))
+
+
+def lock_path(unit: Unit) -> Path:
+    """The lock file of a unit."""
+    return LOCKS / f"{'-'.join([unit.stage, *unit.axes])}.lock"
+
+
+def scratch_of(unit: Unit, fingerprint: str) -> Path:
+    """The scratch folder of a unit with its inputs, with a note of whose it is for those who clean up."""
+    folder = scratch(unit.stage, fingerprint)
+    if (folder / WHOSE).is_dir():
+        remove(folder / WHOSE)
+    write_json(folder / WHOSE, {"unit": str(unit), "digest": unit.digest})
+    return folder
 
 
 def fingerprint(unit: Unit) -> str:

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ganflow.artifacts import MANIFEST, cure, digest_file, read_manifest
+from ganflow.artifacts import MANIFEST, cure, file_fault, read_manifest
 from ganflow.errors import UserError
 from ganflow.progress import Progress
 from ganflow.stages.units import Unit
@@ -28,7 +28,7 @@ def check_inputs(unit: Unit) -> None:
 def faults(folder: Path, about: dict[str, Any], progress: Progress | None = None) -> Iterator[tuple[str, str]]:
     """(name, what is wrong with it) of the files of a folder that its manifest does not describe, or not so."""
     for name, entry in about["outputs"].items():
-        if fault := file_fault(folder, about, name):
+        if fault := file_fault(folder / name, entry):
             yield name, fault
         if progress:
             progress.advance(entry["bytes"])
@@ -40,15 +40,3 @@ def strays(folder: Path, about: dict[str, Any]) -> list[str]:
     """Files in a folder that its manifest does not name."""
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     return sorted(found - BESIDE - set(about["outputs"]))
-
-
-def file_fault(folder: Path, about: dict[str, Any], name: str) -> str | None:
-    """What is wrong with one file by its folder's manifest; None if nothing is."""
-    path, expected = folder / name, about["outputs"][name]
-    if not path.is_file():
-        return "is missing"
-    if path.stat().st_size != expected["bytes"]:
-        return f"has {path.stat().st_size} bytes, expected {expected['bytes']}"
-    if (digest := digest_file(path)) != expected["sha256"]:
-        return f"has the sha256 {digest}, expected {expected['sha256']}"
-    return None

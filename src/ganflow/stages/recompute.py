@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ganflow.artifacts import SCRATCH
 from ganflow.errors import UserError
+from ganflow.locks import held
 from ganflow.stages.digests import PACKAGE
-from ganflow.stages.execution import PLAN
+from ganflow.stages.execution import PLAN, lock_path
 from ganflow.stages.units import Unit
 
 POLL = 0.1  # seconds
@@ -21,7 +22,8 @@ def recomputed(unit: Unit, enough: str = "") -> Path:
     Raises UserError if that fails.
     """
     folder = SCRATCH / "recompute" / "-".join([unit.stage, *unit.axes])
-    shutil.rmtree(folder, ignore_errors=True)
+    with held(folder / lock_path(unit), f"{unit}, computed again"):  # by a killed `verify`, its child may go on
+        shutil.rmtree(folder, ignore_errors=True)
     seen = {path: path for path in (Path("params.yaml"), PLAN, Path("local"), *unit.inputs)} | {
         Path("ganflow"): PACKAGE
     }

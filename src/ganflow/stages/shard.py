@@ -1,13 +1,13 @@
 """shard: crops and resizes a dataset's images and writes WebDataset tars with an index, one folder per split."""
 
-from ganflow.artifacts import discard_scratch, read_manifest, scratch
+from ganflow.artifacts import discard_scratch, read_manifest
 from ganflow.components import component
 from ganflow.config import Choice, Experiment
 from ganflow.data import SPLITS
 from ganflow.data.faults import BadArchive
 from ganflow.data.interfaces import Format, Source
 from ganflow.data.writing import write_shards
-from ganflow.stages.execution import device_of, fingerprint, outputs
+from ganflow.stages.execution import device_of, fingerprint, outputs, scratch_of
 from ganflow.stages.units import unit_of
 
 
@@ -28,7 +28,7 @@ def run(experiment: Experiment, dataset: str) -> None:
     ].values():  # DVC has recorded the archives, so the downloads are no longer needed
         discard_scratch("download", archive["sha256"])
     name = fingerprint(unit)
-    resume_folder = scratch("shard", name)
+    resume_folder = scratch_of(unit, name)
     skipped: dict[str, list[dict[str, str]]] = {}
     with outputs(unit, {"skipped": skipped}) as folder:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganflow.artifacts import MANIFEST, SCRATCH, read_json
+from ganflow.artifacts import CHECKPOINTS, MANIFEST, SCRATCH, read_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.reporting.runs import flat
@@ -111,7 +111,7 @@ def iteration_of(unit: Unit) -> int:
 def _newest_checkpoint(unit: Unit) -> Path | None:
     if unit.stage != "train" or any(not (folder / MANIFEST).is_file() for folder in unit.inputs):
         return None
-    checkpoints = (SCRATCH / "train" / fingerprint(unit)[:32]).glob("*-*.safetensors")
+    checkpoints = (SCRATCH / "train" / fingerprint(unit)[:32]).glob(CHECKPOINTS)
     return max(checkpoints, default=None)
 
 

@@ -1,26 +1,25 @@
 """train: one variant on one dataset with one seed, from the newest checkpoint if it was interrupted."""
 
-import shutil
 import time
 from dataclasses import asdict
 from typing import Any
 
-from ganflow.artifacts import content_digest, scratch, write_file
+from ganflow.artifacts import content_digest, write_file
 from ganflow.components import choices
 from ganflow.config import Experiment, Variant
 from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
+from ganflow.errors import UserError
 from ganflow.methods.interfaces import Data, Model
 from ganflow.methods.tasks import method_of, task_of
 from ganflow.progress import log
 from ganflow.serialization import csv_text
 from ganflow.stages.devices import compute_on
-from ganflow.stages.execution import fingerprint, outputs, write_log
+from ganflow.stages.execution import fingerprint, outputs, scratch_of, write_log
 from ganflow.stages.units import unit_of
 from ganflow.training.divergence import Diverged, write_divergence
 from ganflow.training.loop import Trainer
-
-KEPT = ("samples", "snapshots", "grids")  # folders that a training fills
+from ganflow.training.written_files import copy
 
 
 def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
@@ -43,22 +42,23 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         "data": content_digest(shards),
     }
     trainer = Trainer(str(unit), model, task.training, int(seed), device, train, held_out, header)
-    folder = scratch("train", name)
+    folder = scratch_of(unit, name)
     start = time.monotonic()
     diverged = None
     try:
-        journal = trainer.run(folder).journal
+        state = trainer.run(folder)
+        journal, files = state.journal, state.files
     except Diverged as found:
         log(f"{unit} {found}")
-        diverged, journal = found.divergence, found.journal
+        diverged, journal, files = found.divergence, found.journal, dict(found.files)
     rate = trainer.images_used / (time.monotonic() - start)
+    if fingerprint(unit) != name:
+        raise UserError(f"{unit}: its input {shards} was made again while it trained; run it again to train on that")
     flags = [] if diverged else model.flags(journal)
     about = describe(model) | {"settings": resolved(experiment.variants[variant]), "flags": flags}
     with outputs(unit, about) as partial:
         write_file(partial / "journal.csv", journal_text(journal))
-        for kept in KEPT:
-            if (folder / kept).exists():
-                shutil.copytree(folder / kept, partial / kept, ignore=shutil.ignore_patterns("*.partial"))
+        copy(folder, files, partial)
         if diverged:
             write_divergence(partial, diverged)
         else:

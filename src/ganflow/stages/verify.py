@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from ganflow.artifacts import MANIFEST, cure, read_manifest
+from ganflow.artifacts import MANIFEST, cure, file_fault, read_manifest
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
-from ganflow.stages.execution import device_of
-from ganflow.stages.inputs import file_fault, strays
+from ganflow.stages.execution import device_of, only_writer
+from ganflow.stages.inputs import strays
 from ganflow.stages.outcomes import say_divergences
 from ganflow.stages.published import compare_with_published
 from ganflow.stages.recompute import recomputed
@@ -72,7 +72,7 @@ def _check_files(checked: list[Unit], subset: float) -> int:
         problems += [
             f"{unit}: {unit.output / name} {fault}; {cure(unit.output)}"
             for name in chosen
-            if (fault := file_fault(unit.output, about, name))
+            if (fault := file_fault(unit.output / name, about["outputs"][name]))
         ]
         files += len(chosen)
         read += sum(about["outputs"][name]["bytes"] for name in chosen)
@@ -109,13 +109,14 @@ def _sample(outputs: dict[str, dict[str, Any]], subset: float) -> list[str]:
 def _compute_again(chosen: list[Unit]) -> int:
     unequal = 0
     for unit in chosen:
-        folder = recomputed(unit)
-        expected, found = (read_manifest(top / unit.output)["outputs"] for top in (Path(), folder))
-        names = sorted(name for name in expected | found if expected.get(name) != found.get(name))
-        unequal += bool(names)
-        said = [_how_far(name, unit.output / name, folder / unit.output / name) for name in names]
-        print(f"{unit}: {'differs: ' + ', '.join(said) if said else 'equal'}", flush=True)
-        shutil.rmtree(folder)
+        with only_writer(unit):
+            folder = recomputed(unit)
+            expected, found = (read_manifest(top / unit.output)["outputs"] for top in (Path(), folder))
+            names = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+            unequal += bool(names)
+            said = [_how_far(name, unit.output / name, folder / unit.output / name) for name in names]
+            print(f"{unit}: {'differs: ' + ', '.join(said) if said else 'equal'}", flush=True)
+            shutil.rmtree(folder)
     print(f"{len(chosen)} units computed again: {_verdict(unequal)}")
     return int(bool(unequal))
 

@@ -7,12 +7,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ganflow.artifacts import write_json
 from ganflow.errors import UserError
+from ganflow.training.written_files import Entry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,10 +61,16 @@ class Divergence(BaseModel):
 
 
 class Diverged(UserError):
-    """Ends a training, or the use of one, with its divergence and the finite rows of its journal."""
+    """Ends a training, or the use of one, with its divergence, the finite rows of its journal, and the entries of the
+    files that it wrote before."""
 
-    def __init__(self, divergence: Divergence, journal: Sequence[dict[str, float]] = ()):
-        self.divergence, self.journal = divergence, list(journal)
+    def __init__(
+        self,
+        divergence: Divergence,
+        journal: Sequence[dict[str, float]] = (),
+        files: Mapping[str, Entry] = MappingProxyType({}),
+    ):
+        self.divergence, self.journal, self.files = divergence, list(journal), files
         super().__init__(divergence.sentence)
 
 

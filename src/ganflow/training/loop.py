@@ -29,6 +29,7 @@ from ganflow.training.pixels import from_stored
 from ganflow.training.sample_figures import sample_figure_of
 from ganflow.training.state import Checkpoints, State
 from ganflow.training.weights import plain_weights
+from ganflow.training.written_files import described
 
 
 class Trainer:
@@ -68,7 +69,7 @@ class Trainer:
     def run(self, scratch: Path) -> State:
         """Trains from the newest checkpoint in `scratch` to the last iteration; writes sample grids to
         `scratch`/samples, snapshots of the scored export to `scratch`/snapshots, and the model's grids to
-        `scratch`/grids.
+        `scratch`/grids; the state that it returns lists them.
 
         Raises Diverged if a value of the journal, a weight or a sample is not finite.
         """
@@ -77,15 +78,18 @@ class Trainer:
         try:
             self._train(state, checkpoints, scratch)
         except NotFinite as found:
-            raise Diverged(self._divergence(state, found, scratch), state.journal) from None
-        self._write_grids(scratch / "grids")
+            raise Diverged(self._divergence(state, found), state.journal, state.files) from None
+        state.files |= described(scratch, self._write_grids(scratch / "grids"))
         return state
 
     def _train(self, state: State, checkpoints: Checkpoints, scratch: Path) -> None:
+        def note(written: list[Path]) -> None:
+            state.files |= described(scratch, written)
+
         sums: dict[str, list[Tensor]] = defaultdict(list)
         if state.iteration == 0:
             self.recompute_statistics()
-            self.write_samples(scratch, 0)
+            note(self.write_samples(scratch, 0))
         with Progress(self.what, self.training.iterations, "iterations", state.iteration) as progress:
             while state.iteration < self.training.iterations:
                 self.iterate(state, sums)
@@ -100,17 +104,17 @@ class Trainer:
                     self.recompute_statistics()
                     self._check_weights()
                 if sampled:
-                    self.write_samples(scratch, state.iteration)
+                    note(self.write_samples(scratch, state.iteration))
                 if kept:
-                    self._write_snapshots(scratch / "snapshots", state.iteration)
+                    note(self._write_snapshots(scratch / "snapshots", state.iteration))
                 if last or state.iteration % self.training.checkpoint_every == 0:
                     checkpoints.save(state)
                 shown = sorted(state.journal[-1].items())[:2] if state.journal else ()
                 progress.advance(1, ", ".join(f"{name} {value:.4g}" for name, value in shown))
 
-    def _divergence(self, state: State, found: NotFinite, scratch: Path) -> Divergence:
+    def _divergence(self, state: State, found: NotFinite) -> Divergence:
         """The record of what was found after an iteration, equal however often the training was resumed."""
-        saved = [int(file.name.partition("-")[0]) for file in (scratch / "snapshots").glob("*-*.safetensors")]
+        saved = [int(Path(file).name.partition("-")[0]) for file in state.files if file.startswith("snapshots/")]
         constrain = ", or constrain its critic" if "critic" in self.model.modules else ""
         return Divergence(
             iteration=state.iteration,
@@ -191,10 +195,12 @@ class Trainer:
         }
         save_tensors(path, plain_weights(self.exported()[file]), about | self.about)
 
-    def _write_snapshots(self, folder: Path, iteration: int) -> None:
-        for file in self.exported():
-            if file.removesuffix("_ema") == self.model.scored:
-                self.save(folder / f"{iteration:09d}-{file}.safetensors", file, iteration)
+    def _write_snapshots(self, folder: Path, iteration: int) -> list[Path]:
+        scored = [file for file in self.exported() if file.removesuffix("_ema") == self.model.scored]
+        written = {file: folder / f"{iteration:09d}-{file}.safetensors" for file in scored}
+        for file, path in written.items():
+            self.save(path, file, iteration)
+        return list(written.values())
 
     def recompute_statistics(self) -> None:
         """Recomputes the batch-norm statistics of the scored average."""
@@ -264,22 +270,25 @@ class Trainer:
         return average.module if average else self.model.exports[self.model.scored].module
 
     @torch.no_grad()
-    def write_samples(self, scratch: Path, iteration: int) -> None:
-        """Writes the samples of an iteration, always for the same latent vectors, with one class per row."""
+    def write_samples(self, scratch: Path, iteration: int) -> list[Path]:
+        """Writes the samples of an iteration, always for the same latent vectors, with one class per row; returns the
+        files."""
         side, classes = self.training.grid, self.model.classes
         draws = Draws(self.seed, self.device, "grid", (), side * side)
         rows = torch.arange(side, device=self.device).repeat_interleave(side) % max(classes, 1)
         with evaluating(self.scored), self.autocast():
             samples = self.model.sample(self.scored, draws, rows)
             check_tensors([("samples", samples)])
-            self.sample_figure.write(scratch / "samples", iteration, samples, self.model)
+            return self.sample_figure.write(scratch / "samples", iteration, samples, self.model)
 
     @torch.no_grad()
-    def _write_grids(self, folder: Path) -> None:
+    def _write_grids(self, folder: Path) -> list[Path]:
         draws = self._fixed(self.held_out, 0, slice(0, min(self.training.batch_size, self.held_out.count)))
-        for grid in self.model.grids:
+        written = {folder / f"{grid.name}.png": grid for grid in self.model.grids}
+        for path, grid in written.items():
             with evaluating(*self.model.modules.values(), self.scored), self.autocast():
-                write_grid(folder / f"{grid.name}.png", grid.make(self.scored, draws), grid.columns)
+                write_grid(path, grid.make(self.scored, draws), grid.columns)
+        return list(written)
 
     def _checkpoints(self, scratch: Path) -> Checkpoints:
         averages = {f"{name}_ema": average.module for name, average in self.averaged.items()}

@@ -25,9 +25,11 @@ class ImageGrid:
     def __init__(self, side: int):
         self.side = side
 
-    def write(self, folder: Path, iteration: int, samples: Tensor, model: Model) -> None:
-        """Writes <iteration>.png."""
-        write_grid(folder / f"{iteration:09d}.png", samples, self.side)
+    def write(self, folder: Path, iteration: int, samples: Tensor, model: Model) -> list[Path]:
+        """Writes <iteration>.png; returns the files."""
+        picture = folder / f"{iteration:09d}.png"
+        write_grid(picture, samples, self.side)
+        return [picture]
 
 
 class PointPlot:
@@ -41,17 +43,19 @@ class PointPlot:
         points = held_out.samples(np.arange(min(side * side, held_out.count)))
         self.real, self.window = torch.from_numpy(points), window_of(points)
 
-    def write(self, folder: Path, iteration: int, samples: Tensor, model: Model) -> None:
-        """Writes <iteration>.png and the tensors that the report plots, <iteration>.safetensors."""
+    def write(self, folder: Path, iteration: int, samples: Tensor, model: Model) -> list[Path]:
+        """Writes <iteration>.png and the tensors that the report plots, <iteration>.safetensors; returns the files."""
+        picture, tensors = (folder / f"{iteration:09d}{suffix}" for suffix in (".png", ".safetensors"))
         known = {"points": samples.cpu(), "real": self.real, "window": torch.from_numpy(self.window)}
         side = LATTICE.get(samples.shape[1], 0)
         at = lattice(self.window).to(samples) if side else None
         for name, values in model.diagnostics(self.real.to(samples), samples, at).items():
             on_lattice = at is not None and len(values) == len(at)
             known[name] = (values.unflatten(0, [side] * len(self.window)) if on_lattice else values).cpu()
-        save_tensors(folder / f"{iteration:09d}.safetensors", known, {"iteration": iteration})
+        save_tensors(tensors, known, {"iteration": iteration})
         image = plot_points(self.real.numpy(), samples.cpu().numpy(), self.window)
-        write_file(folder / f"{iteration:09d}.png", encoded([image], ".png"))
+        write_file(picture, encoded([image], ".png"))
+        return [picture, tensors]
 
 
 def window_of(points: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Fetching: whatever a server does, the target holds the right bytes or is absent, and the message says what came."""
 
 import hashlib
+import itertools
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from damage import DAMAGE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mirrors import CONTENT, Answer, serving
@@ -221,6 +223,43 @@ def test_goes_on_after_a_killed_process(tmp_path):
         fetch((url,), target, DIGEST)
     assert target.read_bytes() == CONTENT
     assert asked[1] > 100_000
+
+
+@pytest.mark.parametrize("etag", [None, '"one"'])
+@pytest.mark.parametrize("complete", [False, True])
+def test_whatever_happens_to_a_partial_download_the_right_bytes_arrive(tmp_path, capfd, etag, complete):
+    """Nine kinds of damage to what a killed download leaves, cut off or complete: said where bytes were received."""
+    target = tmp_path / "archive"
+    for name, kind in itertools.product(("part", "state.json"), DAMAGE):
+        with serving(*[Answer(etag=etag)] * complete, Answer(cut=CUT, etag=etag), Answer(status=404)) as (url, _):
+            if complete:
+                fetch((url,), target, DIGEST)
+                target.unlink()
+            else:
+                refused(url, target, "404")
+        folder = artifacts.scratch("download", DIGEST)
+        assert {path.name for path in folder.iterdir()} == {"part", "state.json"}
+        DAMAGE[kind](folder / name)
+        capfd.readouterr()
+        with serving(Answer(etag=etag)) as (url, _):
+            fetch((url,), target, DIGEST, len(CONTENT))
+        assert target.read_bytes() == CONTENT, (name, kind)
+        said = capfd.readouterr().err
+        assert "Traceback" not in said
+        assert name != "state.json" or "the 200000 bytes received" in said or "the 300000 bytes received" in said
+        assert not (name == "part" and kind.startswith("flip")) or f"{folder / 'part'}: not the file expected" in said
+        artifacts.discard_scratch("download", DIGEST)
+        target.unlink()
+
+
+@pytest.mark.parametrize("known", [{}, [], None, {"total": -1}, {"total": 10**400}, {"joined": 1}, {"other": 1}])
+def test_a_state_of_another_shape_is_no_state(tmp_path, known):
+    folder = artifacts.scratch("download", DIGEST)
+    (folder / "part").write_bytes(OTHER[:1000])
+    artifacts.write_sealed(folder / "state.json", known)
+    with serving(Answer()) as (url, _):
+        fetch((url,), tmp_path / "archive", DIGEST)
+    assert (tmp_path / "archive").read_bytes() == CONTENT
 
 
 def test_lines_instead_of_a_bar_where_there_is_no_terminal(tmp_path, monkeypatch, capfd):

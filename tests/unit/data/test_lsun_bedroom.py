@@ -323,10 +323,30 @@ def test_lsun_is_unpacked_once_even_if_the_process_is_killed(tmp_path):
     one(tmp_path, encoded(Image.new("RGB", (20, 20))))
     [sample] = LsunBedroom().samples(tmp_path, "train")
     assert sample.image.size == (20, 20), "another archive is unpacked anew"
-    data.with_suffix(".json").unlink()
     data.write_bytes(b"half")  # as a kill leaves it
     [sample] = LsunBedroom().samples(tmp_path, "train")
     assert sample.image.size == (20, 20)
+
+
+@pytest.mark.parametrize("at", [0.1, 0.5, 0.9])
+def test_lsun_data_that_was_altered_since_it_was_unpacked_is_unpacked_again(tmp_path, capfd, at):
+    one(tmp_path, encoded(gradient()))
+    next(LsunBedroom().samples(tmp_path, "train"))
+    [data] = artifacts.SCRATCH.rglob("*.mdb")
+    whole = data.read_bytes()
+    content = bytearray(whole)
+    content[int(at * len(content))] ^= 4
+    data.write_bytes(content)
+    [_] = LsunBedroom().samples(tmp_path, "train")
+    assert data.read_bytes() == whole
+    assert f"{data}: is not what the archive holds; it is extracted again" in capfd.readouterr().err
+    target = tmp_path / "the user's"
+    data.rename(target)
+    for there in (data.mkdir, lambda: data.symlink_to(target)):
+        artifacts.remove(data)
+        there()
+        [_] = LsunBedroom().samples(tmp_path, "train")
+        assert data.read_bytes() == target.read_bytes() == whole and not data.is_symlink()
 
 
 def test_lsun_pictures_are_read_by_other_processes(tmp_path):

@@ -1,6 +1,8 @@
 """Writing shards: resumed after kills without redoing what is finished; raw and packed pixels; the filters."""
 
+import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import DAMAGE, cut
 from PIL import Image
 from repository import TOP
 from slow_shards import ABOUT, write
 from small_shards import arrays, deadly, exhausting, make, refused
 
+from ganflow import artifacts
 from ganflow.data import shards
 from ganflow.data.decoding import center_crop_resize
 from ganflow.data.interfaces import Sample
@@ -89,6 +93,65 @@ def test_what_was_kept_is_not_trusted_blindly(tmp_path):
     write(tmp_path / "c", calls=tmp_path / "calls again")
     assert same(tmp_path / "b", tmp_path / "c")
     assert min(int(line) for line in (tmp_path / "calls again").read_text().split()) == 17
+
+
+def test_every_damaged_file_of_a_killed_writer_is_noticed_and_the_shards_are_equal(tmp_path, capsys, monkeypatch):
+    """Nine kinds of damage to each record and shard of a writer that was killed after six of eight shards."""
+    monkeypatch.setattr(artifacts, "_sync", lambda path: None)
+    expected = write(tmp_path / "expected")
+    kept, target = tmp_path / "expected-kept", tmp_path / "again"
+    for name in ("000006.json", "000007.json", "complete.json", "toys-train-000007.tar"):
+        (kept / name).unlink()
+    names = sorted(path.name for path in kept.iterdir())
+    assert len(names) == 13
+    for kind, name in itertools.product(DAMAGE, names):
+        work = tmp_path / "again-kept"
+        shutil.copytree(kept, work)
+        DAMAGE[kind](work / name)
+        moved = (work / "elsewhere").read_bytes() if kind == "link" else None
+        capsys.readouterr()
+        assert write(target) == expected and same(target, tmp_path / "expected"), (kind, name)
+        said = [line for line in capsys.readouterr().err.splitlines() if line.startswith(str(work / name))]
+        unread = name == "toys-train-000006.tar" or (kind, name) == ("delete", "000005.json")
+        assert len(said) == (not unread), (kind, name)
+        assert moved is None or (work / "elsewhere").read_bytes() == moved
+        shutil.rmtree(work)
+        shutil.rmtree(target)
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_record_of_the_end_is_noticed_and_the_samples_are_read_again(tmp_path, capsys, kind):
+    expected = write(tmp_path / "a")
+    (tmp_path / "a-kept").rename(tmp_path / "b-kept")
+    DAMAGE[kind](tmp_path / "b-kept/complete.json")
+    capsys.readouterr()
+    assert write(tmp_path / "b") == expected and same(tmp_path / "a", tmp_path / "b")
+    assert kind == "delete" or "complete.json " in (said := capsys.readouterr().err) and "read again" in said
+
+
+def test_records_of_other_shapes_are_no_records(tmp_path, capsys):
+    expected = write(tmp_path / "a")
+    (tmp_path / "a-kept").rename(tmp_path / "b-kept")
+    second = artifacts.read_sealed(tmp_path / "b-kept/000001.json")
+    outside = {**second, "shard": {**second["shard"], "name": "../outside.tar"}}
+    (tmp_path / "outside.tar").write_bytes((tmp_path / "b-kept/toys-train-000001.tar").read_bytes())
+    for wrong in ([], None, {}, {**second, "seen": 10**400}, {**second, "seen": "11"}, outside):
+        artifacts.write_sealed(tmp_path / "b-kept/000001.json", wrong)
+        capsys.readouterr()
+        assert write(tmp_path / "b") == expected and same(tmp_path / "a", tmp_path / "b")
+        assert "b-kept/000001.json " in capsys.readouterr().err
+        shutil.rmtree(tmp_path / "b")
+
+
+def test_a_shard_written_again_leaves_what_is_linked_to_the_old_one(tmp_path):
+    """A finished output may be the same file as a kept shard."""
+    write(tmp_path / "a")
+    kept, linked = tmp_path / "a-kept/toys-train-000002.tar", tmp_path / "a/toys-train-000002.tar"
+    assert kept.samefile(linked)
+    cut(kept)
+    (tmp_path / "a-kept").rename(tmp_path / "b-kept")
+    write(tmp_path / "b")
+    assert not (tmp_path / "b-kept/toys-train-000002.tar").samefile(linked)
 
 
 def test_what_ended_is_not_read_again(tmp_path):

@@ -1,0 +1,44 @@
+"""What may happen to a file between two runs: kinds of damage, by name."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+
+def flipped(at: float) -> Callable[[Path], None]:
+    """Inverts one bit at a share of the file's length."""
+
+    def flip(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[int(at * (len(content) - 1))] ^= 1 << random.Random(path.name).randrange(8)
+        path.write_bytes(content)
+
+    return flip
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def other(path: Path) -> None:
+    """Another content of the same kind, from a file beside it; none if there is no such file."""
+    others = [found.read_bytes() for found in sorted(path.parent.glob(f"*{path.suffix}"))]
+    path.write_bytes(next((content for content in others if content != path.read_bytes()), b""))
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
+    (path / "inside/file").write_text("text")
+
+
+def link(path: Path) -> None:
+    """A link to the file, which is moved."""
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    **{f"flip-{at:.0%}": flipped(at) for at in (0.0, 0.1, 0.5, 1.0)},
+    **{"cut": cut, "delete": Path.unlink, "folder": folder, "other": other, "link": link},
+}
