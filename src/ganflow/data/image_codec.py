@@ -5,6 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from ganflow.data.faults import reason_of
+
 
 def encode_webp(image: np.ndarray) -> bytes:
     """Encodes uint8 (height, width, 3) as lossless WebP with the fastest method."""
@@ -21,4 +23,4 @@ def decode_webp(encoded: bytes, shape: tuple[int, ...]) -> np.ndarray:
                 raise ValueError(f"is {image.width}x{image.height} {image.mode}")
             return np.asarray(image)
     except Exception as error:  # Pillow raises anything from SyntaxError to struct.error for corrupt bytes
-        raise ValueError(str(error) or type(error).__name__) from None
+        raise ValueError(reason_of(error)) from None

@@ -31,7 +31,8 @@ class CorruptImage(Exception):
 
 
 class Sample(NamedTuple):
-    """One sample of a split: its unique key, a function that returns its image or point, and its class or None.
+    """One sample of a split: its key, which is its position in the archive in eight digits; a function that returns its
+    image or point; and its class or None.
 
     `content` returns an RGB image, as Pillow's or as uint8 (height, width, 3), or a point, float32 (d,), and raises
     CorruptImage for an image that can't be used. It can be pickled, so that worker processes do the decoding.

@@ -1,7 +1,7 @@
 """Random access to the samples of a split by index, from memory-mapped shards.
 
 The order of batches is a pure function of (seed, position), independent of workers, ranks and state. An invalid index
-or shard raises UserError; `verify` reads every byte.
+or shard raises UserError when it is opened, by its headers and labels; `verify` reads every byte.
 """
 
 import io
@@ -16,28 +16,23 @@ import numpy as np
 
 from ganflow import artifacts
 from ganflow.data.image_codec import decode_webp
-from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, shard_bytes, shard_name, tar_header
+from ganflow.data.shard_members import REMEDY, check_members
+from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, shard_bytes, shard_name
 from ganflow.errors import UserError
 from ganflow.params_file import checked
 from ganflow.randomness import generator
 
 MAX_DIGITS = 8  # of a label
-REMEDY = "delete the folder and run `dvc repro` to make it again"
 
 
 class RawShard:
     """A shard of raw samples: NumPy views of the mapped bytes, without a Python loop over samples."""
 
-    def __init__(self, path: Path, mapped: mmap.mmap, layout: Layout, stride: int, count: int):
+    def __init__(self, mapped: mmap.mmap, layout: Layout, stride: int, count: int):
         strides = (stride, *np.empty(layout.shape, layout.dtype).strides)
         first = layout.content + len(layout.npy_header)
         self._samples = np.ndarray((count, *layout.shape), layout.dtype, mapped, first, strides)
         self._digits = np.ndarray((count,), f"S{MAX_DIGITS}", mapped, layout.label, (stride,))
-        found = mapped[layout.header : first]
-        if found != tar_header(_name(found, layout), layout.npy_bytes) + layout.npy_header:
-            raise UserError(
-                f"{path}: its first sample is not a .npy of {layout.dtype} {layout.shape} as in index.json; {REMEDY}"
-            )
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
         """(n, *shape)"""
@@ -99,12 +94,20 @@ class Shards:
         mapped = [_map(folder / shard.name, shard.bytes) for shard in self.index.shards]
         paths = [folder / shard.name for shard in self.index.shards]
         self._shards: list[RawShard] | list[WebpShard]
-        if stride := layout.stride:
-            opened = zip(paths, mapped, counts, strict=True)
-            self._shards = [RawShard(path, content, layout, stride, count) for path, content, count in opened]
+        stride, last = layout.stride, -1
+        starts = (
+            [np.arange(count) * stride for count in counts]
+            if stride
+            else np.split(_read_offsets(folder / OFFSETS, self.index), self._ends[:-1])
+        )
+        for path, content, here in zip(paths, mapped, starts, strict=True):
+            last = check_members(path, memoryview(content), layout, here, len(self.classes), last)
+        if stride:
+            self._shards = [
+                RawShard(content, layout, stride, count) for content, count in zip(mapped, counts, strict=True)
+            ]
         else:
             parallel_map = map if threads == 1 else ThreadPoolExecutor(threads).map
-            starts = np.split(_read_offsets(folder / OFFSETS, self.index), self._ends[:-1])
             self._shards = [
                 WebpShard(path, content, layout, here, parallel_map)
                 for path, content, here in zip(paths, mapped, starts, strict=True)
@@ -230,12 +233,6 @@ def _map(path: Path, size: int) -> mmap.mmap:
         raise UserError(
             f"{path}: can't be opened ({error.strerror}); raise `ulimit -n` or the dataset's shard_size"
         ) from None
-
-
-def _name(header: bytes, layout: Layout) -> str:
-    """The name in a tar header; empty if its extension is wrong."""
-    name = header[:100].rstrip(b"\0").decode("ascii", "replace").encode("ascii", "replace").decode()
-    return name if name.endswith(f".{layout.extension}") else ""
 
 
 def _allow_open_files(count: int) -> None:
