@@ -1,5 +1,6 @@
 """The commands that people run beside the stages: status, plan --cost, sample, interpolate, compare; log files."""
 
+import os
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 from repository import TOP
 
 from ganflow.artifacts import read_json
+from ganflow.locks import held
 from ganflow.randomness import generator
 from ganflow.stages.cli import main
 from ganflow.stages.interpolate import spherical
@@ -63,7 +65,10 @@ def test_status_knows_a_training_that_was_interrupted(finished, capfd, monkeypat
     assert main(["status"]) == 0
     said = capfd.readouterr().out
     words = "train rendered_objects dcgan 2: iteration 2 of 6, the last checkpoint"
-    assert re.search(rf"under way +1 +1 train\n +{words} \d+ seconds ago", said)
+    assert re.search(rf"under way +1 +1 train\n +{words} \d+ seconds ago\n", said)
+    with held(Path("build/locks/train-rendered_objects-dcgan-2.lock"), "a training"):
+        assert main(["status"]) == 0
+    assert re.search(rf"{words} \d+ seconds ago, process {os.getpid()} on ", capfd.readouterr().out)
 
 
 def test_cost_counts_what_is_ahead(finished, capfd):

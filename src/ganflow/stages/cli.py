@@ -34,6 +34,7 @@ COMMANDS = {  # what people run besides
     "verify": "check every artifact against its manifest and dvc.lock or the published one, or compute it again; "
     "exit code 1: it differs; 3: it does not, and a training diverged",
     "accept": "keep outputs whose code changed, if a sample computed again is equal; exit code 1: it is not",
+    "clean": "say which scratch of killed and older runs is needed no more, and its size; --remove: delete it",
     "schema": "write params.schema.json, by which editors check params.yaml, and the tables in README and docs",
 }
 PLANNERS, PLANNING = ("runs", "plan"), Path("build/locks/plan.lock")  # they write the same files, one after another
@@ -119,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     scores = "take the scores of this experiment, as dvc.lock records it, into the README"
     added["schema"].add_argument("--scores", action="store_true", help=scores)
     units = "units such as 'train cifar10 wgan 0'; none named: all whose code alone changed"
+    added["clean"].add_argument("--remove", action="store_true", help="delete what is listed without it")
     added["accept"].add_argument("names", nargs="*", metavar="UNIT", help=units)
     return parser
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ganflow.config import Experiment
 from ganflow.stages.cost_model import Cost, CostModel
 from ganflow.stages.schedule import makespan
-from ganflow.stages.status import DONE, duration, standings
+from ganflow.stages.status import DONE, duration, size, standings
 from ganflow.stages.units import Unit, units
 
 MACHINES = (2, 4, 16, 64)
@@ -32,7 +32,7 @@ def run(experiment: Experiment, device: str) -> None:
     print(f"experiment {experiment.experiment}: {len(remaining)} of {len(standing)} units to do, on {device}")
     print(f"  {'stage':<10}{'units':>6}{'images':>15}{'time':>16}{'disk':>10}")
     for stage, cost in by_stage.items():
-        print(f"  {stage:<10}{cost.units:>6}{cost.images:>15,}{duration(cost.seconds):>16}{_size(cost.bytes):>10}")
+        print(f"  {stage:<10}{cost.units:>6}{cost.images:>15,}{duration(cost.seconds):>16}{size(cost.bytes):>10}")
     _print_total(experiment, costs)
     if model.unmeasured:
         print("times do not include the extractor, whose weights are missing: run `python -m ganflow extractor`")
@@ -53,17 +53,9 @@ def _print_total(experiment: Experiment, costs: list[tuple[Unit, Cost]]) -> None
         print(f"  {machines:>4} machines{duration(makespan(seconds, machines * at_once)):>16}")
     print(f"  never less than{duration(makespan(seconds, len(seconds))):>16}, the longest chain of stages")
     free = shutil.disk_usage(".").free
-    print(f"{_size(total.bytes)} of disk, twice that if DVC's cache copies; {_size(free)} are free")
+    print(f"{size(total.bytes)} of disk, twice that if DVC's cache copies; {size(free)} are free")
     if total.scratch:
-        print(f"{_size(total.scratch)} in build/scratch for extracted archives, until the shards are finished")
+        print(f"{size(total.scratch)} in build/scratch for extracted archives, until the shards are finished")
     if total.fetched:
         took = duration(total.fetched / RATE)
-        print(f"downloads: {_size(total.fetched)}, {took} at 100 Mbit/s, not included in the time above")
-
-
-def _size(count: float) -> str:
-    """A size in decimal units."""
-    for size, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
-        if count >= size:
-            return f"{count / size:.3g} {name}"
-    return f"{count / 1e3:.0f} kB"
+        print(f"downloads: {size(total.fetched)}, {took} at 100 Mbit/s, not included in the time above")

@@ -11,13 +11,16 @@ from typing import Any
 from ganflow.artifacts import CHECKPOINTS, MANIFEST, SCRATCH, read_json
 from ganflow.config import Experiment
 from ganflow.errors import UserError
+from ganflow.locks import holder
 from ganflow.reporting.runs import flat
-from ganflow.stages.execution import device_of, fingerprint
+from ganflow.stages.execution import device_of, fingerprint, lock_path
+from ganflow.stages.leftovers import leftovers
 from ganflow.stages.outcomes import say_divergences
 from ganflow.stages.units import Unit, units
 
 DONE, CHANGED, UNDER_WAY, TO_DO = "done", "out of date", "under way", "to do"
 SHOWN = 6  # differences of one unit
+LARGE = 1e9  # bytes of leftovers that are spoken of
 
 
 def run(experiment: Experiment, brief: bool) -> int:
@@ -43,6 +46,9 @@ def _print(experiment: Experiment, known: list[Unit]) -> None:
                 print(f"{'':19}{unit}: {words}")
     if edited := _edited():
         print(f"not committed: {', '.join(edited[:SHOWN])}{f' and {len(edited) - SHOWN} more' * (len(edited) > SHOWN)}")
+    old = leftovers([unit for unit, *_ in standing], {unit.output for unit, kind, _ in standing if kind == DONE})
+    if (freed := sum(leftover.bytes for leftover in old)) >= LARGE:
+        print(f"left over: {size(freed)} that nothing needs any more; `python -m ganflow clean` says what")
     if all(kind == DONE for _, kind, _ in standing):
         print("nothing to do; `python -m ganflow verify` checks every byte")
     else:
@@ -94,12 +100,14 @@ def changes(unit: Unit, manifest: dict[str, Any]) -> Iterator[str]:
 
 
 def _unfinished(unit: Unit) -> tuple[str, str]:
-    """The state of a unit without outputs: a training with checkpoints is under way."""
-    newest = _newest_checkpoint(unit)
-    if newest is None:
-        return TO_DO, ""
-    total, ago = unit.parameters["training"]["iterations"], time.time() - newest.stat().st_mtime
-    return UNDER_WAY, f"iteration {iteration_of(unit):,} of {total:,}, the last checkpoint {duration(ago)} ago"
+    """The state of a unit without outputs: under way if a process works on it, and a training with checkpoints."""
+    newest, process = _newest_checkpoint(unit), holder(lock_path(unit))
+    said = []
+    if newest:
+        total, ago = unit.parameters["training"]["iterations"], time.time() - newest.stat().st_mtime
+        said = [f"iteration {iteration_of(unit):,} of {total:,}, the last checkpoint {duration(ago)} ago"]
+    said += [process] if process else []
+    return (UNDER_WAY, ", ".join(said)) if said else (TO_DO, "")
 
 
 def iteration_of(unit: Unit) -> int:
@@ -121,6 +129,14 @@ def duration(seconds: float) -> str:
         if seconds >= 1.5 * size:
             return f"{seconds / size:.1f} {name}"
     return f"{max(seconds, 0):.0f} seconds"
+
+
+def size(count: float) -> str:
+    """A size in decimal units."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if count >= unit:
+            return f"{count / unit:.3g} {name}"
+    return f"{count / 1e3:.0f} kB"
 
 
 def _edited() -> list[str]:
