@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import networkx as nx
+from dvc.lock import LockError
 from dvc.repo import Repo
 from snakemake.settings.types import DeploymentMethod
 from snakemake.workflow import Workflow
@@ -12,7 +13,9 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from ganflow.config import load
 from ganflow.errors import UserError
+from ganflow.locks import holder
 from ganflow.stages import runs
+from ganflow.stages.execution import LOCKS
 from workflow.folders import ORIGIN
 
 BASE = 10**9  # seconds since the epoch, before any real file; Snakemake ignores dates near zero
@@ -34,9 +37,12 @@ def list_runs() -> None:
 
 def align() -> bool:
     """Dates outputs of changed stages before their inputs, and all others after them; False if the plan is to be made
-    again before."""
+    again before. Raises WorkflowError while another process makes outputs, such as one of a killed engine."""
     with Repo() as repo:
-        stale, graph = set(repo.status()), repo.index.graph  # edges point from a stage to those it depends on
+        try:
+            stale, graph = set(repo.status()), repo.index.graph  # edges point from a stage to those it depends on
+        except LockError as error:
+            raise WorkflowError(_at_work(error)) from None
         if "plan" in stale:
             return False
         _date(Path(ORIGIN), BASE)
@@ -44,6 +50,13 @@ def align() -> bool:
             for out in stage.outs:
                 _date(Path(str(out)), BASE - 1 if stage.addressing in stale else BASE + rank)
     return True
+
+
+def _at_work(error: LockError) -> str:
+    """Who makes outputs, by the locks of units; by DVC's own words if none is held."""
+    held = {lock.stem: found for lock in sorted(LOCKS.glob("*.lock")) if (found := holder(lock))}
+    who = "; ".join(f"{unit}: {process}" for unit, process in held.items()) or " ".join(str(error).split())
+    return f"ganflow: {who}, is at it; wait until it is done, or end that process with `kill`, and run this again"
 
 
 def _date(path: Path, when: int) -> None:

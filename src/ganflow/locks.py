@@ -39,9 +39,12 @@ class Holder(NamedTuple):
 
 
 @contextmanager
-def held(path: Path, what: str, say: Callable[[str], None] | None = None, patience: float = PATIENCE) -> Iterator[None]:
-    """Holds the lock of a file. If another process has it for `patience` seconds, `say` is told, and it is waited for;
-    without `say`, raises UserError. Both call the work `what`."""
+def held(
+    path: Path, what: str, say: Callable[[str], None] | None = None, patience: float | None = None
+) -> Iterator[None]:
+    """Holds the lock of a file. If another process has it for `patience` seconds (PATIENCE), `say` is told, and it is
+    waited for; without `say`, raises UserError. Both call the work `what`."""
+    patience = PATIENCE if patience is None else patience
     path.parent.mkdir(parents=True, exist_ok=True)
     began, told = time.monotonic(), False
     while (file := _locked(path)) is None:
