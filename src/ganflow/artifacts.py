@@ -5,26 +5,71 @@ in a scratch folder named by a fingerprint, outside all outputs: both engines de
 """
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from ganflow.config import Model
 from ganflow.errors import UserError
 from ganflow.locks import held
-from ganflow.serialization import canonical_json, csv_columns, readable_json
+from ganflow.params_file import checked
+from ganflow.serialization import canonical_json, csv_columns, parse_json, readable_json
 
 MANIFEST = "manifest.json"
 SEAL = "manifest"  # the key, in a manifest, of the digest of its other entries
 SCRATCH = Path("build/scratch")
 CHECKPOINTS = f"{'[0-9]' * 9}-{'[0-9a-f]' * 64}.safetensors"  # in the scratch folder of a training, as a pattern
 BLOCK = 1 << 20
-LARGEST_RECORD = 256 << 20  # bytes
+LARGEST_TEXT = 1 << 26  # bytes of a JSON or CSV file: the manifest of LSUN's shards has half a million
+
+
+def _inside(name: str) -> str:
+    """A path of a file within its folder."""
+    path = PurePosixPath(name)
+    if (
+        path.is_absolute()
+        or ".." in path.parts
+        or "\0" in name
+        or max(map(len, map(str.encode, path.parts)), default=256) > 255
+    ):
+        raise ValueError("is not the path of a file within the folder")
+    return name
+
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Inside = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_inside)]
+
+
+class Output(Model):
+    """Size and digest of one file."""
+
+    bytes: int = Field(ge=0)
+    sha256: Digest
+
+
+class Manifest(BaseModel):
+    """What every manifest.json has; stages add entries of their own."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    outputs: dict[Inside, Output]
+    content: Digest
+    manifest: Digest
+    stage: str = ""
+    unit: list[str] = []
+    digest: str = ""
+    fingerprint: str = ""
+    parameters: dict[str, JsonValue] = {}
+    inputs: dict[str, str] = {}
+    versions: dict[str, str] = {}
+    code: dict[str, str] = {}
 
 
 def digest_file(path: Path) -> str:
@@ -83,11 +128,11 @@ def write_sealed(path: Path, value: Any) -> None:
 
 def read_sealed(path: Path) -> Any:
     """The JSON value in a file of `write_sealed`; raises ValueError if it is absent, altered or no such file."""
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_RECORD:
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST_TEXT:
         raise ValueError("is not a file of this program")
     try:
-        sealed = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+        sealed = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError:
         raise ValueError("is not JSON") from None
     if not isinstance(sealed, dict) or sealed.keys() != {"value", "sha256"}:
         raise ValueError("holds something else")
@@ -181,8 +226,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     manifest = read_json(path)
     if not isinstance(manifest, dict) or SEAL not in manifest:
         raise UserError(f"{path}: not a manifest of this version; {cure(folder)}")
-    if manifest[SEAL] != digest_value({key: value for key, value in manifest.items() if key != SEAL}):
+    if manifest[SEAL] != _seal_of(manifest):
         raise UserError(f"{path}: altered: is not what its own digest says; {cure(folder)}")
+    checked(Manifest, manifest, file=str(path), remedy=cure(folder))
     return manifest
 
 
@@ -218,25 +264,54 @@ def change_manifest(folder: Path, changes: Mapping[str, Any]) -> None:
 
 
 def _seal(folder: Path, manifest: Mapping[str, Any]) -> None:
-    entries = {key: value for key, value in manifest.items() if key != SEAL}
-    write_json(folder / MANIFEST, entries | {SEAL: digest_value(entries)})
+    write_json(folder / MANIFEST, {**manifest, SEAL: _seal_of(manifest)})
 
 
-def read_json(path: Path) -> Any:
-    """The JSON value in a file; raises UserError if it is absent or damaged."""
+def _seal_of(manifest: Mapping[str, Any]) -> str:
+    return digest_value({key: value for key, value in manifest.items() if key != SEAL})
+
+
+def read_json(path: Path, remedy: str = "") -> Any:
+    """The JSON value in a file; raises UserError with the `remedy` if it is absent, damaged, or too large."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: damaged (not JSON); delete its folder and run `dvc repro` again") from None
-
-
-def read_csv(path: Path) -> dict[str, list[float]]:
-    """{column: numbers} of a CSV file; raises UserError if it is absent or damaged."""
-    try:
-        return csv_columns(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
+        return parse_json(_text(path, remedy))
     except ValueError:
-        raise UserError(f"{path}: damaged; delete its folder and run `dvc repro` again") from None
+        raise UserError(f"{path}: damaged (not JSON); {remedy or cure(path.parent)}") from None
+
+
+def read_model(model: type[BaseModel], path: Path, remedy: str = "") -> Any:
+    """The JSON value in a file, which is what a `model` describes; raises UserError that names the first key that is
+    not, with the `remedy`."""
+    value = read_json(path, remedy)
+    checked(model, value, file=str(path), remedy=remedy or cure(path.parent))
+    return value
+
+
+def known_json(model: type[BaseModel], path: Path) -> Any:
+    """The JSON value in a file that only spares work or describes it; None if it is absent or not as described."""
+    try:
+        return read_model(model, path)
+    except (UserError, OSError):
+        return None
+
+
+def read_csv(path: Path, *needed: str) -> dict[str, list[float]]:
+    """{column: numbers} of a CSV file; raises UserError if it is absent or damaged, or lacks a `needed` column."""
+    try:
+        columns = csv_columns(_text(path))
+    except ValueError:
+        raise UserError(f"{path}: damaged (not a table of numbers); {cure(path.parent)}") from None
+    if absent := [name for name in needed if name not in columns]:
+        raise UserError(f"{path}: has no column `{absent[0]}`; {cure(path.parent)}")
+    return columns
+
+
+def _text(path: Path, remedy: str = "") -> str:
+    try:
+        if (size := path.stat().st_size) > LARGEST_TEXT:
+            raise UserError(f"{path}: {size:,} bytes, more than any such file has; {remedy or cure(path.parent)}")
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{path}: missing; {remedy or 'run `dvc repro` to create it'}") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder; {remedy or cure(path.parent)}") from None

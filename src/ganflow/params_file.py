@@ -12,6 +12,7 @@ from ganflow.errors import UserError, suggestion
 
 PARAMS = Path("params.yaml")
 LARGEST_FILE = 1 << 20  # bytes; an experiment is a page or two
+SHOWN = 120  # characters of a key or value in a sentence
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -41,13 +42,16 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
     return content
 
 
-def checked(model: type[T], value: Any, where: str = "", file: str = str(PARAMS)) -> T:
-    """`value` as a `model`; raises UserError with file, key, value and remedy of each error."""
+def checked(model: type[T], value: Any, where: str = "", file: str = str(PARAMS), remedy: str = "") -> T:
+    """`value` as a `model`; raises UserError with file, key, value and remedy of each error or, of a file with one
+    `remedy` for all, of the first."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
         problems = error.errors()
         causes = [problem for problem in problems if not _follows(problem["loc"], problems)]
+        if remedy:
+            raise UserError(f"{_sentence(model, causes[0], where, file, remedy)}; {remedy}") from None
         raise UserError("\n".join(_sentence(model, problem, where, file) for problem in causes)) from None
 
 
@@ -56,12 +60,14 @@ def _follows(place: tuple[int | str, ...], problems: Sequence[Mapping[str, Any]]
     return any(len(p["loc"]) > len(place) and p["loc"][: len(place)] == place for p in problems)
 
 
-def _sentence(model: type[BaseModel], problem: Mapping[str, Any], where: str, file: str) -> str:
+def _sentence(model: type[BaseModel], problem: Mapping[str, Any], where: str, file: str, remedy: str = "") -> str:
     path = [str(part) for part in problem["loc"] if part != "[key]"]
-    key = ".".join(filter(None, [where, *path]))
+    key = _printable(".".join(filter(None, [where, *path])))
     found = problem["input"]
-    shown = f" = {found!r}" if isinstance(found, str | int | float | bool) else ""
+    shown = f" = {_printable(repr(found))}" if isinstance(found, str | int | float | bool) else ""
     match problem["type"]:
+        case "extra_forbidden" | "missing" if remedy:
+            return f"{file}: {key}: {'is missing' if problem['type'] == 'missing' else 'unknown key'}"
         case "extra_forbidden":
             known = sorted(_fields_at(model, path[:-1]))
             return f"{file}: {key}: unknown key; {suggestion(path[-1], known, 'known keys')}"
@@ -74,6 +80,12 @@ def _sentence(model: type[BaseModel], problem: Mapping[str, Any], where: str, fi
         case _:
             text = problem["msg"].removeprefix("Value error, ")
             return f"{file}: {key + shown + ': ' if key else ''}{text[:1].lower() + text[1:]}"
+
+
+def _printable(text: str) -> str:
+    """A text as part of a sentence: on one line, without control characters, not without end."""
+    plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: SHOWN + 1])
+    return plain if len(plain) <= SHOWN else f"{plain[:SHOWN]}..."
 
 
 def _fields_at(annotation: Any, path: list[str]) -> set[str]:

@@ -4,11 +4,13 @@ also goes to the log file. If several processes share a terminal, as with Snakem
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 15.0
@@ -17,11 +19,25 @@ TERMINAL = Path("build/terminal.lock")
 _log: TextIO | None = None
 
 
+class RunLog(BaseModel):
+    """logs/<stage>/<unit>.json: what differs between equal runs, of which these are read."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    finished: float = Field(0, ge=0, lt=1e11, description="seconds since 1970")
+    seconds: float = Field(0, ge=0, lt=1e11)
+    images_per_second: float = Field(0, ge=0)
+
+
 def log_to(path: Path) -> None:
-    """Appends all further lines of this process to a log file, with time stamps."""
+    """Appends all further lines of this process to a log file, with time stamps; if it can't be written, the work goes
+    on without it."""
     global _log
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _log = path.open("a", encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _log = path.open("a", encoding="utf-8")
+    except OSError as error:
+        log(f"{path}: not written ({error.strerror}); going on without a log")
 
 
 def log(line: str, shown: bool = False) -> None:
@@ -29,7 +45,8 @@ def log(line: str, shown: bool = False) -> None:
     if not shown:
         print(line, file=sys.stderr, flush=True)
     if _log:
-        print(time.strftime("%Y-%m-%d %H:%M:%S"), line, file=_log, flush=True)
+        with suppress(OSError):  # as on a full disk: a log never fails the work
+            print(time.strftime("%Y-%m-%d %H:%M:%S"), line, file=_log, flush=True)
 
 
 class Progress:

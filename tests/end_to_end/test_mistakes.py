@@ -119,7 +119,7 @@ DAMAGE = [
     (f"{RUN}/generator.safetensors", 0.5, ["evaluate", OBJECTS, "dcgan", "0"], rf"generator\.safetensors {CUT}"),
     (f"{RUN}/journal.csv", 0.0, ["report"], rf"journal\.csv {CUT}"),
     (f"{RUN}/samples/000000006.png", 0.5, ["report"], rf"000000006\.png {CUT}"),
-    (f"{RUN}/manifest.json", 0.9, ["status"], r"manifest\.json: damaged \(not JSON\)"),
+    (f"{RUN}/manifest.json", 0.9, ["report"], r"manifest\.json: damaged \(not JSON\)"),
     (f"results/tiny/scores/{OBJECTS}/dcgan/0/score.json", None, ["report"], rf"score\.json {LOST}"),
     ("data/extractor/weights.pth", None, ["extract", OBJECTS], rf"weights\.pth {LOST}"),
     (
@@ -294,7 +294,7 @@ def test_no_conda(clone):
     assert "there is no conda on PATH; install it, or leave out --use-conda" in told
 
 
-@pytest.mark.parametrize("engine", ["dvc repro", "snakemake --cores 2"])
+@pytest.mark.parametrize("engine", ["dvc repro", "snakemake --cores 2", "snakemake --cores 2 --quiet all"])
 def test_a_mistake_in_the_parameters_under_an_engine(clone, engine):
     clone.edit("params.yaml", "batch_size: 8", "batchsize: 8")
     done = clone.run(engine, check=False)

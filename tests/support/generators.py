@@ -15,6 +15,7 @@ def write_generator(path: Path, side: int, about: dict[str, Any]) -> None:
     network, shape = {"name": "dcgan", "settings": {"width": 4}}, (side, side, 3)
     header = {"iteration": 6, "module": "generator", "shape": shape, "classes": 0, "scale": 1.0, "latent": LATENT}
     header |= {"part": "generator", "takes": "latent", "gives": "samples"}
+    about = {"dataset": "d", "variant": "v", "seed": 0} | about
     header |= {"arguments": {"resolution": side, "latent": LATENT, "classes": 0}}
     module = network_of(Choice(**network), shape, "test").generator(side, LATENT)
     save_tensors(path, module.state_dict(), about | header | {"network": network})

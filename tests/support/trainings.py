@@ -92,6 +92,7 @@ def trainer(
     asked = Task("v", variant, merged, train.shape, bool(train.classes))
     model = method_of(asked).build(asked, Data(len(train.classes), train.first), seed, device)
     header = {"shape": list(train.shape), "latent": merged.latent, "classes": model.classes}
+    header |= {"dataset": "d", "variant": "v", "seed": seed}
     return Trainer("v", model, merged, seed, device, train, held_out, header)
 
 

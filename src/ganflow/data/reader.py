@@ -185,7 +185,7 @@ def batch_indices(count: int, seed: int, position: int, size: int) -> np.ndarray
 
 
 def _read_index(path: Path) -> Index:
-    index = checked(Index, artifacts.read_json(path), file=str(path))
+    index = checked(Index, artifacts.read_json(path, REMEDY), file=str(path), remedy=REMEDY)
     if not (len(index.shape) == 3 and index.shape[2] == 3 if index.dtype == "uint8" else len(index.shape) == 1):
         raise UserError(f"{path}: dtype = {index.dtype!r} with the shape {index.shape}; {REMEDY}")
     compressed = index.encoding != "raw"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from ganflow.artifacts import read_csv, write_file
 from ganflow.config import Curve, Evaluation
-from ganflow.errors import UserError
 from ganflow.evaluation.extraction import Extraction
 from ganflow.evaluation.generated_samples import evaluation_samples
 from ganflow.evaluation.interfaces import Direction, Samples, curve_metric, score_names
 from ganflow.serialization import csv_text
+from ganflow.training.description import ITERATION
 from ganflow.training.divergence import check_numbers, diverged_at
 from ganflow.training.weights import load_generator
 
@@ -61,13 +61,10 @@ def write_curve(path: Path, rows: list[ScoreRow]) -> None:
     )
 
 
-def read_curve(path: Path) -> list[ScoreRow]:
-    """Reads a file of `write_curve`; raises UserError if it is missing or damaged."""
-    columns = read_csv(path)
-    try:
-        iterations = [int(number) for number in columns.pop("iteration")]
-    except (KeyError, ValueError):
-        raise UserError(f"{path}: damaged; delete its folder and run `dvc repro`") from None
+def read_curve(path: Path, *scores: str) -> list[ScoreRow]:
+    """Reads a file of `write_curve` with these scores; raises UserError if it is missing or damaged."""
+    columns = read_csv(path, "iteration", *scores)
+    iterations = [int(number) for number in columns.pop("iteration")]
     return [(at, {name: columns[name][row] for name in columns}) for row, at in enumerate(iterations)]
 
 
@@ -79,5 +76,5 @@ def scored_weights(evaluation: Evaluation, run: Path) -> Path:
 
 def snapshots(run: Path, weights: str) -> dict[int, Path]:
     """{iteration: file} of the snapshots of `generator` or `generator_ema` in the folder of a run, finished or not."""
-    files = sorted((run / "snapshots").glob(f"*-{weights}.safetensors"))
+    files = sorted((run / "snapshots").glob(f"{ITERATION}-{weights}.safetensors"))
     return {int(file.name.partition("-")[0]): file for file in files}

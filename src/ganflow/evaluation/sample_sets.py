@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganflow.artifacts import cure
 from ganflow.data.reader import Shards
+from ganflow.errors import UserError
 from ganflow.evaluation.extraction import Extraction
 from ganflow.evaluation.interfaces import Samples
 from ganflow.randomness import generator
@@ -37,7 +39,12 @@ def save_features(folder: Path, name: str, samples: Samples, extraction: Extract
 
 def load_features(folder: Path, name: str) -> Samples:
     """Reads what `save_features` wrote; raises UserError if it is missing or damaged."""
-    return Samples(**load_tensors(folder / f"{name}.safetensors")[0])
+    path = folder / f"{name}.safetensors"
+    tensors, _ = load_tensors(path)
+    features, logits = tensors["features"], tensors["logits"]
+    if not features.ndim == logits.ndim == 2 or len(features) != len(logits) or features.dtype != torch.float32:
+        raise UserError(f"{path}: holds no features and logits of a set of images; {cure(folder)}")
+    return Samples(features=features, logits=logits)
 
 
 def real_set(shards: Shards, features: Path | None, size: int, values: bool = True) -> Samples:
@@ -45,7 +52,12 @@ def real_set(shards: Shards, features: Path | None, size: int, values: bool = Tr
     given, and with the images or points themselves if `values`."""
     indices = subset_indices(shards.count, size)
     real = Samples(real_samples(shards, indices) if values else None, real_labels(shards, indices))
-    return real | load_features(features, shards.index.split) if features else real
+    if not features:
+        return real
+    kept = load_features(features, shards.index.split)
+    if len(kept) != len(indices):
+        raise UserError(f"{features}: features of {len(kept)} images, expected {len(indices)}; {cure(features)}")
+    return real | kept
 
 
 def channels_first(samples: np.ndarray) -> Tensor:

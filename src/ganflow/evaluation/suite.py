@@ -9,6 +9,7 @@ from ganflow.config import Evaluation
 from ganflow.evaluation.extraction import identity_of
 from ganflow.evaluation.interfaces import Metric, Samples, metrics_of, score_names
 from ganflow.tensor_files import load_tensors, save_tensors
+from ganflow.tensor_metadata import Tensors
 
 
 class MetricSuite:
@@ -48,11 +49,13 @@ class MetricSuite:
         """Whether any metric compares images or points instead of features."""
         return any(metric.compares != "features" for metric in self.metrics.values())
 
+    def _device(self, metric: Metric) -> str:
+        return self.device if metric.on_device else "cpu"
+
     def prepare(self, real: Samples) -> None:
         """Computes the metrics' statistics of the real samples."""
         for name, metric in self.metrics.items():
-            found = metric.prepare(real.to(self.device) if metric.on_device else real)
-            self.prepared[name] = {key: tensor.cpu() for key, tensor in found.items()}
+            self.prepared[name] = metric.prepare(real.to(self._device(metric)))
 
     def save(self, folder: Path) -> None:
         """Writes <metric>.safetensors for each metric."""
@@ -61,7 +64,10 @@ class MetricSuite:
 
     def load(self, folder: Path) -> None:
         """Reads what `save` wrote; raises UserError if a file is missing or damaged."""
-        self.prepared = {name: load_tensors(folder / f"{name}.safetensors")[0] for name in self.metrics}
+        for name, metric in self.metrics.items():
+            path = folder / f"{name}.safetensors"
+            tensors, _ = load_tensors(path)
+            self.prepared[name] = Tensors(path, {key: t.to(self._device(metric)) for key, t in tensors.items()})
 
     def scores(self, real: Samples, samples: Samples, wanted: Collection[str] | None = None) -> dict[str, float]:
         """{full name: value} of all metrics, or of those with a `wanted` score; `<name>_std` where there is one."""
@@ -69,9 +75,8 @@ class MetricSuite:
         for name, metric in self.metrics.items():
             if wanted is not None and not set(wanted) & set(self.names[name].values()):
                 continue
-            device = self.device if metric.on_device else "cpu"
-            prepared = {key: tensor.to(device) for key, tensor in self.prepared[name].items()}
-            values = metric.score(prepared, real.to(device), samples.to(device))
+            device = self._device(metric)
+            values = metric.score(self.prepared[name], real.to(device), samples.to(device))
             for score, full_name in self.names[name].items():
                 found[full_name] = values[score]
                 if f"{score}_std" in values:

@@ -1,20 +1,18 @@
 """Generators as MLflow models: the weights file, the modules that read it, a signature and an input example."""
 
-import json
 import shutil
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grimp
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 import ganflow
-from ganflow.errors import UserError
 from ganflow.randomness import generator
+from ganflow.tensor_metadata import header
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,24 +22,15 @@ NEEDS = ("filelock", "mlflow", "numpy", "pydantic", "ruamel.yaml", "safetensors"
 EXAMPLES = 4  # latent vectors in the input example: the first of the sample grids
 
 
-def header(path: Path) -> dict[str, Any]:
-    """Metadata of a safetensors file of ganflow; raises UserError if it is missing or damaged."""
-    try:
-        with safe_open(path, "numpy") as file:
-            return json.loads(file.metadata()["ganflow"])
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing; run `dvc repro` to create it") from None
-    except (SafetensorError, TypeError, KeyError, ValueError):
-        raise UserError(f"{path}: damaged, or not written by ganflow; delete its folder and run `dvc repro`") from None
-
-
 def log_generator(client: "MlflowClient", home: str, run: str, weights: Path) -> str:
     """Adds a generator to a run of the experiment `home`; returns the model's id."""
     import mlflow.pyfunc
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    about = header(weights)
+    from ganflow.training.weights import Header  # imports torch
+
+    about = header(weights, Header)
     latent, shape = about["latent"], tuple(about["shape"])
     example = np.zeros((EXAMPLES, latent + about["classes"]), np.float32)
     example[:, :latent] = generator(about["seed"], "latent/grid").standard_normal((EXAMPLES, latent), np.float32)

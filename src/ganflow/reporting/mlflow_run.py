@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from ganflow.artifacts import MANIFEST, read_json
+from ganflow.artifacts import MANIFEST, known_json
 from ganflow.config import Dataset
+from ganflow.progress import RunLog
 from ganflow.reporting.mlflow_dataset import FINGERPRINT, NOTE, commit_tag, dataset_digest, dataset_input, digest_tags
 from ganflow.reporting.mlflow_model import log_generator
 from ganflow.reporting.runs import DivergedRun, RunRecord, TrainingRecord, flat
@@ -190,8 +191,7 @@ def _clock(run: TrainingRecord) -> tuple[int, int]:
 
 
 def _log(run: TrainingRecord) -> dict[str, Any]:
-    path = LOGS / "train" / f"{run.dataset}-{run.variant}-{run.seed}.json"
-    return read_json(path) if path.exists() else {}
+    return known_json(RunLog, LOGS / "train" / f"{run.dataset}-{run.variant}-{run.seed}.json") or {}
 
 
 def _log_grids(client: "MlflowClient", run: str, samples: list[tuple[int, Path]], start: int) -> None:

@@ -20,6 +20,7 @@ from ganflow.errors import UserError
 from ganflow.reporting.charts import by_variant
 from ganflow.reporting.figures import COLOURS, INK, QUIET, STYLE, WIDTH, as_png
 from ganflow.reporting.runs import RunRecord
+from ganflow.tensor_metadata import Tensors
 
 REAL, FAKE = "#8a8a8a", "#d55e00"
 SNAPSHOTS = 5
@@ -51,9 +52,9 @@ def _snapshot(run: RunRecord, place: int) -> Snapshot:
     return Snapshot(iteration, _tensors(picture.with_suffix(".safetensors")))
 
 
-def _tensors(path: Path) -> dict[str, np.ndarray]:
+def _tensors(path: Path) -> Tensors[np.ndarray]:
     try:
-        return load_file(path)
+        return Tensors(path, load_file(path))
     except (OSError, SafetensorError):
         raise UserError(f"{path}: missing or damaged; delete the run's folder and run `dvc repro`") from None
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from ganflow.artifacts import digest_value, read_json, write_json
-from ganflow.config import Experiment
+from ganflow.artifacts import digest_value, known_json, write_json
+from ganflow.config import Experiment, Model
 from ganflow.errors import UserError
 from ganflow.locks import held
 from ganflow.progress import Progress, log
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 WATCHER = "ganflow.watcher"
+
+
+class Stamp(Model):
+    """build/published-<database>.json: inode, date and size of the database after the last call, the published runs by
+    their fingerprints, with those of their scores, and the page that compares them."""
+
+    database: list[int]
+    published: dict[str, str]
+    page: str
 
 
 class PublishResult(NamedTuple):
@@ -82,8 +91,8 @@ def _stamped(stamp: Path, database: Path) -> dict[str, Any]:
     """State after the last call with this database file, so that a call without news doesn't import MLflow."""
     if not stamp.exists() or not database.exists():
         return {}
-    seen = read_json(stamp)
-    return seen if seen["database"] == _identity(database) else {}
+    seen = known_json(Stamp, stamp)
+    return seen if seen and seen["database"] == _identity(database) else {}
 
 
 def _identity(database: Path) -> list[int]:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ganflow.artifacts import read_csv, read_json, read_manifest
+from ganflow.artifacts import MANIFEST, cure, read_csv, read_manifest, read_model
 from ganflow.config import Experiment
 from ganflow.errors import UserError
+from ganflow.evaluation.records import NeighbourRecord, Score
+from ganflow.training.description import ITERATION, journal_columns, read_description
 from ganflow.training.divergence import FILE, Divergence, read_divergence
 
 WORDS = {
@@ -22,18 +24,6 @@ WORDS = {
     "kid": "KID",
 }
 COMPONENTS = ("network", "method", "optimizer", "optimizers")  # parameters that name components
-SCORED = (  # keys of score.json
-    "scores",
-    "best",
-    "better",
-    "order",
-    "compares",
-    "continuous",
-    "checks",
-    "flags",
-    "literature",
-    "protocol",
-)
 
 
 @dataclass(frozen=True)
@@ -133,26 +123,45 @@ def parted(runs: Iterable[RunRecord | DivergedRun]) -> tuple[list[RunRecord], li
 
 
 def load_runs(experiment: Experiment, results: Path) -> list[RunRecord | DivergedRun]:
-    """The runs of every dataset, variant and seed; raises UserError that names the first file that is missing."""
+    """The runs of every dataset, variant and seed; raises UserError that names the first file that is missing, damaged,
+    or unlike another seed's."""
     top = results / experiment.experiment
-    return [load_run(top, *run) for run in experiment.runs]
+    runs = [load_run(top, *run) for run in experiment.runs]
+    first: dict[tuple[str, str], RunRecord] = {}
+    for run in parted(runs)[0]:
+        other = first.setdefault((run.dataset, run.variant), run)
+        if not (_alike(run.journal, other.journal) and _alike(run.curve or {}, other.curve or {})):
+            raise UserError(
+                f"{run.folder} and {other.folder}: journals or curves of one variant with other columns or iterations; "
+                "`python -m ganflow verify` names the altered one: delete it and run `dvc repro`"
+            )
+    return runs
+
+
+def _alike(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    """Whether two tables have the same columns and iterations."""
+    return one.keys() == other.keys() and np.array_equal(one.get("iteration", ()), other.get("iteration", ()))
 
 
 def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord | DivergedRun:
     """One run below results/<experiment>; raises UserError that names the first file that is missing or damaged."""
     axes = (dataset, variant, str(seed))
     folder = top.joinpath("runs", *axes)
-    manifest = read_manifest(folder)
+    manifest = read_description(folder)
     scores = top.joinpath("scores", *axes)
-    samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob("*.png"))]
+    samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob(f"{ITERATION}.png"))]
+    scored = read_manifest(scores)
+    if "score.json" not in scored["outputs"] or "fingerprint" not in scored:
+        raise UserError(f"{scores / MANIFEST}: names no scores; {cure(scores)}")
     if divergence := read_divergence(scores):
-        journal = _columns(folder / "journal.csv") if divergence.finite_until else {}
-        fingerprint = read_manifest(scores)["fingerprint"]
-        return DivergedRun(dataset, variant, seed, folder, journal, samples, manifest, divergence, fingerprint)
+        journal = _columns(folder / "journal.csv", *journal_columns(manifest)) if divergence.finite_until else {}
+        return DivergedRun(
+            dataset, variant, seed, folder, journal, samples, manifest, divergence, scored["fingerprint"]
+        )
     if (folder / FILE).exists():
         raise UserError(f"{scores}: was made before the training diverged; run `dvc repro`")
-    score, scored = _score(scores / "score.json"), read_manifest(scores)
-    journal = _columns(folder / "journal.csv")
+    score = read_model(Score, scores / "score.json")
+    journal = _columns(folder / "journal.csv", *journal_columns(manifest))
     curve = top.joinpath("generated", *axes, "curve.csv")
     has_curve = score["best"] is not None or curve.exists()
     if not samples:
@@ -168,30 +177,20 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord | Di
         score,
         scored["fingerprint"],
         scored["outputs"]["score.json"]["sha256"],
-        _columns(curve) if has_curve else None,
+        _columns(curve, "iteration") if has_curve else None,
         _neighbours(scores / "neighbours.png"),
     )
 
 
-def _score(path: Path) -> dict[str, Any]:
-    score = read_json(path)
-    if absent := [key for key in SCORED if key not in score]:
-        raise UserError(f"{path}: has no `{absent[0]}`, so it is from another version; run `dvc repro` to recompute it")
-    return score
-
-
-def _columns(path: Path) -> dict[str, np.ndarray]:
-    return {column: np.array(numbers) for column, numbers in read_csv(path).items()}
+def _columns(path: Path, *needed: str) -> dict[str, np.ndarray]:
+    return {column: np.array(numbers) for column, numbers in read_csv(path, *needed).items()}
 
 
 def _neighbours(image: Path) -> Neighbours | None:
     if not image.exists():
         return None
-    about = read_json(image.with_suffix(".json"))
-    try:
-        return Neighbours(image, about["distances"], about["real_distance"], about["first"])
-    except (KeyError, TypeError):
-        raise UserError(f"{image.with_suffix('.json')}: damaged; delete {image.parent} and run `dvc repro`") from None
+    about = read_model(NeighbourRecord, image.with_suffix(".json"))
+    return Neighbours(image, about["distances"], about["real_distance"], about["first"])
 
 
 def in_words(name: str) -> str:

@@ -8,18 +8,54 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from pydantic import Field, model_validator
 
-from ganflow.artifacts import read_json
-from ganflow.config import Experiment
+from ganflow.artifacts import read_model
+from ganflow.config import Experiment, Model
 from ganflow.reporting.figures import COLOURS, STYLE, WIDTH, as_png
 
 Findings = dict[str, Any]  # studies.interfaces.Findings as JSON
 
 
+class Line(Model):
+    """A curve, or points."""
+
+    label: str
+    x: list[float]
+    y: list[float | None]
+    colour: int
+    style: str
+
+    @model_validator(mode="after")
+    def _is_a_curve(self) -> "Line":
+        if len(self.x) != len(self.y):
+            raise ValueError(f"x has {len(self.x)} numbers, and y {len(self.y)}")
+        return self
+
+
+class Panel(Model):
+    """One pair of axes."""
+
+    title: str
+    x: str
+    y: str
+    lines: list[Line]
+    log_x: bool
+    log_y: bool
+
+
+class Study(Model):
+    """The file of a study."""
+
+    caption: str
+    panels: list[Panel] = Field(min_length=1)
+    numbers: dict[str, float]
+
+
 def load_findings(experiment: Experiment, results: Path) -> dict[str, Findings]:
     """{study: findings} of the studies of params.yaml; raises UserError for a missing one."""
     folder = results / experiment.experiment / "studies"
-    return {study.name: read_json(folder / f"{study.name}.json") for study in experiment.studies}
+    return {study.name: read_model(Study, folder / f"{study.name}.json") for study in experiment.studies}
 
 
 @matplotlib.style.context(["default", STYLE])

@@ -11,17 +11,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from ganflow.artifacts import CHECKPOINTS
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.locks import held
 from ganflow.progress import log
-from ganflow.reporting.mlflow_model import header
 from ganflow.reporting.mlflow_run import UnfinishedRun
 from ganflow.reporting.publishing import ExperimentView, publish
 from ganflow.reporting.runs import DivergedRun, RunRecord
 from ganflow.reporting.tracking_store import TrackingStore
+from ganflow.tensor_metadata import header
+from ganflow.training.description import ITERATION
+
+
+class Described(BaseModel):
+    """What a checkpoint says of its run."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    metric_names: dict[str, str]
+
+
+class Checkpoint(BaseModel):
+    """The metadata of a checkpoint, as far as it is shown."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    journal: list[dict[str, float]]
+    about: Described
+
 
 POLL_SECONDS = 3.0  # between polls
 
@@ -108,10 +128,10 @@ def read_checkpoint(scratch: Path) -> Checkpointed:
 
     Reads only the header of the checkpoint, not the tensors.
     """
-    samples = [(int(path.stem), path) for path in sorted(scratch.glob("samples/*.png"))]
+    samples = [(int(path.stem), path) for path in sorted(scratch.glob(f"samples/{ITERATION}.png"))]
     for checkpoint in sorted(scratch.glob(CHECKPOINTS), reverse=True):
         with suppress(UserError, OSError):  # replaced by a newer one in the meantime, or damaged
-            known = header(checkpoint)
+            known = header(checkpoint, Checkpoint)
             rows = known["journal"]
             journal = {column: np.array([row[column] for row in rows]) for column in (rows[0] if rows else ())}
             return journal, samples, known["about"]

@@ -2,7 +2,8 @@
 
 The sample of a training consists of all files up to its first checkpoint: journal, sample grids, snapshots; that of
 shards is the first shard; all other units are recomputed completely. Manifests and dvc.lock are then updated to the
-current code.
+current code. Finished outputs of the current code that dvc.lock has lost are recorded in it again, if every byte is
+what their manifests say.
 """
 
 import shutil
@@ -22,7 +23,6 @@ from ganflow.artifacts import (
 )
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.reporting.mlflow_model import header
 from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
 from ganflow.stages.execution import device_of, fingerprint, only_writer
 from ganflow.stages.inputs import faults
@@ -31,6 +31,7 @@ from ganflow.stages.status import changes
 from ganflow.stages.train import journal_text
 from ganflow.stages.units import Unit, units
 from ganflow.stages.verify import named
+from ganflow.tensor_metadata import header
 from ganflow.training.written_files import FOLDERS
 
 SAMPLE_FILES = {"train": f"{SCRATCH}/train/*/{CHECKPOINTS}", "shard": f"{SCRATCH}/shard/*/*/000000.json"}
@@ -38,29 +39,34 @@ CODE = "code of "
 
 
 def run(experiment: Experiment, names: list[str]) -> int:
-    """Accepts the named units, or all that are out of date only by their code, if their samples are equal; returns 1
-    without any change if one differs.
+    """Accepts the named units, or all that are out of date only by their code, if their samples are equal, and those
+    that dvc.lock lost, if their files are whole; returns 1 without any change if one differs.
 
     Raises UserError for a unit that is not finished, or with changes other than its code.
     """
     known = {str(unit): unit for unit in units(experiment, device_of(experiment))}
-    chosen = (
-        named(known, names, "accept") if names else [unit for unit in known.values() if _changed_by_code_only(unit)]
-    )
-    chosen = [unit for unit in chosen if _changed(unit)]
     recorded = recorded_by_dvc()
+    named_ones = named(known, names, "accept") if names else list(known.values())
+    lost = [unit for unit in named_ones if unit.output.as_posix() not in recorded and _up_to_date(unit)]
+    chosen = named_ones if names else [unit for unit in named_ones if _changed_by_code_only(unit)]
+    chosen = [unit for unit in chosen if _changed(unit)]
     with ExitStack() as writing:
-        for unit in chosen:
+        for unit in [*lost, *chosen]:
             writing.enter_context(only_writer(unit))
-        for unit in chosen:
-            if fault := _damage(unit, recorded) or _difference(unit):
+        for unit in [*lost, *chosen]:
+            if fault := _damage(unit, recorded, unit in lost) or (None if unit in lost else _difference(unit)):
                 print(f"{unit}: {fault}; nothing is accepted")
                 return 1
-            print(f"{unit}: equal", flush=True)
-        if chosen:
-            _sign(chosen)
-    print(f"{len(chosen)} units accepted" + ("; commit dvc.lock" if chosen else ""))
+            print(f"{unit}: {'as its manifest says' if unit in lost else 'equal'}", flush=True)
+        if lost or chosen:
+            _sign(chosen, lost)
+    print(f"{len(lost) + len(chosen)} units accepted" + ("; commit dvc.lock" if lost or chosen else ""))
     return 0
+
+
+def _up_to_date(unit: Unit) -> bool:
+    """Whether a unit is finished, by today's parameters, code, versions and inputs."""
+    return (unit.output / MANIFEST).is_file() and not list(changes(unit, read_manifest(unit.output)))
 
 
 def _changed(unit: Unit) -> bool:
@@ -79,12 +85,12 @@ def _changed_by_code_only(unit: Unit) -> bool:
     return bool(reasons) and all(reason.startswith(CODE) for reason in reasons)
 
 
-def _damage(unit: Unit, recorded: dict[str, str]) -> str | None:
-    """How a unit's outputs differ from its manifest and dvc.lock; None if they are equal."""
+def _damage(unit: Unit, recorded: dict[str, str], lost: bool) -> str | None:
+    """How a unit's outputs differ from its manifest and, unless it lost them, dvc.lock; None if they are equal."""
     about = read_manifest(unit.output)
     for name, fault in faults(unit.output, about):
         return f"{unit.output / name} {fault}"
-    if recorded.get(unit.output.as_posix()) != dvc_digest(unit.output):
+    if not lost and recorded.get(unit.output.as_posix()) != dvc_digest(unit.output):
         return f"{unit.output}: is not what dvc.lock records; {cure(unit.output)}"
     return None
 
@@ -126,13 +132,13 @@ def _is(expected: dict[str, Any], name: str, path: Path) -> bool:
     return name in expected["outputs"] and expected["outputs"][name]["sha256"] == digest_file(path)
 
 
-def _sign(chosen: list[Unit]) -> None:
-    """Updates manifests and dvc.lock to the current code."""
+def _sign(chosen: list[Unit], lost: list[Unit]) -> None:
+    """Updates manifests and dvc.lock to the current code, and records in dvc.lock what it lost."""
     for unit in chosen:
         origin = {"code": unit.code, "digest": unit.digest, "fingerprint": fingerprint(unit)}
         change_manifest(unit.output, origin)
-    _dvc("repro", "--quiet", "--single-item", "plan")
-    _dvc("commit", "--quiet", "--force", *(unit.kind.address(*unit.axes) for unit in chosen))
+    _dvc("repro", "--single-item", "plan")
+    _dvc("commit", "--force", *(unit.kind.address(*unit.axes) for unit in [*lost, *chosen]))
 
 
 def _dvc(*arguments: str) -> None:

@@ -33,7 +33,8 @@ COMMANDS = {  # what people run besides
     "interpolate": "walks between the latent vectors of a trained generator",
     "verify": "check every artifact against its manifest and dvc.lock or the published one, or compute it again; "
     "exit code 1: it differs; 3: it does not, and a training diverged",
-    "accept": "keep outputs whose code changed, if a sample computed again is equal; exit code 1: it is not",
+    "accept": "keep outputs whose code changed, if a sample computed again is equal, or that dvc.lock lost, if every "
+    "byte is there; exit code 1: not so",
     "clean": "say which scratch of killed and older runs is needed no more, and its size; --remove: delete it",
     "schema": "write params.schema.json, by which editors check params.yaml, and the tables in README and docs",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ganflow.artifacts import read_csv, read_json, read_manifest, write_file, write_json
+from ganflow.artifacts import read_csv, read_model, write_file, write_json
 from ganflow.config import Evaluation, Experiment
 from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
@@ -16,6 +16,7 @@ from ganflow.evaluation.feature_checks import feature_flags
 from ganflow.evaluation.generated_samples import evaluation_samples
 from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score_names
 from ganflow.evaluation.nearest_neighbours import nearest_neighbours, neighbour_grid
+from ganflow.evaluation.records import Checks
 from ganflow.evaluation.sample_sets import load_features, real_samples, real_set, subset_indices
 from ganflow.evaluation.suite import MetricSuite
 from ganflow.progress import log
@@ -25,6 +26,7 @@ from ganflow.stages.outcomes import recording
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import Unit, unit_of
 from ganflow.tensor_files import load_tensors
+from ganflow.training.description import read_description
 from ganflow.training.divergence import Divergence, check_numbers, diverged_at, refuse_diverged, write_divergence
 from ganflow.training.image_files import encoded
 from ganflow.training.weights import load_generator
@@ -44,9 +46,12 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         real = real_set(train, features if evaluation.extractor else None, evaluation.max_real_images, values=False)
         suite = MetricSuite(evaluation, weights, labelled=train.labelled, device=device)
         suite.load(reference)
-        file, checks = scored_weights(evaluation, trained), read_json(reference / "checks.json")
+        file, checks = scored_weights(evaluation, trained), read_model(Checks, reference / "checks.json")
         tensors, about = load_tensors(file)
-        best = best_of(evaluation.curve, read_curve(generated / "curve.csv")) if evaluation.curve else None
+        best = None
+        if evaluation.curve:
+            columns = score_names(curve_metric(evaluation.curve), suite.identity).values()
+            best = best_of(evaluation.curve, read_curve(generated / "curve.csv", *columns))
         saved = snapshots(trained, file.stem)
         final = _samples(evaluation, file, generated, "final", device)
         scores = _scores(suite, real, final, about["iteration"])
@@ -63,7 +68,8 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             neighbours = real_samples(train, indices.ravel()).unflatten(0, indices.shape)
             picture = neighbour_grid(final.values[found.samples], neighbours)
             write_file(folder / "neighbours.png", encoded([picture], ".png"))
-        manifest = read_manifest(trained)
+        manifest = read_description(trained)
+        loss = manifest["held_out_loss"]
         content = {
             "dataset": dataset,
             "variant": variant,
@@ -78,7 +84,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             "checks": checks["checks"],
             "flags": checks["flags"] + failed + [f"{variant}, seed {seed}: {flag}" for flag in manifest["flags"]],
             "literature": checks["literature"],
-            "held_out_loss": read_csv(trained / "journal.csv")[manifest["held_out_loss"]][-1],
+            "held_out_loss": read_csv(trained / "journal.csv", loss)[loss][-1],
             "protocol": {
                 "images": evaluation.images,
                 "real_images": checks["real_images"],

@@ -4,22 +4,25 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
+from pydantic import JsonValue
 
 from ganflow.artifacts import (
     atomic_directory,
     digest_value,
-    read_json,
+    known_json,
+    read_model,
     remove,
     scratch,
     write_json,
     write_manifest,
 )
-from ganflow.config import Experiment
+from ganflow.config import Experiment, Model
 from ganflow.errors import UserError
 from ganflow.locks import held
+from ganflow.progress import RunLog, log
 from ganflow.stages.units import Unit
 
 PLAN = Path("build/plan.json")
@@ -29,13 +32,20 @@ WHOSE = "unit.json"  # in a scratch folder: whose it is
 _HELD: list[FileLock] = []
 
 
+class Plan(Model):
+    """build/plan.json: the kind of device, and one digest a unit, nested by stage and axes."""
+
+    device: Literal["cpu", "cuda"]
+    units: dict[str, JsonValue]
+
+
 def device_of(experiment: Experiment) -> str:
     """The kind of device in params.yaml, or the one that the plan resolved for `auto`."""
     if experiment.compute.device != "auto":
         return experiment.compute.device
     if not PLAN.exists():
         raise UserError(f"{PLAN}: missing, and params.yaml has compute.device = auto; run `python -m ganflow plan`")
-    return str(read_json(PLAN)["device"])
+    return str(read_model(Plan, PLAN, "run `python -m ganflow plan`, which writes it anew")["device"])
 
 
 def claim_gpu(count: int) -> int:
@@ -104,9 +114,15 @@ def log_path(unit: Unit, suffix: str) -> Path:
 
 
 def write_log(unit: Unit, **varying: float | str) -> None:
-    """Adds values that differ between equal runs to a unit's .json log: time, seconds, memory, host."""
+    """Adds values that differ between equal runs to a unit's .json log: time, seconds, memory, host.
+
+    The unit is finished without it: a damaged log is begun anew, and one that can't be written is told.
+    """
     path = log_path(unit, ".json")
-    write_json(path, (read_json(path) if path.exists() else {}) | varying)
+    try:
+        write_json(path, (known_json(RunLog, path) or {}) | varying)
+    except OSError as error:
+        log(f"{path}: not written ({error.strerror}); {unit} is finished all the same")
 
 
 def gpu_facts() -> dict[str, float | str]:

@@ -3,18 +3,52 @@
 import statistics
 from pathlib import Path
 
-from ganflow.artifacts import read_json
+from pydantic import Field
+
+from ganflow.artifacts import read_model
+from ganflow.config import Model
 from ganflow.errors import UserError
 
 FILE = Path("benchmarks/step.json")
 BASELINE, OURS = "usual", "ours"
 
 
+class Case(Model):
+    """One method and network; each of the others by the implementation that was measured."""
+
+    method: str
+    network: str
+    critic_steps: int
+    images_per_second: dict[str, list[float]]
+    operations: dict[str, int]
+    memory: dict[str, str] = Field(alias="MiB")
+
+
+class Machine(Model):
+    """How it was measured."""
+
+    threads: int
+    width: int
+    images: int
+    rounds: int
+    arithmetic: str
+    cpu: str
+    torch: str
+    peak: float = 0
+
+
+class Steps(Model):
+    """benchmarks/step.json."""
+
+    about: Machine
+    cases: list[Case]
+
+
 def table() -> str:
     """Markdown: a line for each method and network, and one that says how it was measured."""
     if not FILE.is_file():
         raise UserError(f"{FILE}: missing; run `python benchmarks/step.py --record`")
-    found = read_json(FILE)
+    found = read_model(Steps, FILE, "run `python benchmarks/step.py --record`")
     rows = [["method", "networks", "usual, images/s", "ours, images/s", "ours / usual", "operations", "memory"]]
     rows.append(["---", "---", *["---:"] * 5])
     for case in found["cases"]:

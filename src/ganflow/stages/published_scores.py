@@ -2,10 +2,14 @@
 artifacts they are in, and drawn as a table from there."""
 
 from pathlib import Path
+from typing import Annotated
 
-from ganflow.artifacts import read_json, write_json
-from ganflow.config import Experiment
+from pydantic import StringConstraints
+
+from ganflow.artifacts import read_model, write_json
+from ganflow.config import Experiment, Model
 from ganflow.errors import UserError
+from ganflow.evaluation.records import Check, Score, Scores
 from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
 from ganflow.stages.graph import STAGES
 from ganflow.training.divergence import refuse_diverged
@@ -21,6 +25,23 @@ COLUMNS = {  # by what a score's name begins with: its title and how it is writt
 }
 
 
+class PublishedScores(Model):
+    """The scores of a run, and the folder that they are in, with DVC's digest."""
+
+    path: str
+    md5: str
+    samples: int
+    scores: Scores
+
+
+class Published(Model):
+    """docs/published-scores.json, by dataset/variant/seed and by dataset and check."""
+
+    experiment: str
+    runs: dict[Annotated[str, StringConstraints(pattern=r"^[^/]+/[^/]+/[^/]+$")], PublishedScores]
+    checks: dict[str, dict[str, Check]]
+
+
 def take(experiment: Experiment) -> None:
     """Writes docs/published-scores.json from score.json of every run; raises UserError for one that is not finished,
     diverged, or is not what dvc.lock records."""
@@ -32,7 +53,7 @@ def take(experiment: Experiment) -> None:
         if not folder.is_dir() or dvc_digest(folder) != recorded.get(folder.as_posix()):
             raise UserError(f"{folder}: not what dvc.lock records, or not there; run `dvc repro`")
         refuse_diverged(folder)
-        found = read_json(folder / "score.json")
+        found = read_model(Score, folder / "score.json")
         about = {"path": folder.as_posix(), "md5": recorded[folder.as_posix()]}
         runs["/".join(axes)] = about | {"samples": found["protocol"]["images"], "scores": _shown(found["scores"])}
         checks[run.dataset] = {
@@ -47,7 +68,7 @@ def table() -> str:
     """Markdown: for each dataset a line for each variant, one for real samples and one for degraded ones."""
     if not FILE.is_file():
         raise UserError(f"{FILE}: missing; run `ganflow schema --scores` once the experiment is finished")
-    about = read_json(FILE)
+    about = read_model(Published, FILE, "run `ganflow schema --scores` once the experiment is finished")
     heads = ["dataset", "variant", "seed", *(title for title, _ in COLUMNS.values())]
     rows = [heads, ["---", "---", *["---:"] * (len(COLUMNS) + 1)]]
     for dataset, checks in about["checks"].items():

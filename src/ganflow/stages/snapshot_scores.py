@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from ganflow.artifacts import MANIFEST, SCRATCH, read_json
+from ganflow.artifacts import MANIFEST, SCRATCH, read_manifest
 from ganflow.config import Curve, Evaluation, Experiment
 from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
@@ -46,8 +46,7 @@ class SnapshotScores:
         """The scorer for a dataset; None until its features are up to date."""
         if dataset not in self.scorers:
             unit = unit_of(self.experiment, self.device, "extract", dataset)
-            manifest = unit.output / MANIFEST
-            if not manifest.is_file() or list(changes(unit, read_json(manifest))):
+            if not (unit.output / MANIFEST).is_file() or list(changes(unit, read_manifest(unit.output))):
                 return None
             extractor, shards = unit.inputs
             extraction = extraction_of(evaluation, extractor, self.device)

@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganflow.artifacts import CHECKPOINTS, MANIFEST, SCRATCH, read_json
+from ganflow.artifacts import CHECKPOINTS, MANIFEST, SCRATCH, read_manifest
 from ganflow.config import Experiment
 from ganflow.errors import UserError
 from ganflow.locks import holder
 from ganflow.reporting.runs import flat
+from ganflow.stages.dvc_lock import recorded_by_dvc
 from ganflow.stages.execution import device_of, fingerprint, lock_path
 from ganflow.stages.leftovers import leftovers
 from ganflow.stages.outcomes import say_divergences
 from ganflow.stages.units import Unit, units
 
-DONE, CHANGED, UNDER_WAY, TO_DO = "done", "out of date", "under way", "to do"
+DONE, CHANGED, DAMAGED, UNDER_WAY, TO_DO = "done", "out of date", "damaged", "under way", "to do"
 SHOWN = 6  # differences of one unit
 LARGE = 1e9  # bytes of leftovers that are spoken of
 
@@ -35,7 +36,7 @@ def run(experiment: Experiment, brief: bool) -> int:
 def _print(experiment: Experiment, known: list[Unit]) -> None:
     standing = standings(known)
     print(f"experiment {experiment.experiment}: {len(standing)} units of work")
-    for kind in (DONE, UNDER_WAY, CHANGED, TO_DO):
+    for kind in (DONE, UNDER_WAY, CHANGED, DAMAGED, TO_DO):
         those = [(unit, words) for unit, found, words in standing if found == kind]
         if not those:
             continue
@@ -44,6 +45,10 @@ def _print(experiment: Experiment, known: list[Unit]) -> None:
         for unit, words in those:
             if words:
                 print(f"{'':19}{unit}: {words}")
+    try:
+        recorded_by_dvc()
+    except UserError as damage:
+        print(damage)
     if edited := _edited():
         print(f"not committed: {', '.join(edited[:SHOWN])}{f' and {len(edited) - SHOWN} more' * (len(edited) > SHOWN)}")
     old = leftovers([unit for unit, *_ in standing], {unit.output for unit, kind, _ in standing if kind == DONE})
@@ -68,10 +73,13 @@ def standings(known: list[Unit]) -> list[tuple[Unit, str, str]]:
 
 
 def _standing(unit: Unit, missing: list[Path]) -> tuple[str, str]:
-    manifest = unit.output / MANIFEST
-    if not manifest.is_file():
+    if not (unit.output / MANIFEST).is_file():
         return (TO_DO, "") if missing else _unfinished(unit)
-    if reasons := list(changes(unit, read_json(manifest))):
+    try:
+        manifest = read_manifest(unit.output)
+    except UserError as damage:
+        return DAMAGED, str(damage)
+    if reasons := list(changes(unit, manifest)):
         return CHANGED, "; ".join(reasons[:SHOWN]) + ("; ..." if len(reasons) > SHOWN else "")
     return (CHANGED, f"its input {missing[0]} is out of date") if missing else (DONE, "")
 
@@ -94,14 +102,18 @@ def changes(unit: Unit, manifest: dict[str, Any]) -> Iterator[str]:
         try:
             now = unit.input_digests()
         except UserError as damage:
-            yield str(damage)
+            yield f"of its inputs, {str(damage).partition('; ')[0]}"
             return
         yield from (f"{folder} changed" for folder in now if manifest["inputs"].get(folder) != now[folder])
 
 
 def _unfinished(unit: Unit) -> tuple[str, str]:
     """The state of a unit without outputs: under way if a process works on it, and a training with checkpoints."""
-    newest, process = _newest_checkpoint(unit), holder(lock_path(unit))
+    try:
+        newest = _newest_checkpoint(unit)
+    except UserError:  # an input's manifest is damaged, and told there
+        newest = None
+    process = holder(lock_path(unit))
     said = []
     if newest:
         total, ago = unit.parameters["training"]["iterations"], time.time() - newest.stat().st_mtime

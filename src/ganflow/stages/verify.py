@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from ganflow.artifacts import MANIFEST, cure, file_fault, read_manifest
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
+from ganflow.stages.dvc_lock import LOCK, dvc_digest, recorded_by_dvc
 from ganflow.stages.execution import device_of, only_writer
 from ganflow.stages.inputs import strays
 from ganflow.stages.outcomes import say_divergences
@@ -56,8 +57,14 @@ def named(known: dict[str, Unit], names: list[str], command: str) -> list[Unit]:
 
 
 def _check_files(checked: list[Unit], subset: float) -> int:
-    recorded = recorded_by_dvc()
     problems, files, read = [], 0, 0
+    recorded: dict[str, str] = {}
+    whole = LOCK.exists()
+    try:
+        recorded = recorded_by_dvc()
+    except UserError as damage:
+        problems.append(str(damage))
+        whole = False
     for unit in checked:
         if not (unit.output / MANIFEST).is_file():
             problems.append(f"{unit}: {unit.output}: not there or not finished; run `dvc repro`")
@@ -76,8 +83,11 @@ def _check_files(checked: list[Unit], subset: float) -> int:
         ]
         files += len(chosen)
         read += sum(about["outputs"][name]["bytes"] for name in chosen)
-        if subset == 1 and (expected := recorded.get(unit.output.as_posix())) not in (None, dvc_digest(unit.output)):
-            problems.append(f"{unit}: {unit.output}: is not what dvc.lock records ({expected}); {cure(unit.output)}")
+        expected = recorded.get(unit.output.as_posix())
+        if whole and expected is None:
+            problems.append(f"{unit}: {unit.output}: is not in {LOCK}; run `dvc repro`, which records it")
+        elif subset == 1 and expected not in (None, dvc_digest(unit.output)):
+            problems.append(f"{unit}: {unit.output}: is not what {LOCK} records ({expected}); {cure(unit.output)}")
     for problem in problems:
         print(problem)
     print(f"{len(checked)} units, {files} files, {read / 1e6:.1f} MB read: {_verdict(len(problems))}")
@@ -88,7 +98,7 @@ def _differences(unit: Unit, about: dict[str, Any]) -> list[str]:
     """How a unit's manifest differs from what params.yaml, the source and the inputs on disk would give now."""
     problems = [f"{unit.output / name}: not in the manifest" for name in strays(unit.output, about)]
     reasons = list(changes(unit, about))
-    if about["digest"] != unit.digest or reasons:
+    if about.get("digest") != unit.digest or reasons:
         why = f" ({'; '.join(reasons[:3])})" if reasons else ""
         problems.append(f"not what today's parameters, code, versions and inputs would make{why}; run `dvc repro`")
     return problems
@@ -135,7 +145,10 @@ def _how_far(name: str, one: Path, other: Path) -> str:
 def _numbers(path: Path) -> np.ndarray | None:
     """All numbers in a file of weights, a journal or a score, as float64; None for another kind of file."""
     if path.suffix == ".safetensors":
-        tensors = load_file(path)
+        try:
+            tensors = load_file(path)
+        except SafetensorError:
+            return None
         return np.concatenate([tensors[name].astype(np.float64).ravel() for name in sorted(tensors)])
     if path.suffix in (".csv", ".json"):
         return np.array([float(number) for number in NUMBER.findall(path.read_text())])

@@ -19,7 +19,8 @@ from torch import Tensor, nn, optim
 from ganflow.artifacts import CHECKPOINTS, digest_bytes, remove, write_file
 from ganflow.config import Model
 from ganflow.progress import log
-from ganflow.tensor_files import metadata, packed
+from ganflow.tensor_files import packed
+from ganflow.tensor_metadata import metadata
 from ganflow.training import written_files
 from ganflow.training.written_files import Entry
 

@@ -1,15 +1,42 @@
 """Weights as files: the header of a file describes its network and origin."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import torch
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from ganflow.artifacts import cure
 from ganflow.config import Choice
 from ganflow.errors import UserError
 from ganflow.networks.building import Blueprint, network_of
+from ganflow.networks.interfaces import Network
 from ganflow.networks.layers import Scaled
+from ganflow.params_file import checked
 from ganflow.tensor_files import load_tensors
+
+Size = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class Header(BaseModel):
+    """The metadata of a file of weights: how to build its network, and where it comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    network: Choice
+    part: Literal["generator", "critic"]
+    arguments: dict[str, Size]
+    takes: str
+    gives: str
+    scale: float
+    iteration: int = Field(ge=0)
+    shape: list[Size] = Field(min_length=1, max_length=3)
+    latent: Size
+    classes: Size
+    dataset: str
+    variant: str
+    seed: int = Field(ge=0, lt=2**63)
 
 
 def plain_weights(module: nn.Module) -> dict[str, Tensor]:
@@ -27,17 +54,32 @@ def load_export(path: Path | str, device: str = "cpu") -> tuple[nn.Module, dict[
     tensors, about = load_tensors(Path(path))
     if "part" not in about:
         raise UserError(f"{path}: does not hold the weights of a network; choose a file such as generator.safetensors")
+    checked(Header, about, file=str(path), remedy=cure(Path(path).parent))
     blueprint = Blueprint(Choice(**about["network"]), about["part"], about["arguments"])
-    module = blueprint.module(network_of(blueprint.network, tuple(about["shape"]), str(path)))
     try:
-        module.load_state_dict(tensors)
-    except RuntimeError:
+        family = network_of(blueprint.network, tuple(about["shape"]), "network")
+    except UserError as unknown:
         raise UserError(
-            f"{path}: its weights do not match the network in its metadata; run `dvc repro` again"
+            f"{path}: its metadata name no network of this version ({unknown}); {cure(Path(path).parent)}"
         ) from None
+    if _shapes(blueprint, family) != {name: tensor.shape for name, tensor in tensors.items()}:
+        raise UserError(f"{path}: its weights do not match the network in its metadata; run `dvc repro` again")
+    module = blueprint.module(family)
+    module.load_state_dict(tensors)
     if about["scale"] != 1:
         module = nn.Sequential(module, Scaled(about["scale"]))
     return module.to(device).eval().requires_grad_(False), about
+
+
+def _shapes(blueprint: Blueprint, family: Network) -> dict[str, torch.Size] | None:
+    """{name: shape} of a module's state, found without its memory, of which a damaged header may ask any amount; None
+    if the family can't make it."""
+    try:
+        with torch.device("meta"):
+            module = blueprint.module(family)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError):
+        return None
+    return {name: tensor.shape for name, tensor in module.state_dict().items()}
 
 
 def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
@@ -50,4 +92,7 @@ def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, di
     module, about = load_export(path, device)
     if (about["takes"], about["gives"]) != ("latent", "samples"):
         raise UserError(f"{path}: holds no generator; choose generator.safetensors or generator_ema.safetensors")
+    taken = about["arguments"]
+    if (taken.get("latent"), taken.get("classes", 0)) != (about["latent"], about["classes"]):
+        raise UserError(f"{path}: takes other vectors than its metadata say; choose generator.safetensors")
     return module, about

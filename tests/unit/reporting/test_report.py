@@ -380,7 +380,7 @@ def test_scores_of_an_older_version_are_named(tmp_path):
     score = json.loads(path.read_text())
     del score["checks"]
     write_json(path, score | {"floor": {}})
-    with pytest.raises(UserError, match="score.json: has no `checks`"):
+    with pytest.raises(UserError, match="score.json: checks: is missing; delete .* and run `dvc repro`"):
         load_runs(experiment, tmp_path)
 
 
