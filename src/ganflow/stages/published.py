@@ -9,9 +9,8 @@ from ganflow import arithmetic
 from ganflow.artifacts import MANIFEST
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.params_file import parse_yaml
 from ganflow.progress import Progress
-from ganflow.stages.dvc_lock import LOCK, dvc_digest
+from ganflow.stages.dvc_lock import LOCK, dvc_digest, locked
 from ganflow.stages.execution import PLAN
 from ganflow.stages.graph import RESULTS
 from ganflow.stages.units import Unit
@@ -78,7 +77,7 @@ def published() -> tuple[str, dict[str, Any]]:
     if None in shown:
         raise UserError(f"{LOCK}: the last commit of this folder has none, so nothing is published; commit {LOCK}")
     commit, text = (str(said).strip() for said in shown)
-    return commit, parse_yaml(text, f"{LOCK} of commit {commit}").get("stages", {})
+    return commit, locked(f"{text}\n".encode(), f"{LOCK} of commit {commit}", f"run `dvc repro` and commit {LOCK}")
 
 
 def _published_experiment(stages: dict[str, Any]) -> str | None:
