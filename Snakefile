@@ -6,20 +6,17 @@ dvc.yaml, the graph in src/ganflow/stages/graph.py.
 from ganflow.stages.graph import STAGES
 from workflow.folders import all_of, inputs, pattern
 
-
-configfile: "params.yaml"
-
-
 if workflow.is_main_process and workflow.check_envvars:  # false for `snakemake --lint`, which needs no plan
     from workflow.freshness import align, list_runs, require_conda
 
     require_conda(workflow)
-    list_runs()
-    if not align():
-        shell("dvc --wait-for-lock repro --quiet --single-item plan")
-        align()
+    list_runs(workflow)
+    if not align(workflow):
+        shell("python -m workflow.job plan logs/plan/plan.log")
+        align(workflow)
 
 
+configfile: "params.yaml"
 configfile: "workflow/runs.yaml"
 
 

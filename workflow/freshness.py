@@ -2,11 +2,17 @@
 
 import os
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import networkx as nx
+from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
+from snakemake.settings.enums import Quietness
 from snakemake.settings.types import DeploymentMethod
 from snakemake.workflow import Workflow
 from snakemake_interface_common.exceptions import WorkflowError
@@ -17,32 +23,38 @@ from ganflow.locks import holder
 from ganflow.stages import runs
 from ganflow.stages.execution import LOCKS
 from workflow.folders import ORIGIN
+from workflow.job import causes
 
 BASE = 10**9  # seconds since the epoch, before any real file; Snakemake ignores dates near zero
+
+
+def refuse(workflow: Workflow, sentence: str) -> NoReturn:
+    """Raises WorkflowError, and shows it where Snakemake is told to be quiet about everything."""
+    if Quietness.ALL in (workflow.output_settings.quiet or ()) and not workflow.dryrun:
+        print(sentence, file=sys.stderr)
+    raise WorkflowError(sentence)
 
 
 def require_conda(workflow: Workflow) -> None:
     """Raises WorkflowError if environments are requested and conda is missing."""
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method and not shutil.which("conda"):
-        raise WorkflowError("there is no conda on PATH; install it, or leave out --use-conda and run in .venv")
+        refuse(workflow, "there is no conda on PATH; install it, or leave out --use-conda and run in .venv")
 
 
-def list_runs() -> None:
-    """Updates workflow/runs.yaml; raises WorkflowError for an error in params.yaml."""
+def list_runs(workflow: Workflow) -> None:
+    """Updates workflow/runs.yaml; raises WorkflowError for an error in params.yaml or dvc.lock."""
     try:
         runs.run(load())
     except UserError as error:
-        raise WorkflowError(f"ganflow: {error}") from None
+        refuse(workflow, "\n".join(f"ganflow: {line}" for line in str(error).splitlines()))
 
 
-def align() -> bool:
+def align(workflow: Workflow) -> bool:
     """Dates outputs of changed stages before their inputs, and all others after them; False if the plan is to be made
-    again before. Raises WorkflowError while another process makes outputs, such as one of a killed engine."""
-    with Repo() as repo:
-        try:
-            stale, graph = set(repo.status()), repo.index.graph  # edges point from a stage to those it depends on
-        except LockError as error:
-            raise WorkflowError(_at_work(error)) from None
+    again before. Raises WorkflowError with DVC's words if it can't read its files, or while another process makes
+    outputs, such as one of a killed engine."""
+    with _told(workflow), Repo() as repo:
+        stale, graph = set(repo.status()), repo.index.graph  # edges point from a stage to those it depends on
         if "plan" in stale:
             return False
         _date(Path(ORIGIN), BASE)
@@ -57,6 +69,17 @@ def _at_work(error: LockError) -> str:
     held = {lock.stem: found for lock in sorted(LOCKS.glob("*.lock")) if (found := holder(lock))}
     who = "; ".join(f"{unit}: {process}" for unit, process in held.items()) or " ".join(str(error).split())
     return f"ganflow: {who}, is at it; wait until it is done, or end that process with `kill`, and run this again"
+
+
+@contextmanager
+def _told(workflow: Workflow) -> Iterator[None]:
+    """Raises WorkflowError for an error of DVC's."""
+    try:
+        yield
+    except LockError as error:
+        refuse(workflow, _at_work(error))
+    except DvcException as error:
+        refuse(workflow, f"dvc: {': '.join(causes(error))}")
 
 
 def _date(path: Path, when: int) -> None:

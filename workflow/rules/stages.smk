@@ -35,4 +35,4 @@ for stage in STAGES.values():
         params:
             stage=stage.address(*axes),
         shell:
-            "dvc --wait-for-lock repro --quiet --single-item {params.stage}"
+            "python -m workflow.job {params.stage} {log}"
