@@ -1,5 +1,7 @@
-"""What may happen to a file between two runs: kinds of damage, by name."""
+"""What disks, people and killed programs do to files: kinds of damage, by name."""
 
+import hashlib
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,21 @@ def flipped(at: float) -> Callable[[Path], None]:
     return flip
 
 
+def flip(path: Path) -> None:
+    """Inverts one bit; size, date and permissions stay."""
+    about = path.stat()
+    path.chmod(0o644)
+    flipped(random.Random(path.name).random())(path)
+    path.chmod(about.st_mode)
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+
 def cut(path: Path) -> None:
+    """Leaves the first half."""
+    mode = path.stat().st_mode
+    path.chmod(0o644)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    path.chmod(mode)
 
 
 def other(path: Path) -> None:
@@ -36,6 +51,15 @@ def link(path: Path) -> None:
     """A link to the file, which is moved."""
     path.rename(path.with_name("elsewhere"))
     path.symlink_to(path.with_name("elsewhere"))
+
+
+def dvc_object(top: Path, name: str) -> Path:
+    """The object of a DVC cache or remote for a file by its md5, or for the digest of a folder."""
+    return top / "files/md5" / name[:2] / name[2:]
+
+
+def md5_of(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest()
 
 
 DAMAGE: dict[str, Callable[[Path], None]] = {

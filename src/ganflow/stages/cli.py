@@ -115,6 +115,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--subset", type=_share, default=1.0, metavar="5%", help="read a random share of the bytes")
     rerun = "compute units again, such as 'train cifar10 wgan 0'; none named: all"
     verify.add_argument("--rerun", nargs="*", metavar="UNIT", help=rerun)
+    repair = "put damaged files right, and what DVC's cache holds of them: from the cache, the remotes, or made again; "
+    repair += "UNIT as above, or a path in its folder; none named: all, and the whole cache"
+    verify.add_argument("--repair", nargs="*", metavar="UNIT", help=repair)
     published = "compare with what dvc.lock at the last commit records, and print a line for docs/exactness.md"
     verify.add_argument("--published", action="store_true", help=published)
     verify.add_argument("--brief", action="store_true", help="with --published: what differs and one sentence, no more")

@@ -1,8 +1,6 @@
 """dvc.lock: the outputs that DVC recorded, how it digests a folder, and what a killed DVC left cut off."""
 
 import fcntl
-import hashlib
-import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +18,7 @@ from ganflow.errors import UserError
 from ganflow.params_file import checked
 from ganflow.progress import log
 from ganflow.serialization import parse_json
+from ganflow.stages.dvc_objects import directory_object, files_of
 
 LOCK = Path("dvc.lock")
 BUSY = Path(".dvc/tmp/lock")  # DVC holds it while it writes dvc.lock
@@ -76,8 +75,12 @@ class Readers(Model):
 
 def recorded_by_dvc() -> dict[str, str]:
     """{path: md5} of the outputs in dvc.lock; raises UserError if it is cut off, damaged, or in conflict."""
-    stages = locked(_content(LOCK), str(LOCK), MENDED) if LOCK.exists() else {}
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
+    return {out["path"]: out["md5"] for stage in locked_stages().values() for out in stage["outs"]}
+
+
+def locked_stages() -> dict[str, Any]:
+    """{DVC's name: entry} of the stages in dvc.lock, all scalars as text; raises UserError as `recorded_by_dvc`."""
+    return locked(_content(LOCK), str(LOCK), MENDED) if LOCK.exists() else {}
 
 
 def _content(path: Path) -> bytes:
@@ -216,11 +219,4 @@ def _is_list_of_readers(content: bytes) -> bool:
 
 def dvc_digest(folder: Path) -> str:
     """DVC's md5 of a folder: of the JSON list of its files' md5s and relative paths, sorted."""
-    entries = []
-    for path in folder.rglob("*"):
-        if path.is_file() and path.name != ".snakemake_timestamp":
-            with path.open("rb") as file:
-                md5 = hashlib.file_digest(file, "md5").hexdigest()
-            entries.append({"md5": md5, "relpath": path.relative_to(folder).as_posix()})
-    listed = json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True)
-    return hashlib.md5(listed.encode()).hexdigest() + ".dir"
+    return directory_object(files_of(folder))[0]

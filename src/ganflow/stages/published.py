@@ -57,7 +57,7 @@ def _compared(experiment: Experiment, units: list[Unit]) -> Comparison:
     with Progress("comparing with the published artifacts", len(units), "units") as progress:
         for unit in units:
             entry = entries[str(unit)]
-            if entry is None or _digest(entry, unit) != unit.digest:
+            if entry is None or locked_digest(entry, unit) != unit.digest:
                 found.edited.add(str(unit))
             if not (unit.output / MANIFEST).is_file():
                 found.unfinished.append(unit)
@@ -100,7 +100,7 @@ def _git(*arguments: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def _digest(entry: dict[str, Any], unit: Unit) -> str | None:
+def locked_digest(entry: dict[str, Any], unit: Unit) -> str | None:
     """The digest of a unit's parameters, code and versions by which a published artifact was made."""
     key = ".".join(["units", unit.stage, *unit.axes])
     return entry.get("params", {}).get(PLAN.as_posix(), {}).get(key)

@@ -7,6 +7,7 @@ short trainings are close (largest difference at most CLOSE of a file's largest 
 that, for rounding grows with every update: then only scores can be compared, within their spread over seeds.
 """
 
+import os
 import random
 import re
 import shutil
@@ -33,14 +34,28 @@ CLOSE = 1e-3
 NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])")
 
 
-def run(experiment: Experiment, subset: float, rerun: list[str] | None, published: bool, brief: bool) -> int:
-    """Checks files; or with `rerun` (names of units; empty: all) computes again; or compares with what is `published`.
+def run(
+    experiment: Experiment,
+    subset: float,
+    rerun: list[str] | None,
+    published: bool,
+    brief: bool,
+    repair: list[str] | None,
+) -> int:
+    """Checks files, after a `repair` if asked; or with `rerun` computes again; or compares with what is `published`.
 
-    Returns 0 if all is equal, 1 if not. Says which trainings diverged, unless `brief`, and returns DIVERGED for 0 then.
+    `rerun` and `repair` name units, or paths in their folders; empty: all. Returns 0 if all is equal, 1 if not. Says
+    which trainings diverged, unless `brief`, and returns DIVERGED for 0 then.
     """
     known = {str(unit): unit for unit in units(experiment, device_of(experiment))}
     if published:
         differing = compare_with_published(experiment, list(known.values()), brief)
+    elif repair is not None:
+        from ganflow.stages import repair as repairing  # imports DVC
+
+        chosen = named(known, repair, "verify") if repair else list(known.values())
+        repairing.repair(experiment, chosen, everything=not repair)
+        differing = _check_files(chosen, subset)
     elif rerun is None:
         differing = _check_files(list(known.values()), subset)
     else:
@@ -50,10 +65,16 @@ def run(experiment: Experiment, subset: float, rerun: list[str] | None, publishe
 
 
 def named(known: dict[str, Unit], names: list[str], command: str) -> list[Unit]:
-    """Units by their names; raises UserError for one that there is not."""
-    if unknown := [name for name in names if name not in known]:
-        raise UserError(f"{command}: there is no unit {unknown[0]!r}; there is: {'; '.join(known)}")
-    return [known[name] for name in names]
+    """Units by their names, or by their folders or paths inside; raises UserError for one that there is not."""
+    folders = {unit.output: unit for unit in known.values()}
+    found = {}
+    for name in names:
+        path = Path(os.path.relpath(name))
+        unit = known.get(name) or next((folders[at] for at in (path, *path.parents) if at in folders), None)
+        if unit is None:
+            raise UserError(f"{command}: there is no unit {name!r}; there is: {'; '.join(known)}")
+        found[str(unit)] = unit
+    return [unit for name, unit in known.items() if name in found]
 
 
 def _check_files(checked: list[Unit], subset: float) -> int:
@@ -122,7 +143,8 @@ def _compute_again(chosen: list[Unit]) -> int:
         with only_writer(unit):
             folder = recomputed(unit)
             expected, found = (read_manifest(top / unit.output)["outputs"] for top in (Path(), folder))
-            names = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+            altered = {name for name, entry in expected.items() if file_fault(unit.output / name, entry)}
+            names = sorted(altered | {name for name in expected | found if expected.get(name) != found.get(name)})
             unequal += bool(names)
             said = [_how_far(name, unit.output / name, folder / unit.output / name) for name in names]
             print(f"{unit}: {'differs: ' + ', '.join(said) if said else 'equal'}", flush=True)
