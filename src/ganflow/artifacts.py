@@ -232,9 +232,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def cure(folder: Path) -> str:
-    """What to do about a damaged folder of outputs."""
-    return f"delete {folder} and run `dvc repro`"
+def cure(path: Path) -> str:
+    """What to do about a damaged file or folder of a unit's outputs."""
+    return f"run `python -m ganflow verify --repair {path}`"
 
 
 def write_manifest(
@@ -276,14 +276,14 @@ def read_json(path: Path, remedy: str = "") -> Any:
     try:
         return parse_json(_text(path, remedy))
     except ValueError:
-        raise UserError(f"{path}: damaged (not JSON); {remedy or cure(path.parent)}") from None
+        raise UserError(f"{path}: damaged (not JSON); {remedy or cure(path)}") from None
 
 
 def read_model(model: type[BaseModel], path: Path, remedy: str = "") -> Any:
     """The JSON value in a file, which is what a `model` describes; raises UserError that names the first key that is
     not, with the `remedy`."""
     value = read_json(path, remedy)
-    checked(model, value, file=str(path), remedy=remedy or cure(path.parent))
+    checked(model, value, file=str(path), remedy=remedy or cure(path))
     return value
 
 
@@ -300,18 +300,18 @@ def read_csv(path: Path, *needed: str) -> dict[str, list[float]]:
     try:
         columns = csv_columns(_text(path))
     except ValueError:
-        raise UserError(f"{path}: damaged (not a table of numbers); {cure(path.parent)}") from None
+        raise UserError(f"{path}: damaged (not a table of numbers); {cure(path)}") from None
     if absent := [name for name in needed if name not in columns]:
-        raise UserError(f"{path}: has no column `{absent[0]}`; {cure(path.parent)}")
+        raise UserError(f"{path}: has no column `{absent[0]}`; {cure(path)}")
     return columns
 
 
 def _text(path: Path, remedy: str = "") -> str:
     try:
         if (size := path.stat().st_size) > LARGEST_TEXT:
-            raise UserError(f"{path}: {size:,} bytes, more than any such file has; {remedy or cure(path.parent)}")
+            raise UserError(f"{path}: {size:,} bytes, more than any such file has; {remedy or cure(path)}")
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path}: missing; {remedy or 'run `dvc repro` to create it'}") from None
     except IsADirectoryError:
-        raise UserError(f"{path}: is a folder; {remedy or cure(path.parent)}") from None
+        raise UserError(f"{path}: is a folder; {remedy or cure(path)}") from None

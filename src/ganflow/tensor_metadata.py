@@ -23,7 +23,7 @@ class Tensors(dict[str, T]):
         self.path = path
 
     def __missing__(self, name: str) -> T:
-        raise UserError(f"{self.path}: has no tensor `{name}`; {cure(self.path.parent)}")
+        raise UserError(f"{self.path}: has no tensor `{name}`; {cure(self.path)}")
 
 
 def metadata(content: bytes) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def header(path: Path, model: type[BaseModel] | None = None) -> dict[str, Any]:
     except ValueError:
         raise damaged(path) from None
     if model:
-        checked(model, about, file=str(path), remedy=cure(path.parent))
+        checked(model, about, file=str(path), remedy=cure(path))
     return about
 
 
@@ -65,4 +65,4 @@ def absent(path: Path, error: OSError) -> Exception:
 
 def damaged(path: Path) -> UserError:
     """The error for a file that is no safetensors file of ganflow."""
-    return UserError(f"{path}: damaged, or not written by ganflow; {cure(path.parent)}")
+    return UserError(f"{path}: damaged, or not written by ganflow; {cure(path)}")

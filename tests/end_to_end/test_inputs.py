@@ -2,12 +2,12 @@
 computed, and the cure that is told puts it right."""
 
 import json
-import os
-import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from damage import cut, flip
 
 from ganflow import config
 from ganflow.artifacts import MANIFEST
@@ -17,18 +17,6 @@ from ganflow.stages.inputs import check_inputs
 from ganflow.stages.units import Unit, units
 
 RUN = "results/tiny/runs/rendered_objects/wgan_gp/0"
-
-
-def flip(path: Path) -> None:
-    """Inverts one bit, and keeps size and date."""
-    date, content = path.stat(), bytearray(path.read_bytes())
-    content[random.Random(path.name).randrange(len(content))] ^= 1 << random.Random(path.parent.name).randrange(8)
-    path.write_bytes(content)
-    os.utime(path, ns=(date.st_atime_ns, date.st_mtime_ns))
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 DAMAGE: dict[str, Callable[[Path], None]] = {"flip": flip, "cut": cut, "delete": Path.unlink}
@@ -72,7 +60,8 @@ def test_a_file_that_no_manifest_names_is_refused(finished):
     stray = Path("data/shards/rendered_objects/train/stray.txt")
     stray.write_text("not ours")
     with pytest.raises(
-        UserError, match="train/stray.txt is not in its manifest; delete data/shards/rendered_objects and"
+        UserError,
+        match="stray.txt is not in its manifest; run `python -m ganflow verify --repair data/shards/rendered_objects`",
     ):
         check_inputs(next(unit for unit in of_experiment() if unit.stage == "train"))
 
@@ -109,8 +98,9 @@ def test_the_cure_puts_a_kept_date_right_with_the_scores_of_sound_weights(reprod
     refused = damaged.run("dvc repro", check=False)
     said = refused.stdout + refused.stderr
     assert refused.returncode and f"its input {RUN}/generator.safetensors has the sha256" in said
-    assert f"delete {RUN} and run `dvc repro`" in said
-    damaged.run(f"rm -r {RUN} && dvc repro --quiet")
+    [cure] = re.findall("`(.*?)`", said)
+    assert cure == f"python -m ganflow verify --repair {RUN}"
+    damaged.run(f"{cure} && dvc repro --quiet")
     sound.run("dvc repro --quiet")
     names = [path.relative_to(sound.folder) for path in sound.folder.glob("results/tiny/scores/*/*/*/score.json")]
     assert names and all((sound.folder / name).read_bytes() == (damaged.folder / name).read_bytes() for name in names)

@@ -12,8 +12,13 @@ from pathlib import Path
 import pytest
 from repository import TOP
 
+from ganflow.artifacts import read_manifest
+from ganflow.config import Experiment, load
 from ganflow.data import http_transfer
+from ganflow.stages import shard
 from ganflow.stages.cli import main
+from ganflow.stages.graph import STAGES
+from ganflow.training.loop import Trainer
 
 OBJECTS = "rendered_objects"
 RUN = f"results/tiny/runs/{OBJECTS}/dcgan/0"
@@ -101,7 +106,8 @@ COMMANDS = [
     (["verify", "--rerun", "train nothing"], r"there is no unit 'train nothing'; there is:"),
 ]
 
-CUT, LOST = r"has \d+ bytes, expected \d+; delete .* and run `dvc repro`", r"is missing; delete .* and run `dvc repro`"
+CURE = r"run `python -m ganflow verify --repair \S+`"
+CUT, LOST = rf"has \d+ bytes, expected \d+; {CURE}", rf"is missing; {CURE}"
 
 # (file, what happens to it, command, what is said): damaged or lost
 DAMAGE = [
@@ -246,15 +252,39 @@ def test_a_full_disk(finished):
 
 
 def test_out_of_memory(finished, capfd, monkeypatch):
-    from ganflow.training.loop import Trainer
+    """Each stage is told what it needs memory for, which helps; a shard's bytes do not depend on it."""
+    step, write = Trainer.step, shard.write_shards
+    parameters = (finished / "params.yaml").read_text().replace("seeds: [0, 1]", "seeds: [0, 1, 2]")
+    large = parameters.replace("threads: 1", "threads: 2")
+    before = read_manifest(Path(f"data/shards/{OBJECTS}"))["content"]
 
-    def too_large(*_):
-        raise MemoryError
+    def too_large(self, *arguments, **named):
+        if load().training.batch_size >= 8:
+            raise MemoryError
+        return step(self, *arguments, **named)
+
+    def too_many(*arguments, processes, **named):
+        if processes > 1:
+            raise MemoryError
+        return write(*arguments, processes=processes, **named)
 
     monkeypatch.setattr(Trainer, "step", too_large)
-    text = (finished / "params.yaml").read_text()
-    (finished / "params.yaml").write_text(text.replace("seeds: [0, 1]", "seeds: [0, 1, 2]"))
-    refused(capfd, finished, ["train", OBJECTS, "dcgan", "2"], r"out of memory; lower training\.batch_size")
+    monkeypatch.setattr(shard, "write_shards", too_many)
+    for stage, command, key, smaller in (
+        ("train", [OBJECTS, "dcgan", "2"], "training.batch_size", parameters.replace("batch_size: 8", "batch_size: 4")),
+        ("shard", [OBJECTS], "compute.threads", parameters),
+    ):
+        (finished / "params.yaml").write_text(large if stage == "shard" else parameters)
+        refused(capfd, finished, [stage, *command], f"{stage}: out of memory; in params.yaml, lower {key} ")
+        (finished / "params.yaml").write_text(smaller)
+        assert main([stage, *command]) == 0
+    assert read_manifest(Path(f"data/shards/{OBJECTS}"))["content"] == before
+
+
+def test_what_takes_less_memory_are_keys_of_params():
+    told = [key for stage in STAGES.values() for key in re.findall(r"(\w+)\.(\w+)", stage.lighter)]
+    assert len(told) >= 6
+    assert all(key in Experiment.model_fields[section].annotation.model_fields for section, key in told)
 
 
 OLD = """

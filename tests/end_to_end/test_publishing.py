@@ -201,8 +201,10 @@ def imports(tree: ast.AST) -> list[str]:
 
 def test_a_damaged_database_is_named(runs, experiment):
     Path("mlflow.db").write_text("no database")
-    with pytest.raises(UserError, match="mlflow.db: MLflow can't write there .* move it away"):
+    with pytest.raises(UserError, match="mlflow.db: MLflow can't write there .* move it away$"):
         publish(experiment, runs, TrackingStore())
+    Path("mlflow.db").rename("away.db")
+    assert publish(experiment, runs, TrackingStore())[0] == len(runs)
 
 
 def test_the_runs_of_params_that_are_not_finished_are_left_out(runs, experiment, capsys):

@@ -103,7 +103,10 @@ def test_a_server_that_is_down_slow_or_failing_costs_seconds_and_one_sentence(tr
         failing.shutdown()
 
 
-@pytest.mark.parametrize(("uri", "said"), [("http://127.0.0.1:{}", "is it up?"), ("file:///x", "change or unset it")])
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [("http://127.0.0.1:{}", "start it, or unset MLFLOW_TRACKING_URI"), ("file:///x", "change or unset it")],
+)
 def test_the_command_says_it_in_one_sentence_and_ends_with_2(trained, environment, uri, said):
     environment |= {"MLFLOW_TRACKING_URI": uri.format(free_port()), "PYTHONPATH": str(TOP / "src")}
     command = [sys.executable, "-m", "ganflow", "publish"]

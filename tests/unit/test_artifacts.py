@@ -132,5 +132,5 @@ def test_a_changed_entry_of_a_manifest_is_seen_and_a_declared_one_is_not(tmp_pat
     assert read_manifest(tmp_path) | {"stage": "train", "manifest": before["manifest"]} == before
     text = (tmp_path / MANIFEST).read_text()
     (tmp_path / MANIFEST).write_text(text.replace(f'"{key}"', f'"{key}s"'))
-    with pytest.raises(UserError, match="altered: is not what its own digest says; delete .* and run `dvc repro`"):
+    with pytest.raises(UserError, match="altered: is not what its own digest says; run `.* verify --repair .*`"):
         read_manifest(tmp_path)

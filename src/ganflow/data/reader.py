@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from ganflow import artifacts
+from ganflow.artifacts import cure
 from ganflow.data.image_codec import decode_webp
-from ganflow.data.shard_members import REMEDY, check_members
+from ganflow.data.shard_members import check_members
 from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, shard_bytes, shard_name
 from ganflow.errors import UserError
 from ganflow.params_file import checked
@@ -72,7 +73,9 @@ class WebpShard:
         try:
             return decode_webp(self.mapped[start:end], self.layout.shape)  # trailing zeros are ignored
         except ValueError as error:
-            raise UserError(f"{self.path}: sample {index}: not a WebP of its shape ({error}); {REMEDY}") from None
+            raise UserError(
+                f"{self.path}: sample {index}: not a WebP of its shape ({error}); {cure(self.path)}"
+            ) from None
 
 
 class Shards:
@@ -138,7 +141,9 @@ class Shards:
         except ValueError:
             labels = np.full(1, -1)
         if labels.size and not 0 <= labels.min() <= labels.max() < len(self.classes):
-            raise UserError(f"{self.folder}: holds a label that is not in 0..{len(self.classes) - 1}; {REMEDY}")
+            raise UserError(
+                f"{self.folder}: holds a label that is not in 0..{len(self.classes) - 1}; {cure(self.folder)}"
+            )
         return labels
 
     def verify(self) -> None:
@@ -146,7 +151,7 @@ class Shards:
         for shard in self.index.shards:
             path = self.folder / shard.name
             if (found := artifacts.digest_file(path)) != shard.sha256:
-                raise UserError(f"{path}: altered: has the sha256 {found}, expected {shard.sha256}; {REMEDY}")
+                raise UserError(f"{path}: altered: has the sha256 {found}, expected {shard.sha256}; {cure(path)}")
 
     def _split(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yields (shard number, positions in `indices`, indices within the shard) for each shard involved."""
@@ -185,24 +190,26 @@ def batch_indices(count: int, seed: int, position: int, size: int) -> np.ndarray
 
 
 def _read_index(path: Path) -> Index:
-    index = checked(Index, artifacts.read_json(path, REMEDY), file=str(path), remedy=REMEDY)
+    index = checked(Index, artifacts.read_json(path), file=str(path), remedy=cure(path))
     if not (len(index.shape) == 3 and index.shape[2] == 3 if index.dtype == "uint8" else len(index.shape) == 1):
-        raise UserError(f"{path}: dtype = {index.dtype!r} with the shape {index.shape}; {REMEDY}")
+        raise UserError(f"{path}: dtype = {index.dtype!r} with the shape {index.shape}; {cure(path)}")
     compressed = index.encoding != "raw"
     if compressed and index.dtype != "uint8" or compressed != (index.offsets is not None):
-        raise UserError(f"{path}: encoding = {index.encoding!r} of {index.dtype}, offsets {index.offsets}; {REMEDY}")
+        raise UserError(
+            f"{path}: encoding = {index.encoding!r} of {index.dtype}, offsets {index.offsets}; {cure(path)}"
+        )
     layout = Layout(index.shape, index.dtype, index.labelled, index.encoding)
     if index.labelled != bool(index.classes):
-        raise UserError(f"{path}: labelled = {index.labelled} with {len(index.classes)} classes; {REMEDY}")
+        raise UserError(f"{path}: labelled = {index.labelled} with {len(index.classes)} classes; {cure(path)}")
     for number, shard in enumerate(index.shards):
         expected = {"name": shard_name(index.dataset, index.split, number), "stride": layout.stride}
         if layout.stride:
             expected["bytes"] = shard_bytes(shard.count * layout.stride)
         for key, value in expected.items():
             if (found := getattr(shard, key)) != value:
-                raise UserError(f"{path}: shards.{number}.{key} = {found!r}, expected {value!r}; {REMEDY}")
+                raise UserError(f"{path}: shards.{number}.{key} = {found!r}, expected {value!r}; {cure(path)}")
     if (found := sum(shard.count for shard in index.shards)) != index.count:
-        raise UserError(f"{path}: count = {index.count}, but its shards hold {found} samples; {REMEDY}")
+        raise UserError(f"{path}: count = {index.count}, but its shards hold {found} samples; {cure(path)}")
     return index
 
 
@@ -211,12 +218,12 @@ def _read_offsets(path: Path, index: Index) -> np.ndarray:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{path}: missing, but listed in index.json; {REMEDY}") from None
+        raise UserError(f"{path}: missing, but listed in index.json; {cure(path)}") from None
     if (found := artifacts.digest_bytes(content)) != index.offsets:
-        raise UserError(f"{path}: altered: has the sha256 {found}, expected {index.offsets}; {REMEDY}")
+        raise UserError(f"{path}: altered: has the sha256 {found}, expected {index.offsets}; {cure(path)}")
     offsets = np.load(io.BytesIO(content), allow_pickle=False)
     if offsets.shape != (index.count,) or offsets.dtype != np.int64 or offsets.min() < 0:
-        raise UserError(f"{path}: holds {offsets.dtype} {offsets.shape}, expected int64 ({index.count},); {REMEDY}")
+        raise UserError(f"{path}: holds {offsets.dtype} {offsets.shape}, expected int64 ({index.count},); {cure(path)}")
     return offsets
 
 
@@ -224,11 +231,11 @@ def _map(path: Path, size: int) -> mmap.mmap:
     """Maps a file of exactly `size` bytes for reading."""
     try:
         if (found := path.stat().st_size) != size:
-            raise UserError(f"{path}: has {found} bytes, expected {size}; {REMEDY}")
+            raise UserError(f"{path}: has {found} bytes, expected {size}; {cure(path)}")
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
     except FileNotFoundError:
-        raise UserError(f"{path}: missing, but listed in index.json; {REMEDY}") from None
+        raise UserError(f"{path}: missing, but listed in index.json; {cure(path)}") from None
     except OSError as error:
         raise UserError(
             f"{path}: can't be opened ({error.strerror}); raise `ulimit -n` or the dataset's shard_size"

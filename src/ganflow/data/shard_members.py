@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ganflow.artifacts import cure
 from ganflow.data.shards import BLOCK, Layout, shard_bytes, tar_header
 from ganflow.errors import UserError
 
@@ -14,7 +15,6 @@ AT_ONCE = 2048  # samples
 KEY, SIZE, CHECKSUM = slice(0, 8), slice(124, 135), slice(148, 154)  # digits in a tar header
 FIXED = slice(8, 124), slice(135, 148), slice(154, BLOCK)  # all else in it
 ZERO = ord("0")
-REMEDY = "delete the folder and run `dvc repro` to make it again"
 
 
 def check_members(path: Path, mapped: memoryview, layout: Layout, starts: np.ndarray, classes: int, last: int) -> int:
@@ -45,13 +45,13 @@ def check_members(path: Path, mapped: memoryview, layout: Layout, starts: np.nda
             _refuse(path, first, good, f"labelled by a .cls of a number in 0..{classes - 1} before its image")
         last, end = int(keys[-1]), int(ends[-1])
     if len(mapped) != shard_bytes(end) or any(mapped[end:]):
-        raise UserError(f"{path}: does not end after its last sample, at byte {end}; {REMEDY}")
+        raise UserError(f"{path}: does not end after its last sample, at byte {end}; {cure(path)}")
     return last
 
 
 def _refuse(path: Path, first: int, good: np.ndarray, what: str) -> None:
     if not good.all():
-        raise UserError(f"{path}: its sample {first + int(good.argmin())} is not {what}; {REMEDY}")
+        raise UserError(f"{path}: its sample {first + int(good.argmin())} is not {what}; {cure(path)}")
 
 
 def _headers(rows: np.ndarray, extension: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from ganflow.artifacts import cure
 from ganflow.errors import UserError
 from ganflow.reporting.charts import by_variant
 from ganflow.reporting.figures import COLOURS, INK, QUIET, STYLE, WIDTH, as_png
@@ -56,7 +57,7 @@ def _tensors(path: Path) -> Tensors[np.ndarray]:
     try:
         return Tensors(path, load_file(path))
     except (OSError, SafetensorError):
-        raise UserError(f"{path}: missing or damaged; delete the run's folder and run `dvc repro`") from None
+        raise UserError(f"{path}: missing or damaged; {cure(path)}") from None
 
 
 @matplotlib.style.context(["default", STYLE, {"axes.grid": False}])

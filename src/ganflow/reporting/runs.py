@@ -133,7 +133,7 @@ def load_runs(experiment: Experiment, results: Path) -> list[RunRecord | Diverge
         if not (_alike(run.journal, other.journal) and _alike(run.curve or {}, other.curve or {})):
             raise UserError(
                 f"{run.folder} and {other.folder}: journals or curves of one variant with other columns or iterations; "
-                "`python -m ganflow verify` names the altered one: delete it and run `dvc repro`"
+                "run `python -m ganflow verify --repair`"
             )
     return runs
 
@@ -165,7 +165,7 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord | Di
     curve = top.joinpath("generated", *axes, "curve.csv")
     has_curve = score["best"] is not None or curve.exists()
     if not samples:
-        raise UserError(f"{folder}/samples: has no sample grid; delete {folder} and run `dvc repro`")
+        raise UserError(f"{folder}/samples: has no sample grid; {cure(folder)}")
     return RunRecord(
         dataset,
         variant,

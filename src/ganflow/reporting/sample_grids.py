@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ganflow.artifacts import cure
 from ganflow.errors import UserError
 from ganflow.reporting.runs import TrainingRecord
 
@@ -51,4 +52,4 @@ def read_image(file: Path) -> np.ndarray:
         with Image.open(file) as image:
             return np.asarray(image.convert("RGB"))
     except OSError:
-        raise UserError(f"{file}: damaged (not a PNG); delete its folder and run `dvc repro` again") from None
+        raise UserError(f"{file}: damaged (not a PNG); {cure(file)}") from None

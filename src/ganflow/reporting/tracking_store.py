@@ -65,8 +65,13 @@ class TrackingStore:
         try:
             yield self._connected()
         except (MlflowException, RequestException, SQLAlchemyError) as error:
+            if not self.server and "mlflow db upgrade" in str(error):
+                raise UserError(
+                    f"{self}: of a newer MLflow, as this one upgrades older ones by itself; run "
+                    f"`mv {self.database} {self.database}.newer`, and publish again"
+                ) from None
             reason = shorten(str(error), 140, placeholder=" ...")
-            cure = "is it up?" if self.server else "if it is damaged, move it away"
+            cure = "start it, or unset MLFLOW_TRACKING_URI" if self.server else "if it is damaged, move it away"
             raise UserError(f"{self}: MLflow can't write there ({reason}); {cure}") from None
 
     def _connected(self) -> "MlflowClient":

@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         _say(f"{stage} interrupted; the same command goes on from what is finished")
         return 130
     except Exception as error:
-        if (mistake := _mistake(error)) is None:
+        if (mistake := _mistake(error, stage)) is None:
             if progress := sys.modules.get("ganflow.progress"):
                 progress.log(traceback.format_exc(), shown=True)
             raise
@@ -73,7 +73,7 @@ def _say(sentences: str) -> None:
         log(f"ganflow: {line}")
 
 
-def _mistake(error: Exception) -> str | None:
+def _mistake(error: Exception, stage: str) -> str | None:
     """What to tell the user about a failure that is not the code's; None for one that is."""
     if isinstance(error, UserError):
         return str(error)
@@ -81,7 +81,8 @@ def _mistake(error: Exception) -> str | None:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{str(error.strerror).lower()}; {DISK[error.errno]} and run it again"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "params.yaml: out of memory; lower training.batch_size, the network's width or evaluation.batch_size"
+        lighter = STAGES[stage].lighter if stage in STAGES else ""
+        return f"{stage}: out of memory; {f'in params.yaml, {lighter}' if lighter else 'free some'}, and run it again"
     return None
 
 

@@ -22,6 +22,7 @@ class Stage:
     inputs: tuple[str, ...] = ()  # stages
     threads: bool = True  # uses compute.threads threads; else one
     gpu: bool = False  # if compute.device is cuda
+    lighter: str = ""  # what takes less memory
     reads_manifests: bool = (
         False  # its outputs describe how its inputs were made, so they depend on the complete manifests
     )
@@ -43,7 +44,14 @@ _STAGES = (  # in an order in which they can run
     Stage(
         "download", "fetch the official archives, or make synthetic ones", "data/raw/{dataset}", DATASET, threads=False
     ),
-    Stage("shard", "write WebDataset tars and their index", "data/shards/{dataset}", DATASET, ("download",)),
+    Stage(
+        "shard",
+        "write WebDataset tars and their index",
+        "data/shards/{dataset}",
+        DATASET,
+        ("download",),
+        lighter="lower compute.threads while it runs, which changes no shard",
+    ),
     Stage("extractor", "fetch the weights of the feature extractor", "data/extractor", threads=False),
     Stage(
         "extract",
@@ -52,6 +60,7 @@ _STAGES = (  # in an order in which they can run
         DATASET,
         ("extractor", "shard"),
         gpu=True,
+        lighter="lower evaluation.real_images",
     ),
     Stage(
         "reference",
@@ -60,9 +69,16 @@ _STAGES = (  # in an order in which they can run
         DATASET,
         ("extractor", "shard", "extract"),
         gpu=True,
+        lighter="lower evaluation.real_images",
     ),
     Stage(
-        "train", "train one variant", "results/{experiment}/runs/{dataset}/{variant}/{seed}", RUN, ("shard",), gpu=True
+        "train",
+        "train one variant",
+        "results/{experiment}/runs/{dataset}/{variant}/{seed}",
+        RUN,
+        ("shard",),
+        gpu=True,
+        lighter="lower training.batch_size or the network's width",
     ),
     Stage(
         "generate",
@@ -71,6 +87,7 @@ _STAGES = (  # in an order in which they can run
         RUN,
         ("extractor", "shard", "extract", "train"),
         gpu=True,
+        lighter="lower evaluation.batch_size or evaluation.images",
     ),
     Stage(
         "evaluate",
@@ -79,6 +96,7 @@ _STAGES = (  # in an order in which they can run
         RUN,
         ("extractor", "shard", "extract", "reference", "train", "generate"),
         gpu=True,
+        lighter="lower evaluation.images",
     ),
     Stage("studies", "run the numerical studies of the theory", "results/{experiment}/studies"),
     Stage(

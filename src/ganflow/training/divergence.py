@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ganflow.artifacts import write_json
+from ganflow.artifacts import cure, write_json
 from ganflow.errors import UserError
 from ganflow.training.written_files import Entry
 
@@ -116,7 +116,7 @@ def read_divergence(folder: Path) -> Divergence | None:
     try:
         return Divergence.model_validate_json(path.read_bytes())
     except ValidationError:
-        raise UserError(f"{path}: damaged; delete {folder} and run `dvc repro`") from None
+        raise UserError(f"{path}: damaged; {cure(path)}") from None
 
 
 def refuse_diverged(*folders: Path) -> None:

@@ -54,16 +54,16 @@ def load_export(path: Path | str, device: str = "cpu") -> tuple[nn.Module, dict[
     tensors, about = load_tensors(Path(path))
     if "part" not in about:
         raise UserError(f"{path}: does not hold the weights of a network; choose a file such as generator.safetensors")
-    checked(Header, about, file=str(path), remedy=cure(Path(path).parent))
+    checked(Header, about, file=str(path), remedy=cure(Path(path)))
     blueprint = Blueprint(Choice(**about["network"]), about["part"], about["arguments"])
     try:
         family = network_of(blueprint.network, tuple(about["shape"]), "network")
     except UserError as unknown:
         raise UserError(
-            f"{path}: its metadata name no network of this version ({unknown}); {cure(Path(path).parent)}"
+            f"{path}: its metadata name no network of this version ({unknown}); {cure(Path(path))}"
         ) from None
     if _shapes(blueprint, family) != {name: tensor.shape for name, tensor in tensors.items()}:
-        raise UserError(f"{path}: its weights do not match the network in its metadata; run `dvc repro` again")
+        raise UserError(f"{path}: its weights do not match the network in its metadata; {cure(Path(path))}")
     module = blueprint.module(family)
     module.load_state_dict(tensors)
     if about["scale"] != 1:

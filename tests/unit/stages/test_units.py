@@ -239,5 +239,5 @@ def test_a_variant_of_one_dataset_has_units_of_that_one_alone(tmp_path):
 
 def test_inputs_that_another_version_made_are_refused(tmp_path):
     (tmp_path / MANIFEST).write_text('{"stage": "shard"}')
-    with pytest.raises(UserError, match="not a manifest of this version; delete .* and run `dvc repro`"):
+    with pytest.raises(UserError, match="not a manifest of this version; run `python -m ganflow verify --repair .*`"):
         content_digest(tmp_path)
