@@ -1,5 +1,5 @@
 # make reproduce: set-up, then the whole experiment of params.yaml; make check: lint, unit tests and contracts; make test: every check;
-# make portable and make exact: the long forms of two of them.
+# make portable, make exact and make faults: the long forms of three of them.
 # VENV names another environment folder.
 VENV ?= .venv
 PYTHON ?= python3.11
@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 READY := $(VENV)/.ganflow-$(shell cksum < requirements.lock | cut -d' ' -f1)
 
-.PHONY: reproduce check test exact portable lint ui environment lock
+.PHONY: reproduce check test exact portable faults lint ui environment lock
 
 reproduce: environment
 	@python -m ganflow runs
@@ -29,6 +29,9 @@ test: lint
 
 exact: environment
 	GANFLOW_EXACT=long pytest tests/end_to_end/test_exact.py tests/end_to_end/test_engines.py --verbose --durations=0
+
+faults: environment
+	python benchmarks/faults.py
 
 lint: environment
 	ruff check

@@ -19,7 +19,7 @@ import torch
 from filelock import FileLock
 from repository import TOP, Clone, environment_of
 
-SHARED = {"reproduced", "undisturbed", "made_once"}  # fixtures that take long to build, once for all workers
+SHARED = {"tiny_experiment", "undisturbed", "made_once"}  # fixtures that take long to build, once for all workers
 
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
@@ -104,14 +104,21 @@ def clones(tmp_path: Path, environment: dict[str, str]):
     return lambda name: Clone.fresh(tmp_path / name, environment)
 
 
-@pytest.fixture
-def reproduced(once, tmp_path: Path, environment: dict[str, str]):
-    """Makes copies, by name, of a clone in which `dvc repro` has made the tiny experiment."""
+@pytest.fixture(scope="session")
+def tiny_experiment(once) -> Clone:
+    """A clone in which `dvc repro` has made the tiny experiment; not to be changed."""
 
     def fill(folder: Path) -> None:
         Clone.fresh(folder, environment_of(folder.with_name("cache"))).run("dvc repro")
 
-    first = Clone(once("tiny experiment", fill), environment)
+    folder = once("tiny experiment", fill)
+    return Clone(folder, environment_of(folder.with_name("cache")))
+
+
+@pytest.fixture
+def reproduced(tiny_experiment, tmp_path: Path, environment: dict[str, str]):
+    """Makes copies, by name, of a clone in which `dvc repro` has made the tiny experiment."""
+    first = Clone(tiny_experiment.folder, environment)
     return lambda name: first.copy(tmp_path / name)
 
 

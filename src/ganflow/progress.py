@@ -45,7 +45,7 @@ def log(line: str, shown: bool = False) -> None:
     if not shown:
         print(line, file=sys.stderr, flush=True)
     if _log:
-        with suppress(OSError):  # as on a full disk: a log never fails the work
+        with suppress(OSError):  # a full disk is told by the stage, and must not end what only says something
             print(time.strftime("%Y-%m-%d %H:%M:%S"), line, file=_log, flush=True)
 
 

@@ -107,19 +107,6 @@ def test_killed_at_random_moments_either_engine_goes_on_to_the_same_bytes(clones
         assert not list(clone.folder.glob("build/scratch/train/*"))
 
 
-def test_a_killed_stage_leaves_the_artifact_that_was_there_and_makes_it_again_equal(undisturbed, tmp_path, verified):
-    draw = random.Random(os.environ.get("GANFLOW_SEED", "0"))
-    clone = undisturbed.copy(tmp_path / "clone")
-    run = "rendered_objects wgan_gp 0"
-    data = [f"{stage} rendered_bedrooms" for stage in ("download", "shard", "extract", "reference")]
-    for stage in ["plan", "extractor", *data, f"train {run}", f"generate {run}", f"evaluate {run}", "report"]:
-        for number in (signal.SIGKILL, signal.SIGTERM):  # most of them before the stage ends, after about two seconds
-            kill(clone, f"exec python -m ganflow {stage}", number, after=draw.uniform(0.2, 2.3))
-            assert verified(clone), f"{stage} killed"
-        clone.run(f"python -m ganflow {stage}")
-        assert verified(clone), f"{stage} made again"
-
-
 def test_ctrl_c_ends_soon_and_says_how_to_go_on(clone):
     longer(clone)
     clone.edit("params.yaml", "iterations: 150,", "iterations: 100000,")

@@ -39,15 +39,15 @@ class Clone:
         self.folder, self.environment = folder, environment
 
     @classmethod
-    def fresh(cls, folder: Path, environment: dict[str, str]) -> "Clone":
-        """A copy of this repository's files, as a git repository of its own, with the tiny experiment, each of whose
-        variants is trained on one dataset."""
+    def fresh(cls, folder: Path, environment: dict[str, str], top: Path = TOP) -> "Clone":
+        """A copy of a repository's files, by default this one's, as a git repository of its own, with the tiny
+        experiment, each of whose variants is trained on one dataset."""
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-        names = subprocess.run(listed, cwd=TOP, capture_output=True, check=True).stdout.decode().split("\0")
+        names = subprocess.run(listed, cwd=top, capture_output=True, check=True).stdout.decode().split("\0")
         for name in filter(None, names):
-            if name != "dvc.lock" and (TOP / name).exists():
+            if name != "dvc.lock" and (top / name).exists():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(TOP / name, folder / name, follow_symlinks=False)
+                shutil.copy2(top / name, folder / name, follow_symlinks=False)
         shutil.copy(folder / "profiles/tiny.yaml", folder / "params.yaml")
         clone = cls(folder, environment)
         for variant, dataset in PAIRS.items():

@@ -10,7 +10,9 @@ import errno
 import importlib
 import os
 import platform
+import re
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -42,6 +44,7 @@ PLANNERS, PLANNING = ("runs", "plan"), Path("build/locks/plan.lock")  # they wri
 A_RUN = "a run as dataset/variant/seed (no seed: the first of params.yaml), its folder, or a file of weights"
 DISK = {errno.ENOSPC: "make room", errno.EDQUOT: "make room", errno.EROFS: "choose a folder that can be written"}
 DISK |= {errno.EACCES: "check who may read and write it", errno.EMFILE: "raise `ulimit -n`"}
+DISK |= {errno.EFBIG: "raise `ulimit -f`"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,13 +80,19 @@ def _mistake(error: Exception, stage: str) -> str | None:
     """What to tell the user about a failure that is not the code's; None for one that is."""
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in DISK:
+    if isinstance(error, OSError) and (number := _number(error)) in DISK:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{str(error.strerror).lower()}; {DISK[error.errno]} and run it again"
+        return f"{place}{os.strerror(number).lower()}; {DISK[number]} and run it again"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         lighter = STAGES[stage].lighter if stage in STAGES else ""
         return f"{stage}: out of memory; {f'in params.yaml, {lighter}' if lighter else 'free some'}, and run it again"
     return None
+
+
+def _number(error: OSError) -> int:
+    """The errno of an error, or of the first of those that `shutil.copytree` collects as texts; 0 if there is none."""
+    found = re.search(r"\[Errno (\d+)\]", str(error)) if isinstance(error, shutil.Error) else None
+    return int(found[1]) if found else error.errno or 0
 
 
 def _parser() -> argparse.ArgumentParser:

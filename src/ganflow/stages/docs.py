@@ -5,13 +5,18 @@ from pathlib import Path
 
 from ganflow.artifacts import write_file
 from ganflow.components import component_names, named_class
-from ganflow.stages import invalidation, measured_steps, published_scores
+from ganflow.stages import invalidation, measured_faults, measured_steps, published_scores
 
 DOCS = Path("docs")
 README = Path("README.md")
 MARKED = re.compile(r"(<!-- ganflow schema: ([a-z.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 BAR = r"\|"  # within a cell
-GENERATED = {"invalidation": invalidation.table, "scores": published_scores.table, "steps": measured_steps.table}
+GENERATED = {
+    "invalidation": invalidation.table,
+    "scores": published_scores.table,
+    "steps": measured_steps.table,
+    "faults": measured_faults.table,
+}
 TABLES = {  # folder of components: column headers, and the class variables that fill them
     "methods.recipes": (("method", "what it is"), ("about",)),
     "methods.objectives": (("objective", "critic and generator minimise", "from"), ("formula", "source")),
