@@ -43,9 +43,10 @@ Sha256 = Annotated[
 
 
 class Model(BaseModel):
-    """Frozen; refuses unknown keys and implicit conversions, such as from text to a number."""
+    """Frozen; refuses unknown keys, numbers that are not finite, and implicit conversions, such as from text to a
+    number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
     short_keys: ClassVar[tuple[str, ...]] = ()  # keys that abbreviate others
     short_form: ClassVar[dict[str, Any] | None] = None  # JSON schema of a value that abbreviates the mapping
 
@@ -144,9 +145,9 @@ class MovingAverage(Model):
 class Training(Model):
     """The training loop."""
 
-    iterations: int = Field(ge=1, description="generator updates")
-    batch_size: int = Field(64, ge=1, description="images in a batch")
-    latent: int = Field(100, ge=1, description="dimension of the standard normal latent vector")
+    iterations: int = Field(ge=1, le=10**9, description="generator updates")
+    batch_size: int = Field(64, ge=1, le=10**6, description="images in a batch")
+    latent: int = Field(100, ge=1, le=10**6, description="dimension of the standard normal latent vector")
     generator_batch: int = Field(1, ge=1, le=64, description="batches in the generator's update (WGAN-GP's ResNet: 2)")
     dequantise: bool = Field(
         False, description="critics get 2 (x / 256 - 0.5) + U(0, 1/128) of real images, as in WGAN-GP's CIFAR code"
@@ -251,17 +252,17 @@ class Curve(Model):
     """A cheap score of each snapshot, with separate latent vectors; the best by the first score is scored in full."""
 
     metric: Annotated[Choice, In("evaluation.metrics")] = Field(description="a file of evaluation/metrics")
-    images: int = Field(500, ge=2, description="generated images of each snapshot")
+    images: int = Field(500, ge=2, le=10**9, description="generated images of each snapshot")
 
 
 class Evaluation(Model):
     """Metrics, and the numbers of samples that they use."""
 
-    images: int = Field(1000, ge=2, description="generated images")
+    images: int = Field(1000, ge=2, le=10**9, description="generated images")
     real_images: int | None = Field(
         None, ge=2, description="maximum number of real images of each split; absent: `images`"
     )
-    batch_size: int = Field(100, ge=1, description="images generated at a time")
+    batch_size: int = Field(100, ge=1, le=10**6, description="images generated at a time")
     weights: Literal["ema", "raw"] = Field("raw", description="weights to score; raw for a variant without ema")
     batch_norm: Literal["running", "batch"] = Field(
         "running", description="statistics of the generator's batch normalisation; batch: as in WGAN-GP's code"
@@ -273,6 +274,14 @@ class Evaluation(Model):
         min_length=1, strict=False, description="files of evaluation/metrics"
     )
     curve: Curve | None = Field(None, description="scores over training; absent: none, and no best iteration")
+
+    @model_validator(mode="after")
+    def _batches_with_statistics(self) -> "Evaluation":
+        if self.batch_norm == "batch" and self.batch_size < 2:
+            raise ValueError(
+                "batch_norm = 'batch' needs batch_size = 2 or more: one image has no statistics of a batch"
+            )
+        return self
 
     @property
     def max_real_images(self) -> int:
