@@ -24,6 +24,16 @@ PORTABLE = {
     "OPENBLAS_CORETYPE": "Haswell",  # those of numpy and SciPy
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # numpy's loops; numpy 2.4 ignores older names
 }
+DECIDING = (  # beginnings of variables by which libraries choose kernels, formats and threads
+    *("ATEN_", "DNNL_", "GOTO_", "MKL_", "NPY_", "NVIDIA_TF32", "OMP_", "ONEDNN_", "OPENBLAS_", "TORCH_ALLOW_TF32"),
+)
+SCHEDULING = (
+    "OMP_DISPLAY",
+    "OMP_PLACES",
+    "OMP_PROC_BIND",
+    "OMP_STACKSIZE",
+    "OMP_WAIT_POLICY",
+)  # no bit depends on them
 NUMERICAL = ("numpy", "torch")
 CPUINFO = Path("/proc/cpuinfo")
 NEEDED = {"avx2", "fma"}
@@ -31,24 +41,29 @@ INSTEAD = "write `compute: {arithmetic: native}`, whose results equal those of t
 
 
 def configure(threads: int, arithmetic: "Arithmetic") -> None:
-    """Sets the thread count of every library and the kind of arithmetic, before numpy and torch are imported.
+    """Sets the thread count of every library and the kind of arithmetic, before numpy and torch are imported, and
+    removes all other variables of the environment that decide bits: they are in no fingerprint.
 
     Raises UserError if one of them was imported under other settings.
     """
-    for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"):
-        os.environ[f"{library}_NUM_THREADS"] = str(threads)
-    os.environ |= {"OMP_DYNAMIC": "FALSE", "MKL_DYNAMIC": "FALSE"}  # no fewer threads where there are fewer cores
-    os.environ.pop("OMP_THREAD_LIMIT", None)
-    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # deterministic
-    if arithmetic == "native":
-        return
+    wanted = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
+    wanted |= {"OMP_DYNAMIC": "FALSE", "MKL_DYNAMIC": "FALSE"}  # no fewer threads where there are fewer cores
+    wanted["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # deterministic
+    kernels = PORTABLE if arithmetic == "portable" else {}
+    stray = [
+        name
+        for name in os.environ.keys() - wanted.keys() - kernels.keys()
+        if name.startswith(DECIDING) and not name.startswith(SCHEDULING)
+    ]
     imported = [name for name in NUMERICAL if name in sys.modules]
-    if imported and any(os.environ.get(name) != value for name, value in PORTABLE.items()):
+    if imported and arithmetic == "portable" and any(os.environ.get(name) != value for name, value in PORTABLE.items()):
         raise UserError(
             f"compute.arithmetic = 'portable' takes effect before {' and '.join(imported)} are imported, and they are: "
             "call ganflow.arithmetic.configure first, or run `python -m ganflow` in a process of its own"
         )
-    os.environ |= PORTABLE
+    for name in stray:
+        del os.environ[name]
+    os.environ |= wanted | kernels
 
 
 def refusal() -> str | None:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from repository import TOP
 
 from ganflow.artifacts import read_manifest
@@ -251,21 +252,27 @@ def test_a_full_disk(finished):
     assert "partial" not in done.stdout and OBJECTS not in done.stdout
 
 
-def test_out_of_memory(finished, capfd, monkeypatch):
+@pytest.mark.parametrize("of_torch", [False, True])
+def test_out_of_memory(finished, capfd, monkeypatch, of_torch):
     """Each stage is told what it needs memory for, which helps; a shard's bytes do not depend on it."""
     step, write = Trainer.step, shard.write_shards
     parameters = (finished / "params.yaml").read_text().replace("seeds: [0, 1]", "seeds: [0, 1, 2]")
     large = parameters.replace("threads: 1", "threads: 2")
     before = read_manifest(Path(f"data/shards/{OBJECTS}"))["content"]
 
+    def out_of_memory():
+        if of_torch:
+            torch.empty(2**50)  # 4 PB, of which its allocator says what it says of any size
+        raise MemoryError
+
     def too_large(self, *arguments, **named):
         if load().training.batch_size >= 8:
-            raise MemoryError
+            out_of_memory()
         return step(self, *arguments, **named)
 
     def too_many(*arguments, processes, **named):
         if processes > 1:
-            raise MemoryError
+            out_of_memory()
         return write(*arguments, processes=processes, **named)
 
     monkeypatch.setattr(Trainer, "step", too_large)

@@ -53,6 +53,45 @@ def test_too_late_is_refused_and_in_time_is_kept():
     assert run(native).stdout == "[]\n"
 
 
+OF_A_USER = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "DNNL_DEFAULT_FPMATH_MODE": "ANY",
+    "MKL_CBWR": "SSE2",
+    "MKL_DYNAMIC": "TRUE",
+    "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3",
+    "NVIDIA_TF32_OVERRIDE": "1",
+    "OMP_NUM_THREADS": "7",
+    "OMP_THREAD_LIMIT": "1",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "OPENBLAS_CORETYPE": "Prescott",
+}
+COMPUTE = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from ganflow import arithmetic
+arithmetic.configure(1, sys.argv[2])
+import numpy, torch
+torch.manual_seed(0)
+images, kernels = torch.randn(8, 16, 32, 32), torch.randn(16, 16, 5, 5)
+made = torch.nn.functional.conv2d(images, kernels).exp().sum(), images.flatten(1) @ images.flatten(1).T
+made = *(part.sum().item().hex() for part in made), float(numpy.exp(kernels.numpy()).sum()).hex()
+print(*made, torch.get_num_threads(), torch.backends.cpu.get_cpu_capability())
+print(*sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(arithmetic.DECIDING)))
+"""
+
+
+@pytest.mark.parametrize("arithmetic_kind", ["portable", "native"])
+def test_variables_of_the_environment_change_no_bit(arithmetic_kind):
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(arithmetic.DECIDING)}
+    command = [sys.executable, "-c", COMPUTE, TOP / "src", arithmetic_kind]
+    said = [
+        subprocess.run(command, capture_output=True, text=True, check=True, env=ours | settings).stdout
+        for settings in ({}, OF_A_USER | {"OMP_PROC_BIND": "false"})
+    ]
+    assert said[1].replace(" OMP_PROC_BIND=false", "") == said[0] and "OMP_PROC_BIND" in said[1]
+
+
 def test_torch_that_runs_other_kernels_is_refused(monkeypatch):
     import torch
 

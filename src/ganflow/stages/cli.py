@@ -83,7 +83,9 @@ def _mistake(error: Exception, stage: str) -> str | None:
     if isinstance(error, OSError) and (number := _number(error)) in DISK:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{os.strerror(number).lower()}; {DISK[number]} and run it again"
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, SyntaxError) and error.filename:  # somebody is writing it
+        return f"{error.filename} line {error.lineno}: not valid Python: {error.msg}; correct it"
+    if _is_out_of_memory(error):
         lighter = STAGES[stage].lighter if stage in STAGES else ""
         return f"{stage}: out of memory; {f'in params.yaml, {lighter}' if lighter else 'free some'}, and run it again"
     return None
@@ -93,6 +95,13 @@ def _number(error: OSError) -> int:
     """The errno of an error, or of the first of those that `shutil.copytree` collects as texts; 0 if there is none."""
     found = re.search(r"\[Errno (\d+)\]", str(error)) if isinstance(error, shutil.Error) else None
     return int(found[1]) if found else error.errno or 0
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether the system has no memory left; torch says that of a GPU by a class of its own, of a CPU in words."""
+    if isinstance(error, RuntimeError):
+        return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+    return isinstance(error, MemoryError)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -170,6 +179,7 @@ def _run(stage: str, chosen: dict[str, Any]) -> int:
     if compute.arithmetic == "portable" and stage in (*STAGES, "plan") and (reason := arithmetic.refusal()):
         raise UserError(reason)
     arithmetic.configure(compute.threads, compute.arithmetic)
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's is not to be had here
     defer_meta_kernels()
     from ganflow.locks import held
     from ganflow.progress import log, log_to
