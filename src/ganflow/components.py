@@ -4,8 +4,11 @@ frozen pydantic model whose fields are its settings in params.yaml."""
 import gc
 import importlib
 import pkgutil
+import re
+import traceback
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
@@ -25,24 +28,63 @@ C = TypeVar("C", bound=Component)
 
 
 def component_names(folder: str) -> list[str]:
-    """The names of all components in a folder of the package, sorted."""
+    """The names of all components in a folder of the package, sorted: of files that params.yaml can name, which those
+    that editors and file managers leave beside them are not."""
     package = importlib.import_module(f"ganflow.{folder}")
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(name for name in found if re.fullmatch("[a-z][a-z0-9_]*", name))
 
 
 def named_class(folder: str, name: str, where: str) -> Any:
-    """The component class in the file `name`.py of a folder; raises UserError if there is no such file."""
+    """The component class in the file `name`.py of a folder; raises UserError if there is no such file, if it can't be
+    imported, and if it holds no component."""
     known = component_names(folder)
     if name not in known:
         raise UserError(f"params.yaml: {where} = {name!r}: there is no such component; {suggestion(name, known)}")
-    with without_collector():  # the first component that computes imports torch
-        module = importlib.import_module(f"ganflow.{folder}.{name}")
-    [found] = [
+    file = f"src/ganflow/{folder.replace('.', '/')}/{name}.py"
+    try:
+        with without_collector():  # the first component that computes imports torch
+            module = importlib.import_module(f"ganflow.{folder}.{name}")
+    except UserError:
+        raise
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("ganflow"):
+            raise  # the environment lacks a package
+        dangling = getattr(error, "name", None) == f"ganflow.{folder}.{name}"
+        fault = ": a link that leads nowhere" if dangling else _told(error, f"{name}.py")
+        raise UserError(f"params.yaml: {where} = {name!r}: {file}{fault}; correct it, or name another") from None
+    found = [
         c
         for c in vars(module).values()
         if isinstance(c, type) and issubclass(c, Component) and c.__module__ == module.__name__
     ]
-    return found
+    if len(found) != 1:
+        raise UserError(
+            f"params.yaml: {where} = {name!r}: {file}: defines {len(found) or 'no'} components, and is to define one, "
+            "a subclass of its kind's class (docs/extending.md); correct it, or name another"
+        )
+    return found[0]
+
+
+def source_fault(path: Path) -> str | None:
+    """Why a file is no Python source in UTF-8, such as ": not UTF-8 text"; None if it is."""
+    try:
+        compile(path.read_text(encoding="utf-8"), path.name, "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError) as error:
+        return _told(error, path.name)
+    return None
+
+
+def _told(error: Exception, file: str) -> str:
+    """An exception while a file is imported, with its line, for a message that begins with the file's name."""
+    if isinstance(error, UnicodeDecodeError):
+        return ": not UTF-8 text"
+    if isinstance(error, OSError):
+        return f": {str(error.strerror).lower()}"
+    if isinstance(error, SyntaxError):
+        return f"{f' line {error.lineno}' if error.lineno else ''}: not valid Python: {error.msg}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == file]
+    return f"{f' line {lines[-1]}' if lines else ''}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def names(kind: type[Component]) -> list[str]:

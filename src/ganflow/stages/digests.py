@@ -6,14 +6,18 @@ comments, docstrings and layout have no effect.
 """
 
 import ast
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import grimp
+from grimp.adaptors.modulefinder import ModuleFinder
+from grimp.application.config import settings
 
 import ganflow
 from ganflow.artifacts import digest_bytes, digest_file
+from ganflow.components import source_fault
 from ganflow.errors import UserError
 
 PACKAGE = Path(ganflow.__file__).parent
@@ -47,15 +51,49 @@ def closure(roots: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for root in roots:
         if root not in imports().modules:
-            raise UserError(f"params.yaml: {root.rpartition('.')[2]!r}: there is no src/{root.replace('.', '/')}.py")
+            file = f"src/{root.replace('.', '/')}.py"
+            fault = source_fault(_file_of(root)) if _file_of(root).is_file() else None
+            if fault:
+                raise UserError(f"{file}{fault}; correct it")
+            raise UserError(f"params.yaml: {root.rpartition('.')[2]!r}: there is no {file}")
         found |= {root, *imports().find_upstream_modules(root)}
     return found | {module.rsplit(".", level)[0] for module in found for level in range(1, module.count(".") + 1)}
 
 
 @cache
 def imports() -> grimp.ImportGraph:
-    """The import graph of the package, without imports for type checking."""
+    """The import graph of the package, without imports for type checking, and without files that are no Python source
+    and that nothing imports, such as a component that is being written.
+
+    Raises UserError for such a file that is imported.
+    """
+    try:
+        return _imports()
+    except (grimp.exceptions.SourceSyntaxError, UnicodeError, OSError):
+        settings.configure(MODULE_FINDER=_SourceFinder())
+    sources = [file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.py") if source_fault(file) is None]
+    for file in sorted(PACKAGE.rglob("*.py")):
+        module = ".".join(["ganflow", *file.relative_to(PACKAGE).with_suffix("").parts])
+        package, _, name = module.rpartition(".")
+        imported = re.compile(rf"\b{module}\b|\bfrom {package} import [^\n]*\b{name}\b")
+        if (fault := source_fault(file)) and name.isidentifier() and any(map(imported.search, sources)):
+            raise UserError(f"src/{module.replace('.', '/')}.py{fault}; correct it")
+    return _imports()
+
+
+def _imports() -> grimp.ImportGraph:
     return grimp.build_graph("ganflow", cache_dir=None, exclude_type_checking_imports=True)
+
+
+class _SourceFinder(ModuleFinder):  # type: ignore[misc, unused-ignore]
+    """Finds the modules whose files are Python source."""
+
+    def _is_python_file(self, filename: str, dirpath: str) -> bool:
+        return super()._is_python_file(filename, dirpath) and source_fault(Path(dirpath, filename)) is None
+
+
+def _file_of(module: str) -> Path:
+    return PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
 
 
 @cache
@@ -83,12 +121,17 @@ def _documented(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFun
 
 
 def _data_files(package: Path) -> list[Path]:
-    """The non-Python files of a package, without those of its subpackages, sorted."""
+    """The non-Python files of a package, without those of its subpackages and those that editors leave, sorted."""
     files = []
     for entry in sorted(package.iterdir()):
         if entry.is_dir():
             if entry.name != "__pycache__" and not (entry / "__init__.py").exists():
-                files += [file for file in sorted(entry.rglob("*")) if file.is_file()]
+                files += sorted(entry.rglob("*"))
         elif entry.suffix != ".py":
             files.append(entry)
-    return files
+    return [file for file in files if file.is_file() and not any(map(_is_left, file.relative_to(package).parts))]
+
+
+def _is_left(name: str) -> bool:
+    """Whether a name is one of swap files, locks, backups and checkpoints of editors."""
+    return name.startswith((".", "#")) or name.endswith("~")
