@@ -30,18 +30,19 @@ def generate_samples(
 ) -> Tensor:
     """Samples for latent vectors and uniform classes from the random streams of a `purpose`; images rounded to 8 bits.
 
-    `batch_norm`: use the `running` statistics, or those of each `batch`. Raises NotFinite for a sample that is not.
+    `batch_norm`: use the `running` statistics, or those of each `batch`, which is then always a whole one: a last batch
+    of fewer samples would be normalised by these alone. Raises NotFinite for a sample that is not finite.
     """
     parts = []
     with evaluating(module), batch_statistics(module) if batch_norm == "batch" else nullcontext():
         for part, start in enumerate(range(0, count, batch_size)):
-            size = min(batch_size, count - start)
+            size = batch_size if batch_norm == "batch" else min(batch_size, count - start)
             draws = Draws(seed, device, purpose, (part,), size)
             vectors, labels = draws.normal("latent", (size, latent)), draws.integers("classes", (size,), classes)
             made = module(codes(vectors, labels, classes)).float()
             check_tensors([("samples", made)])
             parts.append(as_stored(made))
-    return channels_first(np.concatenate(parts))
+    return channels_first(np.concatenate(parts)[:count])
 
 
 def evaluation_samples(

@@ -11,6 +11,7 @@ from ganflow.errors import UserError
 from ganflow.evaluation.generated_samples import generate_samples
 from ganflow.evaluation.interfaces import metrics_of
 from ganflow.evaluation.metrics.sliced_wasserstein import _wasserstein_1d
+from ganflow.params_file import checked
 
 
 @pytest.mark.parametrize("counts", [(50, 50), (50, 20), (20, 50)])
@@ -35,3 +36,15 @@ def test_unknown_and_repeated_metrics_are_refused():
         metrics_of(Evaluation(metrics=(Choice(name="sliced_waserstein"),)))
     with pytest.raises(UserError, match="is listed twice"):
         metrics_of(Evaluation(metrics=(Choice(name="sliced_wasserstein"),) * 2))
+
+
+def test_by_batch_statistics_a_sample_is_the_same_however_many_are_asked_for():
+    module = nn.Sequential(nn.Linear(4, 12), nn.BatchNorm1d(12), nn.Unflatten(1, (3, 2, 2)), nn.Tanh())
+
+    def made(count: int) -> torch.Tensor:
+        return generate_samples(module, count, 4, 16, 0, "cpu", batch_norm="batch")
+
+    assert len(made(33)) == 33 and len(made(1)) == 1  # else one sample, normalised alone, would be grey
+    assert torch.equal(made(33), made(48)[:33]) and torch.equal(made(1), made(16)[:1])
+    with pytest.raises(UserError, match="evaluation: batch_norm = 'batch' needs batch_size = 2 or more"):
+        checked(Evaluation, {"batch_norm": "batch", "batch_size": 1, "metrics": ["sliced_wasserstein"]}, "evaluation")
