@@ -1,7 +1,8 @@
 """MLflow's tracking store: an SQLite database in this folder, or the server of MLFLOW_TRACKING_URI.
 
 The database is created atomically and refers to artifacts by `mlflow-artifacts:/`, so that both can be moved with the
-folder. A server that is down, slow or failing raises UserError within seconds.
+folder; paths to both are relative, as `?` or `%20` in a folder's name would mean something else in a URI. A server that
+is down, slow or failing raises UserError within seconds.
 """
 
 import os
@@ -84,9 +85,9 @@ class TrackingStore:
         if not self.database.exists():  # MLflow can't repair a partially created database
             partial = self.database.with_name(f".{self.database.name}.partial")
             partial.unlink(missing_ok=True)
-            MlflowClient(f"sqlite:///{partial.absolute()}").search_experiments()
+            MlflowClient(f"sqlite:///{partial}").search_experiments()
             partial.replace(self.database)
-        return MlflowClient(f"sqlite:///{self.database.absolute()}")
+        return MlflowClient(f"sqlite:///{self.database}")
 
     def experiment_id(self, client: "MlflowClient", name: str) -> str:
         """The id of the experiment, which is created or restored if necessary."""
@@ -105,4 +106,4 @@ def _artifacts(uri: str, tracking_uri: str | None = None, registry_uri: str | No
 
     if tracking_uri and tracking_uri.startswith("http"):
         return MlflowArtifactsRepository(uri, tracking_uri, registry_uri)
-    return LocalArtifactRepository(str(ARTIFACTS.absolute() / uri.removeprefix(f"{SCHEME}:").lstrip("/")))
+    return LocalArtifactRepository(str(ARTIFACTS / uri.removeprefix(f"{SCHEME}:").lstrip("/")))
