@@ -51,7 +51,7 @@ environment: $(READY)
 	@$(VENV)/bin/python -I -c 'import ganflow' 2>/dev/null || \
 	  $(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
-$(READY): requirements.lock
+$(READY):  # its name says for which lock; by its date, a newer clone that shares the environment would install all again
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 	  { echo "make: ganflow runs on Python 3.11; install it, or say where it is: make PYTHON=/path/to/python3.11"; exit 2; }
 	@echo "Installing the locked requirements into $(VENV) (7 GB, some minutes) ..."

@@ -1,7 +1,9 @@
 """What a fresh machine installs: exact versions with hashes, the same in the environments that Snakemake makes."""
 
 import hashlib
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -85,3 +87,31 @@ def test_every_library_that_the_package_imports_is_declared():
         if not declared & {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners[module]}
     }
     assert len(imported) > 15 and undeclared == set()
+
+
+def test_a_clone_with_line_ends_of_windows_has_the_same_bytes(tmp_path):
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, capture_output=True, check=True).stdout.decode()
+    for name in filter(None, names.split("\0")):
+        if not (TOP / name).is_symlink() and (TOP / name).is_file():
+            (tmp_path / "from" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TOP / name, tmp_path / "from" / name)
+    made = (
+        "git init --quiet && git add --all && git -c user.name=a -c user.email=a@localhost commit --quiet --message a"
+    )
+    subprocess.run(made, shell=True, cwd=tmp_path / "from", check=True)
+    clone = ["git", "clone", "--quiet", "--config", "core.autocrlf=true", tmp_path / "from", tmp_path / "to"]
+    subprocess.run(clone, check=True)
+    files = [path for path in (tmp_path / "from").rglob("*") if path.is_file() and ".git" not in path.parts]
+    assert len(files) > 300
+    for path in files:
+        assert (tmp_path / "to" / path.relative_to(tmp_path / "from")).read_bytes() == path.read_bytes(), path
+
+
+def test_a_clone_newer_than_a_shared_environment_does_not_install_it_again(tmp_path):
+    said = ["make", "--dry-run", f"VENV={tmp_path}", "environment"]
+    assert "--require-hashes" in subprocess.run(said, cwd=TOP, capture_output=True, text=True, check=True).stdout
+    checksum = subprocess.run("cksum < requirements.lock", shell=True, cwd=TOP, capture_output=True, text=True).stdout
+    marker = tmp_path / f".ganflow-{checksum.split()[0]}"
+    marker.touch()
+    os.utime(marker, (1, 1))
+    assert "--require-hashes" not in subprocess.run(said, cwd=TOP, capture_output=True, text=True, check=True).stdout
