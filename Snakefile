@@ -4,22 +4,29 @@ dvc.yaml, the graph in src/ganflow/stages/graph.py.
 """
 
 from ganflow.stages.graph import STAGES
+from workflow.command_line import asked
 from workflow.folders import all_of, inputs, pattern
 
+ASKED = asked()
 if workflow.is_main_process and workflow.check_envvars:  # false for `snakemake --lint`, which needs no plan
-    from workflow.freshness import align, list_runs, require_conda
+    from workflow.freshness import align, foresee, list_runs, require
 
-    require_conda(workflow)
-    list_runs(workflow)
-    if not align(workflow):
-        shell("python -m workflow.job plan logs/plan/plan.log")
-        align(workflow)
+    require(workflow, ASKED)
+    if ASKED.dry_run:
+        ASKED.runs.update(foresee(workflow))
+    else:
+        list_runs(workflow)
+        if not align(workflow):
+            shell("python -m workflow.job plan logs/plan/plan.log")
+            align(workflow)
 
 
 configfile: "params.yaml"
 configfile: "workflow/runs.yaml"
 
 
+if ASKED.dry_run:
+    config["runs"] = ASKED.runs or config["runs"]
 GPUS = 0 if config.get("compute", {}).get("device") == "cpu" else 1
 THREADS = config.get("compute", {}).get("threads", 2)
 

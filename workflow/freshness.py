@@ -3,10 +3,10 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import networkx as nx
 from dvc.exceptions import DvcException
@@ -20,8 +20,13 @@ from snakemake_interface_common.exceptions import WorkflowError
 from ganflow.config import load
 from ganflow.errors import UserError
 from ganflow.locks import holder
-from ganflow.stages import runs
-from ganflow.stages.execution import LOCKS
+from ganflow.stages import plan, runs
+from ganflow.stages.dvc_lock import locked_stages
+from ganflow.stages.execution import LOCKS, PLAN
+from ganflow.stages.place import check_place
+from ganflow.stages.published import locked_digest
+from ganflow.stages.units import Unit
+from workflow.command_line import Asked
 from workflow.folders import ORIGIN
 from workflow.job import causes
 
@@ -35,10 +40,16 @@ def refuse(workflow: Workflow, sentence: str) -> NoReturn:
     raise WorkflowError(sentence)
 
 
-def require_conda(workflow: Workflow) -> None:
-    """Raises WorkflowError if environments are requested and conda is missing."""
+def require(workflow: Workflow, asked: Asked) -> None:
+    """Raises WorkflowError if environments are requested and conda is missing, and if jobs are forced elsewhere."""
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method and not shutil.which("conda"):
         refuse(workflow, "there is no conda on PATH; install it, or leave out --use-conda and run in .venv")
+    if (asked.all_again or asked.again) and asked.executor not in (None, "local", "dryrun"):
+        refuse(
+            workflow,
+            "jobs of an executor don't learn that they are forced, and DVC keeps what it knows; leave out --forceall "
+            "and --forcerun, and run `dvc repro --force --single-item STAGE` before",
+        )
 
 
 def list_runs(workflow: Workflow) -> None:
@@ -80,6 +91,53 @@ def _told(workflow: Workflow) -> Iterator[None]:
         refuse(workflow, _at_work(error))
     except DvcException as error:
         refuse(workflow, f"dvc: {': '.join(causes(error))}")
+
+
+def foresee(workflow: Workflow) -> dict[str, dict[str, str | int]]:
+    """For a dry run, which writes nothing: makes Snakemake plan what a run would find changed, and returns the list of
+    runs. Raises WorkflowError for an error in params.yaml."""
+    try:
+        experiment = load()
+        check_place()
+        units = plan.planned(experiment)[1]
+        recorded = locked_stages()
+    except UserError as error:
+        refuse(workflow, "\n".join(f"ganflow: {line}" for line in str(error).splitlines()))
+    with _told(workflow), Repo() as repo:
+        stale = {stage for stage, changes in repo.status().items() if not all(map(_is_of_plan, changes))}
+    changed = [
+        unit
+        for unit in units
+        if (address := unit.kind.address(*unit.axes)) in stale
+        or locked_digest(recorded.get(address, {}), unit) != unit.digest
+    ]
+    prepare = workflow._prepare_dag
+
+    def prepared(*arguments: Any, **named: Any) -> Any:
+        settings = workflow.dag_settings
+        outputs = {unit.output.as_posix() for unit in _needed(units, settings.targets) if unit in changed}
+        settings.forcerun = frozenset({*settings.forcerun, *outputs})
+        settings.rerun_triggers = frozenset()
+        return prepare(*arguments, **named)
+
+    workflow._prepare_dag = prepared  # the settings come after the Snakefile was read
+    return runs.listed(experiment)
+
+
+def _needed(units: list[Unit], targets: Collection[str]) -> list[Unit]:
+    """The units that are asked for by rules or outputs, and those before them; all if nothing is."""
+    inputs: set[Path] = set()
+    found = []
+    for unit in reversed(units):
+        if not set(targets) - {"all"} or {unit.stage, unit.output.as_posix()} & set(targets) or unit.output in inputs:
+            inputs.update(unit.inputs)
+            found.append(unit)
+    return found
+
+
+def _is_of_plan(change: Any) -> bool:
+    """Whether DVC's reason to run a stage is the plan on disk alone, which a run would make again first."""
+    return isinstance(change, dict) and set(change.get("changed deps", {None})) == {PLAN.as_posix()}
 
 
 def _date(path: Path, when: int) -> None:

@@ -1,4 +1,4 @@
-"""One job of Snakemake, `python -m workflow.job STAGE LOG`: DVC brings one stage up to date.
+"""One job of Snakemake, `python -m workflow.job [--force] STAGE LOG`: DVC brings one stage up to date.
 
 What DVC says goes to the rule's log; on the terminal are the stage's progress, DVC's warnings and errors, and that it
 restored a result instead of computing it.
@@ -34,15 +34,16 @@ def causes(error: BaseException | None) -> list[str]:
     return found
 
 
-def run(stage: str, log: Path) -> int:
-    """Runs the stage as `dvc repro` does, and appends what is said to a log; returns DVC's exit code."""
+def run(arguments: list[str], log: Path) -> int:
+    """Runs a stage as `dvc repro` with these arguments does, and appends what is said to a log; returns DVC's exit
+    code."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())  # also for the processes that DVC starts
     logging.getLogger("dvc").addHandler(Words())
-    sys.argv = ["dvc", "--wait-for-lock", "repro", "--single-item", stage]  # DVC notes it as what holds its locks
+    sys.argv = ["dvc", "--wait-for-lock", "repro", "--single-item", *arguments]  # DVC notes it as what holds its locks
     return int(main(sys.argv[1:]))
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1], Path(sys.argv[2])))
+    sys.exit(run(sys.argv[1:-1], Path(sys.argv[-1])))

@@ -34,5 +34,6 @@ for stage in STAGES.values():
             gpu=GPUS if stage.gpu else 0,
         params:
             stage=stage.address(*axes),
+            force=lambda wildcards, output, rule=stage.name: ASKED.force(rule, output[0]),
         shell:
-            "python -m workflow.job {params.stage} {log}"
+            "python -m workflow.job {params.force} {params.stage} {log}"

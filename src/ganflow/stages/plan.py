@@ -30,6 +30,21 @@ def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> No
 
     Raises UserError for a component, setting or pair that makes no sense, and, `for_dvc`, if the list of runs changed.
     """
+    device, ahead = planned(experiment)
+    (runs.check if for_dvc else runs.run)(experiment)
+    write_json(PLAN, as_tree(device, ahead))
+    set_aside(experiment, {unit.axes for unit in ahead})
+    if cost:
+        from ganflow.stages import cost as costing
+
+        costing.run(experiment, device)
+
+
+def planned(experiment: Experiment) -> tuple[str, list[Unit]]:
+    """The kind of device and all units of an experiment.
+
+    Raises UserError for a component, setting or pair that makes no sense.
+    """
     device = experiment.compute.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -46,14 +61,7 @@ def run(experiment: Experiment, cost: bool = False, for_dvc: bool = False) -> No
         curve_metric(curve)
     check_evaluation(experiment)
     studies_of(experiment.studies)
-    (runs.check if for_dvc else runs.run)(experiment)
-    planned = list(units(experiment, device))
-    write_json(PLAN, as_tree(device, planned))
-    set_aside(experiment, {unit.axes for unit in planned})
-    if cost:
-        from ganflow.stages import cost as costing
-
-        costing.run(experiment, device)
+    return device, list(units(experiment, device))
 
 
 def _check_precision(experiment: Experiment, device: str) -> None:
@@ -87,10 +95,10 @@ def _format(key: str, dataset: Dataset) -> Format:
     return form
 
 
-def as_tree(device: str, planned: list[Unit]) -> dict[str, Any]:
+def as_tree(device: str, ahead: list[Unit]) -> dict[str, Any]:
     """The plan: one digest a unit, nested by stage and axes. It is JSON, for DVC parses it again for every stage."""
     digests: dict[str, Any] = {}
-    for unit in sorted(planned, key=lambda unit: (unit.stage, unit.axes)):
+    for unit in sorted(ahead, key=lambda unit: (unit.stage, unit.axes)):
         *folders, last = unit.stage, *unit.axes
         node = digests
         for key in folders:

@@ -101,7 +101,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def locked_digest(entry: dict[str, Any], unit: Unit) -> str | None:
-    """The digest of a unit's parameters, code and versions by which a published artifact was made."""
+    """The digest of a unit's parameters, code and versions by which an artifact in dvc.lock was made."""
     key = ".".join(["units", unit.stage, *unit.axes])
     return entry.get("params", {}).get(PLAN.as_posix(), {}).get(key)
 
