@@ -52,8 +52,8 @@ class Clone:
         clone = cls(folder, environment)
         for variant, dataset in PAIRS.items():
             clone.edit("params.yaml", f"  {variant}: {{", f"  {variant}: {{datasets: [{dataset}], ")
-        clone.run("python -m ganflow runs")
-        clone.run("git init --quiet && git add --all && git commit --quiet --message start")
+        clone.run("git init --quiet && python -m ganflow runs")
+        clone.run("git add --all && git commit --quiet --message start")
         return clone
 
     def copy(self, folder: Path) -> "Clone":
