@@ -232,9 +232,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def cure(path: Path) -> str:
-    """What to do about a damaged file or folder of a unit's outputs."""
-    return f"run `python -m ganflow verify --repair {path}`"
+def cure(*paths: Path) -> str:
+    """What to do about damaged files or folders of units' outputs."""
+    return f"run `python -m ganflow verify --repair {' '.join(map(str, paths))}`"
 
 
 def write_manifest(

@@ -67,7 +67,7 @@ def test_every_told_command_is_tried():
     assert found == tried | ELSEWHERE.keys() | NOT_EXECUTED.keys()
 
 
-@pytest.mark.parametrize(("command", "name"), {(command, name) for (_, command), name in ELSEWHERE.items()})
+@pytest.mark.parametrize(("command", "name"), sorted({(command, name) for (_, command), name in ELSEWHERE.items()}))
 def test_what_is_tried_elsewhere_is_tried_there(command, name):
     text = re.sub(r"[^\w.]+", " ", (TOP / "tests" / name).read_text())
     words = [word for word in re.sub(r"[^\w.]+", " ", command).split() if word not in ("python", "m", "ganflow", "N")]

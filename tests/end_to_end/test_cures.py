@@ -234,3 +234,21 @@ def test_a_database_of_a_newer_mlflow_is_moved_away_as_told(tmp_path, monkeypatc
     assert tellers(said, "mv {} {}.newer") == CURES["mv {} {}.newer"]
     here.run(command)
     assert not opened() and Path("mlflow.db.newer").stat().st_size
+
+
+def test_another_disk_is_used_as_told(clone, tmp_path):
+    """`data` as a link to it is refused before anything is fetched; a cache there, which `data` links to, is not."""
+    disk, data = tmp_path / "disk", clone.folder / "data"
+    disk.mkdir()
+    data.symlink_to(disk)
+    refused = clone.run("dvc repro shard@rendered_objects", check=False)
+    assert refused.returncode and not list(disk.iterdir())
+    data.unlink()
+    told_of = commands(refused.stdout + refused.stderr)
+    assert told_of == ["dvc cache dir FOLDER", "dvc config cache.type symlink"]
+    for command in told_of:
+        clone.run(command.replace("FOLDER", str(disk)))
+    clone.run("dvc repro shard@rendered_objects")
+    shards = list(data.glob("shards/rendered_objects/train/*.tar"))
+    assert shards and all(path.resolve().is_relative_to(disk) for path in shards)
+    clone.run("python -m ganflow extractor && python -m ganflow extract rendered_objects")

@@ -51,12 +51,13 @@ def test_a_forced_job_is_computed_again_to_the_same_bytes(reproduced):
     clone = reproduced("clone")
     before = clone.digests()
     finished = {}
-    for options in ("", "--force", "--forcerun train --until train"):
-        clone.run(f"snakemake --cores 2 {options} {RUN}/0")
-        finished[options or "unforced"] = read_json(clone.folder / "logs/train/rendered_objects-wgan_gp-0.json")[
-            "finished"
-        ]
-    assert finished["unforced"] < finished["--force"] < finished["--forcerun train --until train"]
+    told = "dvc repro --force --single-item STAGE".replace("STAGE", "train@rendered_objects-wgan_gp-0")
+    snakemake = f"snakemake --cores 2 {RUN}/0"
+    commands = (snakemake, f"{snakemake} --force", f"{snakemake} --forcerun train --until train", told)
+    for command in commands:
+        clone.run(command)
+        finished[command] = read_json(clone.folder / "logs/train/rendered_objects-wgan_gp-0.json")["finished"]
+    assert [finished[command] for command in commands] == sorted({*finished.values()})
     assert clone.digests() == before
 
 
@@ -65,7 +66,8 @@ def test_jobs_of_an_executor_are_not_forced_in_vain(monkeypatch):
     from workflow.command_line import Asked
     from workflow.freshness import require
 
-    local = SimpleNamespace(deployment_settings=SimpleNamespace(deployment_method=set()))
+    settings = {"deployment_settings": SimpleNamespace(deployment_method=set()), "dryrun": False}
+    local = SimpleNamespace(**settings, output_settings=SimpleNamespace(quiet=None))
     require(local, Asked(all_again=True, executor="local"))
     require(local, Asked(executor="slurm"))
     for asked in (Asked(all_again=True, executor="slurm"), Asked(again=frozenset({"train"}), executor="slurm")):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from PIL import Image
 
+from ganflow.artifacts import cure
 from ganflow.components import Component
 from ganflow.data.faults import BadArchive
 from ganflow.errors import UserError
@@ -119,7 +120,7 @@ class Source(Component):
 
     def told(self, bad: BadArchive) -> UserError:
         """What to tell about an archive of this source that can't be used: where it is, why, and what to do."""
-        return UserError(f"{bad}; delete {bad.path.parent} and run `dvc repro` to get it again")
+        return UserError(f"{bad}; {cure(bad.path)}")
 
     def named(self, form: Format) -> dict[str, Any] | None:
         """{archive: addresses and digest}, if they determine every byte; None if the code generates the data."""

@@ -60,7 +60,7 @@ def _member(
                 raise BadArchive(path, f"{folder}/{name}: expected in the archive, found {found}")
             yield archive, members[name]
     except FileNotFoundError:
-        raise UserError(f"{path}: no such archive; run `dvc repro` to download it") from None
+        raise
     except DAMAGED as error:
         if of_environment(error):
             raise

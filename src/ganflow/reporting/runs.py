@@ -133,7 +133,7 @@ def load_runs(experiment: Experiment, results: Path) -> list[RunRecord | Diverge
         if not (_alike(run.journal, other.journal) and _alike(run.curve or {}, other.curve or {})):
             raise UserError(
                 f"{run.folder} and {other.folder}: journals or curves of one variant with other columns or iterations; "
-                "run `python -m ganflow verify --repair`"
+                f"{cure(run.folder, other.folder)}"
             )
     return runs
 

@@ -35,8 +35,8 @@ print(json.dumps(found))
 
 
 def of_inputs(folder: Path) -> dict[str, Any]:
-    """{stage: units, bytes read, seconds of a core for that (median of 3, files in memory), seconds of the whole stage} of a finished
-    experiment, whose logs have the latter."""
+    """{stage: units, bytes read, seconds of a core for that (median of 3, files in memory), seconds of the whole stage}
+    of a finished experiment, whose logs have the latter."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3] / "src")}
     done = subprocess.run(
         [sys.executable, "-c", MEASURE], cwd=folder, env=environment, capture_output=True, text=True, check=True

@@ -118,9 +118,9 @@ def _open(path: Path, target: Path) -> LmdbFile:
     try:
         if is_lmdb(path):
             return LmdbFile(path, path, DATA)
+        return LmdbFile(extract_member(path, _folder(path), DATA, OTHERS, target), path, f"{_folder(path)}/{DATA}")
     except FileNotFoundError:
         raise UserError(f"{path}: no such archive; run `dvc repro` to download it") from None
-    return LmdbFile(extract_member(path, _folder(path), DATA, OTHERS, target), path, f"{_folder(path)}/{DATA}")
 
 
 def _stated(head: LmdbHead) -> str:
