@@ -32,6 +32,7 @@ from ganflow import arithmetic  # noqa: E402
 
 RECORD = Path(__file__).with_suffix(".json")
 PACKAGES = ("torch", "safetensors", "dvc", "snakemake", "mlflow", "webdataset")
+LOADED = 120  # damaged files of each kind for each loader, which takes milliseconds
 Job = Callable[[Path], Iterator[Trial]]  # in a folder of its own
 
 
@@ -88,7 +89,7 @@ def damage_jobs(experiment: Experiment, options: argparse.Namespace) -> Iterator
     def loaders(folder: Path) -> Iterator[Trial]:
         files = rivals.loader_files(experiment, folder)
         for kind in corruption.DAMAGE:
-            yield from rivals.loaders(files, kind, options.files)
+            yield from rivals.loaders(files, kind, LOADED)
 
     def untouched(folder: Path) -> Iterator[Trial]:
         experiment.copy(folder)
@@ -102,8 +103,8 @@ def damage_jobs(experiment: Experiment, options: argparse.Namespace) -> Iterator
         once = sum(number == 0 for _, _, number in listed)
         return random.Random(kind).sample(listed[: max(once, most)], min(most, len(listed)))
 
-    yield loaders
     yield untouched
+    yield loaders
     for kind in corruption.DAMAGE:
         yield engine(kind, kills.SNAKEMAKE.plain, options.files // 4)
         yield engine(kind, kills.DVC.plain, options.files)

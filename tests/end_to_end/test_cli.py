@@ -1,14 +1,16 @@
 """The command line: exit codes, one sentence for a mistake, and quick help."""
 
+import errno
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ganflow.stages import execution
+from ganflow.stages import cli, execution
 from ganflow.stages.cli import COMMANDS, STAGES
 
 TOP = Path(__file__).resolve().parents[2]
@@ -90,3 +92,17 @@ def test_output_that_nobody_reads_to_the_end(tmp_path):
         command, shell=True, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(TOP / "src"), **PATHS}
     )
     assert done.stdout.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+def test_the_disk_errors_that_copying_a_folder_collects_are_told_in_a_sentence(tmp_path):
+    def copy_on_a_full_disk(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
+
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from/file").touch()
+    with pytest.raises(shutil.Error) as collected:
+        shutil.copytree(tmp_path / "from", tmp_path / "to", copy_function=copy_on_a_full_disk)
+    assert cli._mistake(collected.value, "train") == "no space left on device; make room and run it again"
+    assert cli._mistake(OSError(errno.EFBIG, "any", "a.tar"), "shard") == (
+        "a.tar: file too large; raise `ulimit -f` and run it again"
+    )

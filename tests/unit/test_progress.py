@@ -10,6 +10,7 @@ import sys
 import termios
 from pathlib import Path
 
+import pytest
 from repository import TOP
 
 from ganflow import progress
@@ -80,3 +81,11 @@ def test_lines_now_and_then_where_there_is_no_terminal(monkeypatch, capfd):
             bar.advance()
     lines = capfd.readouterr().err.splitlines()
     assert 2 <= len(lines) <= 4 and all("\r" not in line for line in lines) and lines[-1].startswith("work: 5 steps in")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_log_on_a_full_disk_ends_nothing(monkeypatch, capfd):
+    monkeypatch.setattr(progress, "_log", None)
+    progress.log_to(Path("/dev/full"))
+    progress.log("said all the same")
+    assert capfd.readouterr().err == "said all the same\n"

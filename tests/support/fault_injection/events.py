@@ -27,6 +27,7 @@ STATEMENTS = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "REPLACE", "COMMI
 SOURCES = f"{os.sep}ganflow{os.sep}"
 
 _raw_open, _raw_write, _raw_sync, _raw_sendfile = io.open, os.write, os.fsync, os.sendfile
+_raw_connect = sqlite3.connect
 
 
 class Watch:
@@ -37,13 +38,14 @@ class Watch:
         `record`: a file for a line per event: kind, path, and the place in the code."""
         self.kill_at, self.full_from = kill_at, full_from
         self.top, self.process, self.count = os.getcwd() + os.sep, os.getpid(), 0
-        self.lock, self.database = threading.RLock(), ""
+        self.lock = threading.RLock()
         self.record = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) if record else None
 
     def start(self) -> None:
         """From here on events count; there is no way back."""
         builtins.open = io.open = tarfile.bltn_open = self._open  # type: ignore[attr-defined]
         os.write, os.fsync, os.sendfile = self._write, self._sync, self._sendfile
+        sqlite3.connect = sqlite3.dbapi2.connect = self._connect
         sys.addaudithook(self._audit)
 
     def seen(self, path: Any) -> str | None:
@@ -76,14 +78,16 @@ class Watch:
             path, _, flags = arguments
             if isinstance(flags, int) and flags & CHANGING and (name := self.seen(path)):
                 self.happens(OPEN, name)
-        elif kind := AUDITED.get(event):
-            if name := self.seen(arguments[1] if event in ("os.rename", "os.link", "os.symlink") else arguments[0]):
-                self.happens(kind, name)
-        elif event == "sqlite3.connect":
-            self.database = self.seen(arguments[0]) or ""
-        elif event == "sqlite3.connect/handle" and self.database and isinstance(arguments[0], sqlite3.Connection):
-            name = self.database
-            arguments[0].set_trace_callback(lambda statement: self._statement(statement, name))
+        elif event in AUDITED:
+            moved = event in ("os.rename", "os.link", "os.symlink")
+            if name := self.seen(arguments[1 if moved else 0]):
+                self.happens(AUDITED[event], name)
+
+    def _connect(self, database: Any, *rest: Any, **options: Any) -> sqlite3.Connection:
+        connection = _raw_connect(database, *rest, **options)
+        if name := self.seen(database):
+            connection.set_trace_callback(lambda statement: self._statement(statement, name))
+        return connection
 
     def _statement(self, statement: str, name: str) -> None:
         if statement.lstrip().upper().startswith(STATEMENTS):
