@@ -20,7 +20,7 @@ LARGEST_FILE = 1 << 20  # bytes; an experiment is a page or two
 DEEPEST, MOST_VALUES = 50, 100_000  # nested values, and values in all with those that aliases repeat
 WHOLE_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")  # of 64 bits, and the same in YAML 1.1 and 1.2
 OTHERWISE_IN_YAML_1_1 = {"yes": "true", "on": "true", "no": "false", "off": "false"}  # Snakemake reads that version
-SHOWN = 60  # characters of a value in a message
+SHOWN = 80  # characters of a value in a message, which a digest has
 
 T = TypeVar("T", bound=BaseModel)
 

@@ -85,7 +85,7 @@ def test_numbers_that_are_not_finite_are_refused_everywhere(tmp_path, number):
     [
         ("seeds: [0]", 'seeds: [0]\n"\\e[31mred\\n": 1', r"'\\x1b\[31mred\\n': unknown key"),
         ("seeds: [0]", 'seeds: ["\\e[31mred\\r"]', r"seeds\.0 = '\\x1b\[31mred\\r': input should be a valid integer"),
-        ("experiment: tiny", f"experiment: {'a' * 9999}", r"experiment = 'a{56}\.\.\.: string should have at most 60"),
+        ("experiment: tiny", f"experiment: {'a' * 9999}", r"experiment = 'a{76}\.\.\.: string should have at most 60"),
         ("iterations: 6", "iterations: 1000000000000000", r"iterations = 10{15}: input should be less than or equal"),
         (
             "batch_size: 8",
@@ -99,4 +99,5 @@ def test_keys_and_values_are_told_in_one_line_of_plain_text(tmp_path, before, af
     (tmp_path / "params.yaml").write_text(TINY.replace(before, after))
     with pytest.raises(UserError, match=said) as refused:
         config.load(tmp_path / "params.yaml")
-    assert str(refused.value).isprintable() and len(str(refused.value)) < 200
+    sentence = str(refused.value).removeprefix(str(tmp_path))
+    assert sentence.isprintable() and len(sentence) < 200

@@ -151,7 +151,7 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord | Di
     scores = top.joinpath("scores", *axes)
     samples = [(int(path.stem), path) for path in sorted((folder / "samples").glob(f"{ITERATION}.png"))]
     scored = read_manifest(scores)
-    if "score.json" not in scored["outputs"] or "fingerprint" not in scored:
+    if "fingerprint" not in scored:
         raise UserError(f"{scores / MANIFEST}: names no scores; {cure(scores)}")
     if divergence := read_divergence(scores):
         journal = _columns(folder / "journal.csv", *journal_columns(manifest)) if divergence.finite_until else {}
@@ -160,6 +160,8 @@ def load_run(top: Path, dataset: str, variant: str, seed: int) -> RunRecord | Di
         )
     if (folder / FILE).exists():
         raise UserError(f"{scores}: was made before the training diverged; run `dvc repro`")
+    if "score.json" not in scored["outputs"]:
+        raise UserError(f"{scores / MANIFEST}: names no scores; {cure(scores)}")
     score = read_model(Score, scores / "score.json")
     journal = _columns(folder / "journal.csv", *journal_columns(manifest))
     curve = top.joinpath("generated", *axes, "curve.csv")

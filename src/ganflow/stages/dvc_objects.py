@@ -11,13 +11,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganflow.artifacts import SCRATCH, digest_file
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
-    from dvc_data.hashfile.db import HashFileDB
 
 DIRECTORY = ".dir"  # the suffix of an object that lists the files of a folder
 NAME = re.compile(r"[0-9a-f]{32}(\.dir)?")
@@ -48,10 +47,10 @@ class Objects:
     """The cache of a repository, and its remotes, the default one first; `say` is told of everything unsound."""
 
     def __init__(self, repo: "Repo", say: Callable[[str], None]):
-        self.cache: HashFileDB = repo.cache.local
+        self.cache: Any = repo.cache.local
         self._repo, self._say = repo, say
         names, default = list(repo.config["remote"]), repo.config["core"].get("remote")
-        self._remotes: dict[str, HashFileDB | None] = dict.fromkeys(sorted(names, key=lambda name: name != default))
+        self._remotes: dict[str, Any] = dict.fromkeys(sorted(names, key=lambda name: name != default))
         self._read: dict[str, bool] = {}
 
     def path(self, md5: str) -> Path:

@@ -266,16 +266,18 @@ def test_a_long_journal_is_thinned_in_the_page_only_and_a_gap_stays_a_gap(tmp_pa
     make_runs(tmp_path, experiment)
     journal = tmp_path / "synthetic/runs/rendered_bedrooms/dcgan/1/journal.csv"
     head = "iteration,training_critic_loss,estimate,generator_loss,validation_critic_loss,validation_estimate"
-    rows = [f"{step},{'nan' if step == 3 else step},0,0,0,0" for step in range(1, 1501)]
+    rows = [f"{step},{step},0,0,0,0" for step in range(1, 1501)]
     journal.write_text("\n".join([head, *rows]) + "\n")
     with undrawn():
         write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
     line = next(p for p in Page(tmp_path / "report").plots() if p["title"] == "dcgan")["series"][0]
     assert len(line["x"]) == 500 <= POINTS and line["x"][:3] == [1, 4, 7] and line["y"][:3] == [1, 4, 7]
     assert (tmp_path / "report/curves/rendered_bedrooms.csv").read_text().count("dcgan 1,") == 1500
-    rows = [f"{step},{'nan' if step == 3 else step},0,0,0,0" for step in range(1, 6)]
-    journal.write_text("\n".join([head, *rows]) + "\n")
-    write_report(experiment, load_runs(experiment, tmp_path), tmp_path / "report")
+    journal.write_text("\n".join([head, *rows[:5]]) + "\n")
+    runs = load_runs(experiment, tmp_path)
+    [gappy] = [run for run in runs if run.folder == journal.parent]
+    gappy.journal["training_critic_loss"][2] = np.nan
+    write_report(experiment, runs, tmp_path / "report")
     line = next(p for p in Page(tmp_path / "report").plots() if p["title"] == "dcgan")["series"][0]
     assert line["y"] == [1, 2, None, 4, 5]
 
@@ -380,7 +382,7 @@ def test_scores_of_an_older_version_are_named(tmp_path):
     score = json.loads(path.read_text())
     del score["checks"]
     write_json(path, score | {"floor": {}})
-    with pytest.raises(UserError, match="score.json: checks: is missing; delete .* and run `dvc repro`"):
+    with pytest.raises(UserError, match="score.json: checks: is missing; run `python -m ganflow verify --repair "):
         load_runs(experiment, tmp_path)
 
 

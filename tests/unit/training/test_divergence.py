@@ -125,5 +125,5 @@ def test_a_record_reads_back_and_a_damaged_one_is_named(tmp_path):
         refuse_diverged(tmp_path)
     for text in ("[]", "{}", "null", '{"iteration": 1e400}', "{"):
         (tmp_path / "divergence.json").write_text(text)
-        with pytest.raises(UserError, match="divergence.json: damaged; delete"):
+        with pytest.raises(UserError, match="divergence.json: damaged; run `python -m ganflow verify --repair"):
             read_divergence(tmp_path)
