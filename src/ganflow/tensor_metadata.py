@@ -26,15 +26,20 @@ class Tensors(dict[str, T]):
         raise UserError(f"{self.path}: has no tensor `{name}`; {cure(self.path)}")
 
 
-def metadata(content: bytes) -> dict[str, Any]:
-    """The metadata of a safetensors file, of which the first bytes suffice; raises ValueError if it is not one."""
+def metadata(content: bytes, size: int | None = None) -> dict[str, Any]:
+    """The metadata of a safetensors file, of which the first bytes suffice if its `size` is given; raises ValueError if
+    it is not one, or is longer or shorter than its tensors."""
     length = int.from_bytes(content[:8], "little")
     if length > min(len(content) - 8, LONGEST_HEADER):
         raise ValueError("the header is longer than the file")
     try:
-        about = parse_json(parse_json(content[8 : 8 + length].decode())["__metadata__"]["ganflow"])
-    except (KeyError, TypeError):
+        table = parse_json(content[8 : 8 + length].decode())
+        about = parse_json(table.pop("__metadata__")["ganflow"])
+        end = 8 + length + max((entry["data_offsets"][1] for entry in table.values()), default=0)
+    except (AttributeError, KeyError, IndexError, TypeError):
         raise ValueError("holds no metadata of ganflow") from None
+    if end != (len(content) if size is None else size):
+        raise ValueError("is longer or shorter than its tensors")
     if not isinstance(about, dict):
         raise ValueError("its metadata is not a mapping")
     return about
@@ -46,7 +51,8 @@ def header(path: Path, model: type[BaseModel] | None = None) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             start = file.read(8)
-            about = metadata(start + file.read(min(int.from_bytes(start, "little"), LONGEST_HEADER)))
+            head = start + file.read(min(int.from_bytes(start, "little"), LONGEST_HEADER))
+            about = metadata(head, path.stat().st_size)
     except OSError as error:
         raise absent(path, error) from None
     except ValueError:

@@ -144,7 +144,6 @@ def test_what_is_told_to_be_reproduced_is_reproduced(workspace):
     clone.run("git add --all --force dvc.lock && git commit --quiet --message lock")
     raw = Path("data/raw")
     study, report = TOP / "studies/manifest.json", TOP / "report"
-    score = SCORES / "score.json"
     faults: list[tuple[Callable[[], object], Callable[[], object]]] = [
         (study.unlink, lambda: read_manifest(study.parent)),
         (lambda: None, lambda: accept.run(experiment, ["studies"])),
@@ -163,8 +162,11 @@ def test_what_is_told_to_be_reproduced_is_reproduced(workspace):
         ),
         ((RUN / "generator.safetensors").unlink, lambda: header(RUN / "generator.safetensors")),
         ((RUN / "critic.safetensors").unlink, lambda: load_tensors(RUN / "critic.safetensors")),
-        (lambda: edit_json(score, lambda value: value.pop("protocol")), lambda: load_run(TOP, *OBJECTS[:2], 0)),
-        (lambda: None, lambda: published_scores.take(experiment)),
+        (lambda: (RUN / "divergence.json").write_text("{}"), lambda: load_run(TOP, *OBJECTS[:2], 0)),
+        (
+            lambda: edit_json(SCORES / "score.json", lambda value: value.pop("protocol")),
+            lambda: published_scores.take(experiment),
+        ),
         (
             lambda: [(folder / "manifest.json").unlink() for folder in (SCORES, OTHER_SCORES)],
             lambda: publish.run(experiment),
