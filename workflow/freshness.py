@@ -75,11 +75,13 @@ def align(workflow: Workflow) -> bool:
     return True
 
 
-def _at_work(error: LockError) -> str:
-    """Who makes outputs, by the locks of units; by DVC's own words if none is held."""
+def _at_work() -> str:
+    """Who makes outputs, by the locks of units; empty if none is held."""
     held = {lock.stem: found for lock in sorted(LOCKS.glob("*.lock")) if (found := holder(lock))}
-    who = "; ".join(f"{unit}: {process}" for unit, process in held.items()) or " ".join(str(error).split())
-    return f"ganflow: {who}, is at it; wait until it is done, or end that process with `kill`, and run this again"
+    who = "; ".join(f"{unit}: {process}" for unit, process in held.items())
+    return (
+        who and f"ganflow: {who}, is at it; wait until it is done, or end that process with `kill`, and run this again"
+    )
 
 
 @contextmanager
@@ -87,10 +89,9 @@ def _told(workflow: Workflow) -> Iterator[None]:
     """Raises WorkflowError for an error of DVC's."""
     try:
         yield
-    except LockError as error:
-        refuse(workflow, _at_work(error))
     except DvcException as error:
-        refuse(workflow, f"dvc: {': '.join(causes(error))}")
+        words = f"dvc: {': '.join(causes(error))}"
+        refuse(workflow, _at_work() or words if isinstance(error, LockError) else words)
 
 
 def foresee(workflow: Workflow) -> dict[str, dict[str, str | int]]:

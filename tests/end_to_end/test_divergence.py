@@ -103,7 +103,7 @@ def test_one_diverged_variant_beside_good_ones_under_both_engines(reproduced):
 
     clone.edit("params.yaml", "lr: 1.0e+30", "lr: 1.0e-4")
     planned = clone.run("snakemake --dry-run --cores 2 --printshellcmds")
-    assert set(re.findall(r"--single-item (train\S+)", planned.stdout + planned.stderr)) == {
+    assert set(re.findall(r"workflow\.job +(train\S+)", planned.stdout + planned.stderr)) == {
         "train@rendered_objects-wild-0"
     }
     assert clone.run("python -m ganflow status --brief").stdout == ""

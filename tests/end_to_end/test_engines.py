@@ -20,7 +20,7 @@ def stale(clone) -> set[str]:
 def planned(clone) -> set[str]:
     """The stages that Snakemake would run."""
     done = clone.run("snakemake --dry-run --cores 2 --printshellcmds")
-    return set(re.findall(r"workflow\.job (\S+)", done.stdout + done.stderr))
+    return set(re.findall(r"workflow\.job +(?:--force )?(\S+)", done.stdout + done.stderr))
 
 
 def nothing_to_do(clone) -> None:
@@ -47,7 +47,7 @@ def test_both_state_the_same_graph(clone):
     said = clone.run("snakemake --cores 2 --dry-run --forceall --printshellcmds")
     of_snakemake = {}
     for job in re.split(r"\n(?:local)?rule ", said.stdout + said.stderr)[1:]:
-        if stage := re.search(r"workflow\.job (\S+)", job):
+        if stage := re.search(r"workflow\.job +(?:--force )?(\S+)", job):
             inputs, made = (
                 set(re.search(rf"^ +{key}: (.*)$", job, re.MULTILINE)[1].split(", ")) for key in ("input", "output")
             )

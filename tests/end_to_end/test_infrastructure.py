@@ -18,6 +18,11 @@ pytestmark = pytest.mark.slow
 SPOKEN = {"log", "print", "Progress", "UserError", "SourceFailed", "_Interrupted"}
 SILENT = '''"""Progress that says nothing."""
 
+from pydantic import BaseModel
+
+
+class RunLog(BaseModel): ...
+
 
 def log(line, shown=False): ...
 
