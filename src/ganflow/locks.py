@@ -92,8 +92,8 @@ def _locked(path: Path) -> TextIO | None:
         if error.errno not in NO_LOCKS:
             raise
         raise UserError(
-            f"{path}: its file system has no locks ({error.strerror}); make `{path.parts[0]}` a link to a folder on a "
-            "local disk, or mount it with them (Lustre: -o flock)"
+            f"{path}: its file system has no locks ({error.strerror}); move the clone to a local disk, or mount it "
+            "with locks (Lustre: -o flock)"
         ) from None
     file.close()  # of another process, or of one that has deleted the file in the meantime
     return None

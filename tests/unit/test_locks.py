@@ -99,6 +99,6 @@ def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
     monkeypatch.chdir(tmp_path)
-    said = "build/locks/a.lock: its file system has no locks .* make `build` a link to"
+    said = "build/locks/a.lock: its file system has no locks .* move the clone to a local disk"
     with pytest.raises(UserError, match=said), held(Path("build/locks/a.lock"), "train"):
         raise AssertionError("held")
