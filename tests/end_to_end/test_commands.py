@@ -149,7 +149,12 @@ def test_compare_says_what_differs_and_nothing_else(finished, capfd):
 
 def test_scores_of_different_protocols_are_not_put_side_by_side_in_silence(finished, capfd):
     edit(finished, "images: 32", "images: 33")
-    assert main(["evaluate", "rendered_objects", "dcgan", "0"]) == 0
+    assert main(["evaluate", "rendered_objects", "dcgan", "0"]) == 2
+    assert "features of 32 images, expected 33; run `dvc repro`" in capfd.readouterr().err
+    for stage in ("extract", "reference"):
+        assert main([stage, "rendered_objects"]) == 0
+    for stage in ("generate", "evaluate"):
+        assert main([stage, "rendered_objects", "dcgan", "0"]) == 0
     capfd.readouterr()
     assert main(["compare", "rendered_objects/dcgan/0", "rendered_objects/wgan_gp/0"]) == 0
     said = capfd.readouterr().out

@@ -103,6 +103,7 @@ NOT_EXECUTED = {
     ("ganflow.__main__", ". .venv/bin/activate"): "comes after it",
     ("ganflow.arithmetic", "python -m ganflow"): "names the command whose every test it is",
     ("ganflow.data.formats.points", "dvc repro"): "the words of cifar10 and lsun_bedroom, for the same fault",
+    ("ganflow.evaluation.sample_sets", "dvc repro"): "the plain command, after a change of parameters",
     ("ganflow.stages.accept", "dvc {}"): "what failed, and not a cure",
     ("ganflow.stages.cli", "ulimit -f"): "of the shell",
     ("ganflow.stages.cli", "ulimit -n"): "of the shell; in the reader's words",

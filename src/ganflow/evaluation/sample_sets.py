@@ -56,7 +56,7 @@ def real_set(shards: Shards, features: Path | None, size: int, values: bool = Tr
         return real
     kept = load_features(features, shards.index.split)
     if len(kept) != len(indices):
-        raise UserError(f"{features}: features of {len(kept)} images, expected {len(indices)}; {cure(features)}")
+        raise UserError(f"{features}: features of {len(kept)} images, expected {len(indices)}; run `dvc repro`")
     return real | kept
 
 

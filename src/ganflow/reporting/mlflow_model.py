@@ -13,12 +13,13 @@ import numpy as np
 import ganflow
 from ganflow.randomness import generator
 from ganflow.tensor_metadata import header
+from ganflow.training.description import Header
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 LOADER = "ganflow.reporting.generator_model"
-NEEDS = ("filelock", "mlflow", "numpy", "pydantic", "ruamel.yaml", "safetensors", "torch")
+NEEDS = ("mlflow", "numpy", "pydantic", "ruamel.yaml", "safetensors", "torch")
 EXAMPLES = 4  # latent vectors in the input example: the first of the sample grids
 
 
@@ -27,8 +28,6 @@ def log_generator(client: "MlflowClient", home: str, run: str, weights: Path) ->
     import mlflow.pyfunc
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
-
-    from ganflow.training.weights import Header  # imports torch
 
     about = header(weights, Header)
     latent, shape = about["latent"], tuple(about["shape"])

@@ -1,8 +1,7 @@
 """MLflow's tracking store: an SQLite database in this folder, or the server of MLFLOW_TRACKING_URI.
 
 The database is created atomically and refers to artifacts by `mlflow-artifacts:/`, so that both can be moved with the
-folder; paths to both are relative, as `?` or `%20` in a folder's name would mean something else in a URI. A server that
-is down, slow or failing raises UserError within seconds.
+folder, whatever it is called. A server that is down, slow or failing raises UserError within seconds.
 """
 
 import os
@@ -85,9 +84,9 @@ class TrackingStore:
         if not self.database.exists():  # MLflow can't repair a partially created database
             partial = self.database.with_name(f".{self.database.name}.partial")
             partial.unlink(missing_ok=True)
-            MlflowClient(f"sqlite:///{partial}").search_experiments()
+            MlflowClient(_uri(partial)).search_experiments()
             partial.replace(self.database)
-        return MlflowClient(f"sqlite:///{self.database}")
+        return MlflowClient(_uri(self.database))
 
     def experiment_id(self, client: "MlflowClient", name: str) -> str:
         """The id of the experiment, which is created or restored if necessary."""
@@ -97,6 +96,13 @@ class TrackingStore:
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
         return found.experiment_id
+
+
+def _uri(database: Path) -> str:
+    """The address of a database. MLflow knows no quotes in it, so that a path which would mean something else there
+    stays relative to this folder."""
+    absolute = str(database.absolute())
+    return f"sqlite:///{database if set(absolute) & set('?%#') else absolute}"
 
 
 def _artifacts(uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> Any:

@@ -1,15 +1,39 @@
-"""What the manifest of a training says besides its files, as a model by which its readers check it."""
+"""What the manifest of a training and its files of weights say besides their content, as models by which their readers
+check them; read without torch."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ganflow.artifacts import MANIFEST, cure, read_manifest
-from ganflow.config import Model
+from ganflow.config import Choice, Model
 from ganflow.params_file import checked
 
 ITERATION = "[0-9]" * 9  # how the names of files over training begin: samples/000000100.png
+
+
+Size = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class Header(BaseModel):
+    """The metadata of a file of weights: how to build its network, and where it comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    network: Choice
+    part: Literal["generator", "critic"]
+    arguments: dict[str, Size]
+    takes: str
+    gives: str
+    scale: float
+    iteration: int = Field(ge=0)
+    shape: list[Size] = Field(min_length=1, max_length=3)
+    latent: Size
+    classes: Size
+    dataset: str
+    variant: str
+    seed: int = Field(ge=0, lt=2**63)
 
 
 class Chart(Model):

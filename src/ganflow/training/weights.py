@@ -1,10 +1,9 @@
 """Weights as files: the header of a file describes its network and origin."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from ganflow.artifacts import cure
@@ -15,28 +14,7 @@ from ganflow.networks.interfaces import Network
 from ganflow.networks.layers import Scaled
 from ganflow.params_file import checked
 from ganflow.tensor_files import load_tensors
-
-Size = Annotated[int, Field(ge=0, le=1_000_000)]
-
-
-class Header(BaseModel):
-    """The metadata of a file of weights: how to build its network, and where it comes from."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-
-    network: Choice
-    part: Literal["generator", "critic"]
-    arguments: dict[str, Size]
-    takes: str
-    gives: str
-    scale: float
-    iteration: int = Field(ge=0)
-    shape: list[Size] = Field(min_length=1, max_length=3)
-    latent: Size
-    classes: Size
-    dataset: str
-    variant: str
-    seed: int = Field(ge=0, lt=2**63)
+from ganflow.training.description import Header
 
 
 def plain_weights(module: nn.Module) -> dict[str, Tensor]:
