@@ -204,7 +204,7 @@ def test_a_damaged_database_is_named(runs, experiment):
     with pytest.raises(UserError, match="mlflow.db: MLflow can't write there .* move it away; 0 of "):
         publish(experiment, runs, TrackingStore())
     Path("mlflow.db").rename("away.db")
-    assert publish(experiment, runs, TrackingStore())[0] == len(runs)
+    assert answer(start())[0] == len(runs)  # a new process, as MLflow keeps open what it opened
 
 
 def test_the_runs_of_params_that_are_not_finished_are_left_out(runs, experiment, capsys):
