@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from fault_injection.corruption import DAMAGE, Damaged, another_shape, applies, flip
+from damage import flip
+from fault_injection.corruption import DAMAGE, Damaged, another_shape, applies
 
 from ganflow import config
 from ganflow.artifacts import MANIFEST

@@ -18,21 +18,21 @@ def flipped(at: float) -> Callable[[Path], None]:
     return flip
 
 
-def flip(path: Path) -> None:
-    """Inverts one bit; size, date and permissions stay."""
+def flip(path: Path, number: int = 0) -> None:
+    """Inverts one bit, another for each number; size, date and permissions stay."""
     about = path.stat()
     path.chmod(0o644)
-    flipped(random.Random(path.name).random())(path)
+    flipped(random.Random(f"{path.parent.name}/{path.name}/{number}").random())(path)
     path.chmod(about.st_mode)
     os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
 
 
-def cut(path: Path) -> None:
-    """Leaves the first half."""
-    mode = path.stat().st_mode
+def cut(path: Path, number: int = 0) -> None:
+    """Leaves a part of the beginning: a half, then nothing, then other shares."""
+    about = path.stat()
     path.chmod(0o644)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    path.chmod(mode)
+    os.truncate(path, (about.st_size // 2, 0, about.st_size - 1, about.st_size // 3)[number % 4])
+    path.chmod(about.st_mode)
 
 
 def other(path: Path) -> None:

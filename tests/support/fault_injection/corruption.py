@@ -3,10 +3,11 @@
 import itertools
 import json
 import os
-import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from damage import cut, flip
 
 from fault_injection.commands import Done, Unit
 from fault_injection.trials import (
@@ -21,21 +22,6 @@ from fault_injection.trials import (
 )
 
 SHAPES = ("[]", "{}", "null", "NaN", "1" * 400, '{"outputs": {"a": 1}}', '[{"a": [1]}]', '"text"')
-
-
-def flip(path: Path, number: int = 0) -> None:
-    """Inverts one bit, and keeps size and date."""
-    date, content = path.stat(), bytearray(path.read_bytes())
-    draw = random.Random(f"{path.parent.name}/{path.name}/{number}")
-    content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
-    path.write_bytes(content)
-    os.utime(path, ns=(date.st_atime_ns, date.st_mtime_ns))
-
-
-def cut(path: Path, number: int = 0) -> None:
-    """Leaves a part of the beginning: a half, then nothing, then other shares."""
-    size = path.stat().st_size
-    os.truncate(path, (size // 2, 0, size - 1, size // 3)[number % 4])
 
 
 def delete(path: Path, number: int = 0) -> None:
