@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ganflow import config
-from ganflow.artifacts import MANIFEST, SEAL, digest_bytes, digest_value, write_json
+from ganflow.artifacts import MANIFEST, SEAL, digest_bytes, digest_value, read_manifest, write_json
 from ganflow.errors import UserError
 from ganflow.reporting.charts import charts
 from ganflow.reporting.publishing import _stamped
@@ -267,6 +267,14 @@ def test_status_and_verify_name_every_damaged_manifest_and_go_on(finished, capfd
                 folder
             )
         assert any("dcgan 1" in line or "done" in line for line in said) and len(said) > len(damage) + 1
+
+
+def test_a_manifest_that_lacks_its_units_digest_is_told_and_ends_nothing(finished, capfd):
+    assert main(["report"]) == 0
+    manifest = {key: value for key, value in read_manifest(RUN).items() if key not in ("digest", SEAL)}
+    write_json(RUN / MANIFEST, manifest | {SEAL: digest_value(manifest)})
+    for command, codes in ((["status"], {0}), (["status", "--brief"], {0}), (["verify"], {0, 1})):
+        assert main(command) in codes
 
 
 @pytest.mark.parametrize("content", ["[]", "null", '{"finished": "now"}', '{"seconds": NaN}', "", None])

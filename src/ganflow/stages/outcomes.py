@@ -37,7 +37,7 @@ def divergences(units: list[Unit]) -> dict[str, Divergence]:
     for unit in units:
         if unit.stage in STAGES_OF_A_RUN and (unit.output / MANIFEST).is_file():
             with suppress(UserError):
-                if unit.stage == "train" and read_manifest(unit.output)["digest"] == unit.digest:
+                if unit.stage == "train" and read_manifest(unit.output).get("digest") == unit.digest:
                     trained.add(unit.axes)
                 if unit.axes in trained and (one := read_divergence(unit.output)):
                     found.setdefault("/".join(unit.axes), one)

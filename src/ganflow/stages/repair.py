@@ -79,7 +79,7 @@ def _put_right(unit: Unit, recorded: str | None, objects: Objects, repo: Repo) -
     if recorded is None:
         return whole or not found
     equal = directory_object(found)[0] == recorded
-    if whole and not equal and read_manifest(folder)["digest"] == unit.digest != _locked(unit):
+    if whole and not equal and read_manifest(folder).get("digest") == unit.digest != _locked(unit):
         print(f"{unit}: {folder}: newer than {LOCK}, left as it is; run `dvc repro`")
         return True
     if (wanted := _wanted(recorded, found, folder, objects)) is None:
