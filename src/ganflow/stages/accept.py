@@ -1,9 +1,9 @@
 """accept: keeps the outputs of units whose code changed, if a recomputed sample of them is equal byte for byte.
 
 The sample of a training consists of all files up to its first checkpoint: journal, sample grids, snapshots; that of
-shards is the first shard; all other units are recomputed completely. Manifests and dvc.lock are then updated to the
-current code. Finished outputs of the current code that dvc.lock has lost are recorded in it again, if every byte is
-what their manifests say.
+shards is the first shard of each split; all other units are recomputed completely. Manifests and dvc.lock are then
+updated to the current code. Finished outputs of the current code that dvc.lock has lost are recorded in it again, if
+every byte is what their manifests say.
 """
 
 import shutil
@@ -22,6 +22,7 @@ from ganflow.artifacts import (
     read_manifest,
 )
 from ganflow.config import Experiment
+from ganflow.data import SPLITS
 from ganflow.errors import UserError
 from ganflow.stages.dvc_lock import dvc_digest, recorded_by_dvc
 from ganflow.stages.execution import device_of, fingerprint, only_writer
@@ -34,7 +35,8 @@ from ganflow.stages.verify import named
 from ganflow.tensor_metadata import header
 from ganflow.training.written_files import FOLDERS
 
-SAMPLE_FILES = {"train": f"{SCRATCH}/train/*/{CHECKPOINTS}", "shard": f"{SCRATCH}/shard/*/*/000000.json"}
+FIRST = "000000.json"  # the record of a split's first shard, written after it
+SAMPLE_FILES = {"train": f"{SCRATCH}/train/*/{CHECKPOINTS}", "shard": f"{SCRATCH}/shard/*/{SPLITS[0]}/{FIRST}"}
 CODE = "code of "
 
 
@@ -114,7 +116,9 @@ def _difference(unit: Unit) -> str | None:
 
 
 def _unequal_shards(again: Path, expected: dict[str, Any]) -> list[str]:
-    found = {f"{path.parent.name}/{path.name}": path for path in again.glob(f"{SCRATCH}/shard/*/*/*-000000.tar")}
+    """The first shards of both splits that differ; one without a record was cut off when there was enough."""
+    written = [path for path in again.glob(f"{SCRATCH}/shard/*/*/*-000000.tar") if (path.parent / FIRST).exists()]
+    found = {f"{path.parent.name}/{path.name}": path for path in written}
     return [name for name, path in found.items() if not _is(expected, name, path)]
 
 
