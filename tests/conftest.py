@@ -4,7 +4,7 @@ import os
 import random
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ganflow import arithmetic
@@ -16,6 +16,7 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from fault_injection.commands import Programs, programs
 from filelock import FileLock
 from repository import TOP, Clone, environment_of
 
@@ -86,10 +87,22 @@ def once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
     return built
 
 
+@pytest.fixture(scope="session")
+def preloaded(tmp_path_factory) -> Iterator[Programs]:
+    """ganflow, DVC and Snakemake, each imported once by a process that forks for every command."""
+    with programs(TOP / "src", environment_of(tmp_path_factory.mktemp("preloaded"))) as started:
+        started.start_all()
+        yield started
+
+
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """The environment of a command in a copy: this interpreter's programs first, no settings of the user."""
-    return environment_of(tmp_path / "cache")
+def environment(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The environment of a command in a copy: this interpreter's programs first, no settings of the user; programs are
+    preloaded unless the test is marked `whole_processes`."""
+    wanted = environment_of(tmp_path / "cache")
+    if request.node.get_closest_marker("whole_processes"):
+        return wanted
+    return request.getfixturevalue("preloaded").serving(wanted)
 
 
 @pytest.fixture
@@ -105,11 +118,11 @@ def clones(tmp_path: Path, environment: dict[str, str]):
 
 
 @pytest.fixture(scope="session")
-def tiny_experiment(once) -> Clone:
+def tiny_experiment(once, preloaded) -> Clone:
     """A clone in which `dvc repro` has made the tiny experiment; not to be changed."""
 
     def fill(folder: Path) -> None:
-        Clone.fresh(folder, environment_of(folder.with_name("cache"))).run("dvc repro")
+        Clone.fresh(folder, preloaded.serving(environment_of(folder.with_name("cache")))).run("dvc repro")
 
     folder = once("tiny experiment", fill)
     return Clone(folder, environment_of(folder.with_name("cache")))

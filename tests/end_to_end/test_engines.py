@@ -55,6 +55,7 @@ def test_both_state_the_same_graph(clone):
     assert of_snakemake == of_dvc
 
 
+@pytest.mark.whole_processes
 def test_equal_bytes_and_nothing_to_do_under_the_other_engine(reproduced, clones):
     by_dvc, by_snakemake = reproduced("by dvc"), clones("by-snakemake")
     by_snakemake.run(SNAKEMAKE, LC_ALL="C", TZ="Asia/Tokyo", PYTHONHASHSEED="7")

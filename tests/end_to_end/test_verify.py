@@ -55,11 +55,13 @@ OTHER_CPU = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "M
 TRAIN = "train rendered_objects wgan_gp 0"
 
 
+@pytest.mark.whole_processes
 def test_settings_of_the_libraries_change_nothing_of_portable_arithmetic(reproduced):
     again = reproduced("clone").run(f"python -m ganflow verify --rerun '{TRAIN}'", **OTHER_CPU)
     assert f"{TRAIN}: equal" in again.stdout
 
 
+@pytest.mark.whole_processes
 def test_with_native_arithmetic_another_cpu_is_close_and_said_to_be_no_more(reproduced):
     """Libraries told to leave out the wider instructions round as an older CPU does."""
     clone = reproduced("clone")

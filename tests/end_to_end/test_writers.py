@@ -20,6 +20,7 @@ from ganflow.stages.cli import main
 from ganflow.stages.execution import lock_path
 from ganflow.stages.units import units
 
+pytestmark = pytest.mark.whole_processes
 RUN = "rendered_objects wgan_gp 0"
 TRAIN = ["python", "-m", "ganflow", "train", *RUN.split()]
 ADDRESS = f"train@{RUN.replace(' ', '-')}"

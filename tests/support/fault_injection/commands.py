@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
-from fault_injection import server
+from fault_injection import server, shims
 
 SUPPORT = Path(__file__).resolve().parents[1]
 
@@ -43,7 +43,7 @@ class Running:
     def __init__(self, address: str, request: dict[str, Any]):
         reading, writing = os.pipe()
         with open(os.devnull) as nothing:
-            self.connection, self.process = server.ask(address, request, [nothing.fileno(), writing, writing])
+            self.connection, self.process = shims.ask(address, request, [nothing.fileno(), writing, writing])
         os.close(writing)
         self.said: list[bytes] = []
         self.listener = Thread(target=self._listen, args=(reading,))
@@ -57,7 +57,7 @@ class Running:
         """Waits for the end; kills the command's whole session after some seconds, which fails."""
         self.connection.settimeout(seconds)
         try:
-            status, self.seconds = server.wait(self.connection)
+            status, self.seconds = shims.wait(self.connection)
         except TimeoutError:
             os.killpg(self.process, signal.SIGKILL)
             raise
@@ -73,27 +73,37 @@ class Programs:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.seconds = 0.0  # that commands have computed, without those that engines started
         self.addresses = {name: str(folder / name) for name in server.PROGRAMS}
-        server.write_shims(folder / "bin", self.addresses)
-        self.environment = environment | {
-            "PATH": f"{folder / 'bin'}:{environment['PATH']}",
+        server.write_shims(folder / "bin", self.addresses, sources)
+        self.environment = self.serving(environment) | {
             "PYTHONPATH": f"{sources}:{SUPPORT}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",
         }
+
+    def serving(self, environment: dict[str, str]) -> dict[str, str]:
+        """An environment in which commands of a shell go to these servers."""
+        return environment | {"PATH": f"{self.folder / 'bin'}:{environment['PATH']}"}
 
     def address(self, program: str) -> str:
         """The address of a program's server, once it answers; those that it starts itself answer too."""
         names = list(server.PROGRAMS)
         needed = names[: names.index(program) + 1]
         with self.starting:
-            for name in (name for name in needed if name not in self.processes):
-                command = [sys.executable, "-m", "fault_injection.server", name, self.addresses[name]]
-                self.processes[name] = subprocess.Popen(command, cwd=self.sources.parent, env=self.environment)
+            self._start(needed)
             for name in needed:
                 while not Path(self.addresses[name]).exists():
                     assert self.processes[name].poll() is None, f"{name}: the server ended"
                     time.sleep(0.05)
         return self.addresses[program]
+
+    def start_all(self) -> None:
+        """Starts every server without waiting for it; the programs on PATH wait."""
+        self._start(list(server.PROGRAMS))
+
+    def _start(self, names: list[str]) -> None:
+        for name in (name for name in names if name not in self.processes):
+            command = [sys.executable, "-m", "fault_injection.server", name, self.addresses[name]]
+            self.processes[name] = subprocess.Popen(command, cwd=self.sources.parent, env=self.environment)
 
     def start(self, folder: Path, command: str, faults: dict[str, Any] | None = None) -> Running:
         """Starts `ganflow ...`, `dvc ...` or `snakemake ...` in a folder."""

@@ -6,11 +6,13 @@ are spared. Faults that a request asks for hold in the command alone, and not in
 
 import atexit
 import ctypes
+import gc
 import importlib
 import json
 import os
 import pkgutil
 import resource
+import runpy
 import signal
 import socket
 import stat
@@ -22,8 +24,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fault_injection.shims import LENGTH
+
 CAPABILITIES = 0x20080522  # version 3 of Linux's capability sets, of two words each
-LENGTH = 8  # bytes before a request
 
 
 def import_ganflow() -> Callable[[list[str]], int]:
@@ -48,21 +51,35 @@ def import_dvc() -> Callable[[list[str]], int]:
     return main
 
 
-def import_snakemake() -> Callable[[list[str]], int]:
-    from snakemake.cli import main
+def import_job() -> Callable[[list[str]], int]:
+    import_dvc()
+    return run_job
 
-    for name in ("dvc.repo", "snakemake.workflow", "snakemake.scheduling.job_scheduler", "ganflow.stages.runs"):
+
+def run_job(arguments: list[str]) -> int:
+    """`python -m workflow.job`, with the module of the present folder."""
+    sys.path.insert(0, os.getcwd())
+    runpy.run_module("workflow.job", run_name="__main__", alter_sys=True)
+    return 0
+
+
+def import_snakemake() -> Callable[[list[str]], int]:
+    from snakemake.cli import get_argument_parser, main
+
+    get_argument_parser()  # imports the plug-ins
+    for name in ("dvc.repo", "snakemake.workflow", "snakemake.scheduling.job_scheduler", "snakemake.report"):
         with suppress(ImportError):
             importlib.import_module(name)
+    importlib.import_module("ganflow.stages.plan")
     return main
 
 
-PROGRAMS = {"ganflow": import_ganflow, "dvc": import_dvc, "snakemake": import_snakemake}
+PROGRAMS = {"ganflow": import_ganflow, "dvc": import_dvc, "job": import_job, "snakemake": import_snakemake}
 
 
 def serve(program: str, address: str) -> None:
     """Answers requests until its parent ends: each gets the process id of its command, then its wait status."""
-    before, parent = dict(os.environ), os.getppid()
+    before, parent, learned = dict(os.environ), os.getppid(), Path(address + ".modules")
     main = PROGRAMS[program]()
     settled = {name: value for name, value in os.environ.items() if before.get(name) != value}  # read when imported
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for commands
@@ -76,19 +93,40 @@ def serve(program: str, address: str) -> None:
                 connection, _ = listening.accept()
             except TimeoutError:
                 continue
+            _import_what_commands_did(learned)
             if os.fork() == 0:
                 listening.close()
-                _answer(connection, main, settled)
+                _answer(connection, main, settled, learned)
             connection.close()
 
 
-def _answer(connection: socket.socket, main: Callable[[list[str]], int], settled: dict[str, str]) -> None:
+def _import_what_commands_did(learned: Path) -> None:
+    """The modules that earlier commands imported, so that later ones need not."""
+    names = learned.read_text().split() if learned.exists() else []
+    for name in (name for name in names if name not in sys.modules):
+        with suppress(ImportError):
+            importlib.import_module(name)
+    gc.freeze()
+
+
+def _note_modules(known: set[str], learned: Path) -> None:
+    """Adds what this command has imported to what its server will; not what lies in the command's own folder."""
+    here = os.getcwd() + os.sep
+    new = [name for name in sys.modules if name not in known and not name.startswith("__")]
+    found = [name for name in new if not (getattr(sys.modules[name], "__file__", None) or here).startswith(here)]
+    with learned.open("a") as file:
+        file.write("".join(f"{name}\n" for name in found))
+
+
+def _answer(
+    connection: socket.socket, main: Callable[[list[str]], int], settled: dict[str, str], learned: Path
+) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     length, descriptors, _, _ = socket.recv_fds(connection, LENGTH, 3)
     request = json.loads(_receive(connection, int.from_bytes(length, "big")))
     if not (command := os.fork()):
         connection.close()
-        _run(request | {"environment": request["environment"] | settled}, descriptors, main)
+        _run(request | {"environment": request["environment"] | settled}, descriptors, main, learned)
     with suppress(OSError):
         connection.sendall(f"{command}\n".encode())
         _, status, used = os.wait4(command, 0)
@@ -103,8 +141,8 @@ def _receive(connection: socket.socket, length: int) -> bytes:
     return content
 
 
-def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[str]], int]) -> None:
-    code = 1
+def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[str]], int], learned: Path) -> None:
+    code, known = 1, set(sys.modules)
     try:
         os.setsid()
         for place, descriptor in enumerate(descriptors):
@@ -115,8 +153,11 @@ def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[s
         os.environ.clear()
         os.environ |= request["environment"]
         os.chdir(request["folder"])
+        if (mask := request.get("umask")) is not None:
+            os.umask(mask)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _limit(request.get("faults") or {})
+        sys.argv[1:] = request["arguments"]
         code = main(request["arguments"]) or 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -127,6 +168,8 @@ def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[s
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
+    if not request.get("faults"):
+        _note_modules(known, learned)
     os._exit(code)
 
 
@@ -155,60 +198,23 @@ def drop_privileges() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
-def ask(address: str, request: dict[str, Any], descriptors: list[int]) -> tuple[socket.socket, int]:
-    """Starts a command with its standard input, output and error; returns the connection, and its process id."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(address)
-    content = json.dumps(request).encode()
-    socket.send_fds(connection, [len(content).to_bytes(LENGTH, "big")], descriptors)
-    connection.sendall(content)
-    return connection, int(_line(connection))
-
-
-def wait(connection: socket.socket) -> tuple[int, float]:
-    """The wait status of a command, and the seconds that it computed."""
-    with connection:
-        status, seconds = _line(connection).split()
-        return int(status), float(seconds)
-
-
-def _line(connection: socket.socket) -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
-        if not (piece := connection.recv(1)):
-            raise ConnectionError("the server ended")
-        line += piece
-    return line
-
-
-def write_shims(folder: Path, addresses: dict[str, str]) -> None:
-    """Programs for PATH that hand themselves over: `dvc`, `snakemake`, and `python -m ganflow`."""
+def write_shims(folder: Path, addresses: dict[str, str], sources: Path) -> None:
+    """Programs for PATH that hand themselves over: `dvc`, `snakemake`, `ganflow`, `python -m ganflow` and
+    `-m workflow.job`."""
     folder.mkdir(parents=True, exist_ok=True)
-    about = (str(Path(__file__).parents[1]), addresses, sys.executable)
-    for name in ("python", "dvc", "snakemake"):
+    about = (str(Path(__file__).parents[1]), addresses, sys.executable, str(sources / "ganflow"))
+    for name in ("python", "ganflow", "dvc", "snakemake"):
         shim = folder / name
         shim.write_text(SHIM.format(python=sys.executable, about=about, name=name))
         shim.chmod(shim.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
 
 
 SHIM = """#!{python} -IS
-import os, signal, sys
-support, addresses, python = {about!r}
-name, arguments = {name!r}, sys.argv[1:]
-if name == "python":
-    if arguments[:2] != ["-m", "ganflow"]:
-        os.execv(python, [python, *arguments])
-    name, arguments = "ganflow", arguments[2:]
+import os, sys
+support, addresses, python, sources = {about!r}
 sys.path.insert(0, support)
-from fault_injection.server import ask, wait
-request = dict(arguments=arguments, folder=os.getcwd(), environment=dict(os.environ))
-connection, process = ask(addresses[name], request, [0, 1, 2])
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, lambda number, frame: os.kill(process, number))
-status, _ = wait(connection)
-if os.WIFSIGNALED(status):
-    os.kill(os.getpid(), os.WTERMSIG(status))
-sys.exit(os.WEXITSTATUS(status))
+from fault_injection.shims import hand_over
+hand_over({name!r}, sys.argv[1:], addresses, python, sources)
 """
 
 
