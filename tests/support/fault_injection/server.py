@@ -1,16 +1,19 @@
 """Commands without their imports: a process that has imported a program forks for each command that it is asked for.
 
-What a command does is the program's own, with its arguments, folder and environment; only the seconds of its imports
-are spared. Faults that a request asks for hold in the command alone, and not in what it starts.
+What a command does is the program's own, with its arguments, folder and environment; only the seconds of its imports,
+and of reading ganflow's sources for their digests, are spared. Faults that a request asks for hold in the command
+alone, and not in what it starts.
 """
 
 import atexit
 import ctypes
+import gc
 import importlib
 import json
 import os
 import pkgutil
 import resource
+import runpy
 import signal
 import socket
 import stat
@@ -37,6 +40,9 @@ def import_ganflow() -> Callable[[list[str]], int]:
         if module.name != "ganflow.__main__":
             importlib.import_module(module.name)
     importlib.import_module("mlflow")
+    digests = importlib.import_module("ganflow.stages.digests")
+    for name in digests.imports().modules:
+        digests.module_digest(name)  # of sources that are not attacked; it is kept
     return main
 
 
@@ -48,21 +54,36 @@ def import_dvc() -> Callable[[list[str]], int]:
     return main
 
 
-def import_snakemake() -> Callable[[list[str]], int]:
-    from snakemake.cli import main
+def import_job() -> Callable[[list[str]], int]:
+    import_dvc()
+    return run_job
 
-    for name in ("dvc.repo", "snakemake.workflow", "snakemake.scheduling.job_scheduler", "ganflow.stages.runs"):
+
+def run_job(arguments: list[str]) -> int:
+    """`python -m workflow.job`, with the module of the present folder."""
+    sys.argv[1:] = arguments
+    sys.path.insert(0, os.getcwd())
+    runpy.run_module("workflow.job", run_name="__main__", alter_sys=True)
+    return 0
+
+
+def import_snakemake() -> Callable[[list[str]], int]:
+    from snakemake.cli import get_argument_parser, main
+
+    get_argument_parser()  # imports the plug-ins
+    for name in ("dvc.repo", "snakemake.workflow", "snakemake.scheduling.job_scheduler", "snakemake.report"):
         with suppress(ImportError):
             importlib.import_module(name)
+    importlib.import_module("ganflow.stages.plan")
     return main
 
 
-PROGRAMS = {"ganflow": import_ganflow, "dvc": import_dvc, "snakemake": import_snakemake}
+PROGRAMS = {"ganflow": import_ganflow, "dvc": import_dvc, "job": import_job, "snakemake": import_snakemake}
 
 
 def serve(program: str, address: str) -> None:
     """Answers requests until its parent ends: each gets the process id of its command, then its wait status."""
-    before, parent = dict(os.environ), os.getppid()
+    before, parent, learned = dict(os.environ), os.getppid(), Path(address + ".modules")
     main = PROGRAMS[program]()
     settled = {name: value for name, value in os.environ.items() if before.get(name) != value}  # read when imported
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for commands
@@ -76,19 +97,40 @@ def serve(program: str, address: str) -> None:
                 connection, _ = listening.accept()
             except TimeoutError:
                 continue
+            _import_what_commands_did(learned)
             if os.fork() == 0:
                 listening.close()
-                _answer(connection, main, settled)
+                _answer(connection, main, settled, learned)
             connection.close()
 
 
-def _answer(connection: socket.socket, main: Callable[[list[str]], int], settled: dict[str, str]) -> None:
+def _import_what_commands_did(learned: Path) -> None:
+    """The modules that earlier commands imported, so that later ones need not."""
+    names = learned.read_text().split() if learned.exists() else []
+    for name in (name for name in names if name not in sys.modules):
+        with suppress(ImportError):
+            importlib.import_module(name)
+    gc.freeze()
+
+
+def _note_modules(known: set[str], learned: Path) -> None:
+    """Adds what this command has imported to what its server will; not what lies in the command's own folder."""
+    here = os.getcwd() + os.sep
+    new = [name for name in sys.modules if name not in known and not name.startswith("__")]
+    found = [name for name in new if not (getattr(sys.modules[name], "__file__", None) or here).startswith(here)]
+    with learned.open("a") as file:
+        file.write("".join(f"{name}\n" for name in found))
+
+
+def _answer(
+    connection: socket.socket, main: Callable[[list[str]], int], settled: dict[str, str], learned: Path
+) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     length, descriptors, _, _ = socket.recv_fds(connection, LENGTH, 3)
     request = json.loads(_receive(connection, int.from_bytes(length, "big")))
     if not (command := os.fork()):
         connection.close()
-        _run(request | {"environment": request["environment"] | settled}, descriptors, main)
+        _run(request | {"environment": request["environment"] | settled}, descriptors, main, learned)
     with suppress(OSError):
         connection.sendall(f"{command}\n".encode())
         _, status, used = os.wait4(command, 0)
@@ -103,8 +145,8 @@ def _receive(connection: socket.socket, length: int) -> bytes:
     return content
 
 
-def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[str]], int]) -> None:
-    code = 1
+def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[str]], int], learned: Path) -> None:
+    code, known = 1, set(sys.modules)
     try:
         os.setsid()
         for place, descriptor in enumerate(descriptors):
@@ -127,6 +169,9 @@ def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[s
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
+    with suppress(OSError):
+        if not request.get("faults"):
+            _note_modules(known, learned)
     os._exit(code)
 
 
@@ -182,7 +227,7 @@ def _line(connection: socket.socket) -> bytes:
 
 
 def write_shims(folder: Path, addresses: dict[str, str]) -> None:
-    """Programs for PATH that hand themselves over: `dvc`, `snakemake`, and `python -m ganflow`."""
+    """Programs for PATH that hand themselves over: `dvc`, `snakemake`, `python -m ganflow` and `-m workflow.job`."""
     folder.mkdir(parents=True, exist_ok=True)
     about = (str(Path(__file__).parents[1]), addresses, sys.executable)
     for name in ("python", "dvc", "snakemake"):
@@ -196,9 +241,11 @@ import os, signal, sys
 support, addresses, python = {about!r}
 name, arguments = {name!r}, sys.argv[1:]
 if name == "python":
-    if arguments[:2] != ["-m", "ganflow"]:
+    served = {{"ganflow": "ganflow", "workflow.job": "job"}}
+    name = served.get(arguments[1]) if arguments[:1] == ["-m"] and len(arguments) > 1 else None
+    if name is None:
         os.execv(python, [python, *arguments])
-    name, arguments = "ganflow", arguments[2:]
+    arguments = arguments[2:]
 sys.path.insert(0, support)
 from fault_injection.server import ask, wait
 request = dict(arguments=arguments, folder=os.getcwd(), environment=dict(os.environ))
