@@ -78,14 +78,14 @@ def _say(sentences: str) -> None:
 
 def _mistake(error: Exception, stage: str) -> str | None:
     """What to tell the user about a failure that is not the code's; None for one that is."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError) and ("memory" in str(error) or not _is_of_memory(error)):
         return str(error)
     if isinstance(error, OSError) and (number := _number(error)) in DISK:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{os.strerror(number).lower()}; {DISK[number]} and run it again"
     if isinstance(error, SyntaxError) and error.filename:  # somebody is writing it
         return f"{error.filename} line {error.lineno}: not valid Python: {error.msg}; correct it"
-    if _is_out_of_memory(error):
+    if _is_of_memory(error):
         lighter = STAGES[stage].lighter if stage in STAGES else ""
         return f"{stage}: out of memory; {f'in params.yaml, {lighter}' if lighter else 'free some'}, and run it again"
     return None
@@ -97,10 +97,24 @@ def _number(error: OSError) -> int:
     return int(found[1]) if found else error.errno or 0
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether the system has no memory left; torch says that of a GPU by a class of its own, of a CPU in words."""
+def _is_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised for, is that the system has no memory left: a file that can't be
+    loaded for that reason is not a wrong file."""
+    while error and not _is_out_of_memory(error):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether the system has no memory left; torch says that of a GPU by a class of its own, of a CPU in words, and
+    oneDNN, by which torch convolves, in others."""
     if isinstance(error, RuntimeError):
-        return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+        words = str(error)
+        return (
+            type(error).__name__ == "OutOfMemoryError"
+            or "DefaultCPUAllocator" in words
+            or words == "could not create a primitive"
+        )
     return isinstance(error, MemoryError)
 
 

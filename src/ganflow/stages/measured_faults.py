@@ -41,7 +41,9 @@ def table() -> str:
         if name.partition(": ")[2] not in WATCHERS or name.startswith(UNTOUCHED):
             others.append([name, str(about["n"]), str(_count(about, good)), _rest(about, good)])
     versions = ", ".join(f"{package} {number}" for package, number in found["about"]["versions"].items())
-    how = f"{found['about']['cpu']}, Python {found['about']['python']}, {versions}.\n"
+    trials, minutes = (sum(about[key] for about in attacks.values()) for key in ("n", "seconds"))
+    how = f"{trials} trials, {minutes / 60:.0f} min if one follows the other. "
+    how += f"{found['about']['cpu']}, Python {found['about']['python']}, {versions}.\n"
     costs = [_costs(found["costs"])] if "costs" in found else []
     return "\n".join([_markdown(rows), _markdown(others), *costs, how])
 

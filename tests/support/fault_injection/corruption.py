@@ -1,6 +1,5 @@
 """Damaged files: every file of a finished experiment in every way, and who names it."""
 
-import itertools
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from fault_injection.trials import (
     last_words,
 )
 
+WATCHERS = ("the next stage", "verify", "the report")
 SHAPES = ("[]", "{}", "null", "NaN", "1" * 400, '{"outputs": {"a": 1}}', '[{"a": [1]}]', '"text"')
 
 
@@ -87,15 +87,13 @@ class Damaged:
         os.utime(self.path, ns=(self.date.st_atime_ns, self.date.st_mtime_ns))
 
 
-def files(experiment: Experiment, damage: Callable[[Path, int], None]) -> Iterator[tuple[Unit, str, int]]:
-    """(unit that made it, name in the clone, number of the round) of every file that a kind of damage can be done to,
-    round after round without end."""
-    for number in itertools.count():
-        for unit in experiment.units:
-            for name in experiment.bytes[unit.output]:
-                path = f"{unit.output}/{name}"
-                if applies(damage, experiment.folder / path):
-                    yield unit, path, number
+def files(experiment: Experiment, damage: Callable[[Path, int], None]) -> Iterator[tuple[Unit, str]]:
+    """(unit that made it, name in the clone) of every file that a kind of damage can be done to."""
+    for unit in experiment.units:
+        for name in experiment.bytes[unit.output]:
+            path = f"{unit.output}/{name}"
+            if applies(damage, experiment.folder / path):
+                yield unit, path
 
 
 def reader(experiment: Experiment, maker: Unit) -> Unit | None:
@@ -120,7 +118,7 @@ def judged(experiment: Experiment, folder: Path, done: Done, damaged: Damaged, m
 
 
 def watchers(experiment: Experiment, maker: Unit) -> dict[str, str]:
-    """{who should notice: command} for a file in the output of a unit."""
+    """{who should notice, of WATCHERS: command} for a file in the output of a unit."""
     found = {"verify": "ganflow verify"}
     if unit := reader(experiment, maker):
         found |= {"the next stage": f"ganflow {unit.name}"}
@@ -130,28 +128,25 @@ def watchers(experiment: Experiment, maker: Unit) -> dict[str, str]:
 
 
 def damage_files(
-    experiment: Experiment, folder: Path, kind: str, chosen: list[tuple[Unit, str, int]]
+    experiment: Experiment, folder: Path, kind: str, who: str, chosen: list[tuple[Unit, str, int]]
 ) -> Iterator[Trial]:
-    """A trial for each file and each that should notice."""
+    """A trial of one that should notice for each file."""
     for maker, path, number in chosen:
-        for who, command in watchers(experiment, maker).items():
-            with Damaged(folder / path, DAMAGE[kind], number) as damaged:
-                done = experiment.programs.run(folder, command)
-                outcome = judged(experiment, folder, done, damaged, maker, path)
-            yield Trial(f"{kind}: {who}", path, f"round {number}", outcome, last_words(done))
-            if done.code == 0 and experiment.unequal(folder):
-                experiment.restore(folder)
+        with Damaged(folder / path, DAMAGE[kind], number) as damaged:
+            done = experiment.programs.run(folder, watchers(experiment, maker)[who])
+            outcome = judged(experiment, folder, done, damaged, maker, path)
+        yield Trial(f"{kind}: {who}", path, f"round {number}", outcome, last_words(done))
+        if done.code == 0 and experiment.unequal(folder):
+            experiment.restore(folder)
 
 
-def false_alarms(experiment: Experiment, folder: Path, rounds: int) -> Iterator[Trial]:
-    """The same commands on untouched files."""
-    commands = {"verify": {"ganflow verify"}, "the next stage": {f"ganflow {unit.name}" for unit in experiment.units}}
-    for number in range(rounds):
-        for who, named in commands.items():
-            for command in sorted(named):
-                done = experiment.programs.run(folder, command)
-                outcome = HARMLESS if done.code == 0 and not experiment.unequal(folder) else SILENT
-                yield Trial(f"untouched: {who}", command, f"round {number}", outcome, last_words(done))
+def false_alarms(experiment: Experiment, folder: Path, commands: list[str], who: str, most: int) -> Iterator[Trial]:
+    """So many trials of commands, one after the other, on untouched files."""
+    for number in range(most):
+        command = commands[number % len(commands)]
+        done = experiment.programs.run(folder, command)
+        outcome = HARMLESS if done.code == 0 and not experiment.unequal(folder) else SILENT
+        yield Trial(f"untouched: {who}", command, f"round {number // len(commands)}", outcome, last_words(done))
 
 
 def under_engine(

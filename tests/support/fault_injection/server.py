@@ -1,7 +1,8 @@
 """Commands without their imports: a process that has imported a program forks for each command that it is asked for.
 
-What a command does is the program's own, with its arguments, folder and environment; only the seconds of its imports
-are spared. Faults that a request asks for hold in the command alone, and not in what it starts.
+What a command does is the program's own, with its arguments, folder and environment; only the seconds of its imports,
+and of reading ganflow's sources for their digests, are spared. Faults that a request asks for hold in the command
+alone, and not in what it starts.
 """
 
 import atexit
@@ -40,6 +41,9 @@ def import_ganflow() -> Callable[[list[str]], int]:
         if module.name != "ganflow.__main__":
             importlib.import_module(module.name)
     importlib.import_module("mlflow")
+    digests = importlib.import_module("ganflow.stages.digests")
+    for name in digests.imports().modules:
+        digests.module_digest(name)  # of sources that are not attacked; it is kept
     return main
 
 
@@ -168,8 +172,9 @@ def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[s
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-    if not request.get("faults"):
-        _note_modules(known, learned)
+    with suppress(OSError):
+        if not request.get("faults"):
+            _note_modules(known, learned)
     os._exit(code)
 
 

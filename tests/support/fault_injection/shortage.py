@@ -12,9 +12,11 @@ from fault_injection.commands import Done, Unit
 from fault_injection.events import TAKES_SPACE
 from fault_injection.kills import Event, places
 from fault_injection.trials import (
+    CRASHED,
     DIFFERS,
     EQUAL,
     LOST,
+    MISNAMED,
     NAMED,
     SILENT,
     TRACEBACK,
@@ -24,11 +26,33 @@ from fault_injection.trials import (
     last_words,
 )
 
+FULL, SMALL = "disk full: from an event on", "disk full: a small file system"
+FILES, DESCRIPTORS, ADDRESSES = "ulimit -f", "ulimit -n", "ulimit -v"
+READ_ONLY, SHUT = "read-only folder", "folder without permission"
+NAMES = {  # what a sentence has that is about the shortage
+    FULL: ("make room",),
+    SMALL: ("make room",),
+    FILES: (FILES,),
+    DESCRIPTORS: (DESCRIPTORS,),
+    ADDRESSES: ("out of memory",),
+    READ_ONLY: ("permission",),
+    SHUT: ("permission",),
+}
+
+
+def refusal(attack: str, done: Done) -> str:
+    """The outcome of a command that did not end well: whether it said so, and of what."""
+    if done.code < 0:
+        return CRASHED
+    if done.code != 2 or not done.sentence:
+        return TRACEBACK
+    return NAMED if any(words in done.said for words in NAMES[attack]) else MISNAMED
+
 
 def short(experiment: Experiment, folder: Path, attack: str, at: str, unit: Unit, done: Done) -> Trial:
     """The outcome of a unit's command, over its finished output, that ended while something was short; without that it
     is run again."""
-    outcome = EQUAL if done.code == 0 else NAMED if done.sentence and done.code == 2 else TRACEBACK
+    outcome = refusal(attack, done) if done.code else EQUAL
     if not experiment.whole(folder, unit):
         outcome = SILENT if done.code == 0 else LOST
     again = experiment.programs.run(folder, f"ganflow {unit.name}")
@@ -43,7 +67,7 @@ def full_disk(experiment: Experiment, folder: Path, unit: Unit, at: list[int]) -
     for number in at:
         begin_anew(folder, unit, keep_output=True)
         done = experiment.programs.run(folder, f"ganflow {unit.name}", {"events": {"full_from": number}})
-        yield short(experiment, folder, "disk full: from an event on", f"event {number}", unit, done)
+        yield short(experiment, folder, FULL, f"event {number}", unit, done)
 
 
 def taking_space(events: list[Event], known: set[tuple[str, str]]) -> list[int]:
@@ -63,7 +87,7 @@ def small_disk(experiment: Experiment, folder: Path, unit: Unit, shares: int) ->
             os.posix_fallocate(file.fileno(), 0, max(fill, 1))
         done = experiment.programs.run(folder, f"ganflow {unit.name}")
         ballast.unlink()
-        yield short(experiment, folder, "disk full: a small file system", f"{share}/{shares}", unit, done)
+        yield short(experiment, folder, SMALL, f"{share}/{shares}", unit, done)
 
 
 @contextmanager
@@ -81,8 +105,8 @@ def mounted(folder: Path, mebibytes: int) -> Iterator[bool]:
 
 # (name, limit, values): from far too little to almost enough
 LIMITS: list[tuple[str, str, list[int]]] = [
-    ("ulimit -f", "RLIMIT_FSIZE", [0, 1 << 10, 1 << 12, 1 << 16]),
-    ("ulimit -n", "RLIMIT_NOFILE", [4, 6, 8, 12]),
+    (FILES, "RLIMIT_FSIZE", [0, 1 << 10, 1 << 12, 1 << 16]),
+    (DESCRIPTORS, "RLIMIT_NOFILE", [4, 6, 8, 12]),
 ]
 MEMORY = [1 << 20, 8 << 20, 64 << 20]  # bytes beyond what the process has mapped when it starts
 
@@ -93,7 +117,7 @@ def limited(experiment: Experiment, folder: Path, unit: Unit) -> Iterator[Trial]
         for value in values:
             yield from limited_once(experiment, folder, unit, name, {"limits": {kind: value}}, str(value))
     for more in MEMORY:
-        yield from limited_once(experiment, folder, unit, "ulimit -v", {"memory": more}, f"{more >> 20} MiB more")
+        yield from limited_once(experiment, folder, unit, ADDRESSES, {"memory": more}, f"{more >> 20} MiB more")
 
 
 def limited_once(
@@ -109,7 +133,7 @@ def shut_folders(
     experiment: Experiment, folder: Path, unit: Unit, mode: int, shut: list[str] | None = None
 ) -> Iterator[Trial]:
     """The unit's command without privileges, while one folder that it reads or writes has another mode."""
-    attack = "read-only folder" if mode == 0o555 else "folder without permission"
+    attack = READ_ONLY if mode == 0o555 else SHUT
     for name in folders_of(folder, unit) if shut is None else shut:
         begin_anew(folder, unit, keep_output=True)
         (folder / name).chmod(mode)

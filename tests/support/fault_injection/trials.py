@@ -12,6 +12,7 @@ from fault_injection.commands import Done, Programs, Unit, units_of
 
 EQUAL, NAMED, HARMLESS, PUT_RIGHT = "equal", "named", "harmless", "put right"
 SILENT, TRACEBACK, LOST, STUCK, DIFFERS, TORN = "silent", "traceback", "lost", "stuck", "differs", "torn"
+MISNAMED, CRASHED = "misnamed", "crashed"
 GOOD = (EQUAL, NAMED, HARMLESS, PUT_RIGHT)
 BESIDE = {".snakemake_timestamp"}
 

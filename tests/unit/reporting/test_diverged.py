@@ -13,9 +13,11 @@ from synthetic_runs import VARIANTS, diverge, experiment_of, make_runs
 from tracking import make_trained
 
 from ganflow.artifacts import write_json
+from ganflow.reporting import watch
 from ganflow.reporting.charts import Plot, Series, charts
 from ganflow.reporting.claims import claims_of, sentences
 from ganflow.reporting.figures import plot_figure
+from ganflow.reporting.mlflow_run import UnfinishedRun
 from ganflow.reporting.page import write_report
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.runs import DivergedRun, load_runs, parted
@@ -134,3 +136,34 @@ def test_mlflow_has_it_as_failed_with_the_reason_and_without_a_model(tmp_path, m
         assert {"journal.csv", "divergence.json", "images"} <= files and "score.json" not in files
         assert {run.info.status for name, run in shown.items() if name != failed.info.run_name} == {"FINISHED"}
         assert "diverged at iteration 5" in shown[OBJECTS].data.tags["mlflow.note.content"]
+
+
+def test_a_follower_turns_a_running_training_that_diverges_into_the_failed_one_and_ends(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.0)
+    experiment, _ = make_trained(tmp_path / "results")
+    diverge(tmp_path / "results/synthetic", OBJECTS, "wgan_gp", 1)
+    runs = load_runs(experiment, tmp_path / "results")
+    [wild] = parted(runs)[1]
+    before = {column: values[:1] for column, values in wild.journal.items()}
+    training = UnfinishedRun(wild.dataset, wild.variant, wild.seed, wild.manifest, before, wild.samples[:1])
+    seen = []
+
+    def poll():
+        with TrackingStore().client() as client:
+            home = client.get_experiment_by_name("synthetic")
+            found = client.search_runs([home.experiment_id]) if home else []
+            seen.append({run.info.run_name: run.info for run in found})
+        return (runs, []) if len(seen) == 2 else ([run for run in runs if run is not wild], [training])
+
+    watch.watch(experiment, poll, TrackingStore())
+    name = "wgan_gp 1 rendered_objects"
+    assert len(seen) == 2 and seen[1][name].status == "RUNNING"
+    with TrackingStore().client() as client:
+        ended = client.get_run(seen[1][name].run_id)
+        assert ended.info.status == "FAILED" and SAID in ended.data.tags["mlflow.note.content"]
+        assert [(m.step, m.value) for m in client.get_metric_history(ended.info.run_id, "critic_loss")] == [
+            (2, wild.journal["critic_loss"][0]),
+            (4, wild.journal["critic_loss"][1]),
+        ]
+        assert len(client.search_runs([ended.info.experiment_id])) == len(seen[1])
