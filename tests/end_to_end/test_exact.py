@@ -85,11 +85,9 @@ def kill(clone, command: str, number: int, after: float) -> None:
 
 
 def going_on(group: int) -> list[str]:
-    """The command lines of the processes of a group that have not ended; the system may not have collected all that have."""
-    found = subprocess.run(
-        ["pgrep", "--pgroup", str(group), "--list-full", "--runstates", "D,R,S,T"], capture_output=True, text=True
-    )
-    return found.stdout.splitlines()
+    """The command lines of the processes of a group, without those that ended and that nobody has collected yet."""
+    command = ["pgrep", "--pgroup", str(group), "--list-full", "--runstates", "D,R,S,T"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
 
 
 @pytest.mark.whole_processes
