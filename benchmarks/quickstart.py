@@ -171,6 +171,7 @@ def main() -> None:
     parser.add_argument("--no-rivals", action="store_true", help="the quickstart's own settings only")
     parser.add_argument("--variants", nargs="+", help=f"which to run, {WORSE} and {BETTER} among them (default: all)")
     parser.add_argument("--iterations", type=int, help="of every training (default: the quickstart's)")
+    parser.add_argument("--images", type=int, help="for training, of each dataset (default: the quickstart's)")
     parser.add_argument("--folder", type=Path, help="a new folder to run in, which is kept (default: a temporary one)")
     parser.add_argument("--sheet", type=Path, help="where to draw all samples (default: nowhere)")
     options = parser.parse_args()
@@ -181,6 +182,8 @@ def main() -> None:
     names = list(yaml.safe_load((TOP / "params.yaml").read_text())["variants"])
     for part in [chosen, *chosen["variants"].values()] if options.iterations else ():
         part["training"] = part.get("training", {}) | {"iterations": options.iterations}
+    for dataset in chosen["datasets"].values() if options.images else ():
+        dataset["source"] = {kind: about | {"train": options.images} for kind, about in dataset["source"].items()}
     with tempfile.TemporaryDirectory(prefix="ganflow-benchmark-") as place:
         folder = options.folder or Path(place) / "clone"
         shell = clone(folder, yaml.safe_dump(chosen, sort_keys=False))

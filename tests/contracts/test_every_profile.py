@@ -5,7 +5,9 @@ import json
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from models import stored
+from PIL import Image
 from profile_runs import make_results
 from repository import TOP
 
@@ -22,9 +24,11 @@ from ganflow.reporting.page import write_report
 from ganflow.reporting.runs import load_runs
 from ganflow.stages import plan
 from ganflow.stages.cost_model import CostModel
+from ganflow.stages.measurements import Measurements
 from ganflow.stages.selection import runs_named, weights_named
 from ganflow.stages.units import units
 
+DOT = Image.new("RGB", (1, 1))
 PROFILES = sorted((TOP / "profiles").glob("*.yaml"))
 each_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 
@@ -97,8 +101,9 @@ def test_every_dataset_is_an_input_in_mlflow(experiment):
 
 @pytest.mark.slow
 @each_profile
-def test_every_dataset_has_a_cost(experiment, tmp_path):
+def test_every_dataset_has_a_cost(experiment, tmp_path, monkeypatch):
     """Downloads and shards of official archives by their size, of synthetic ones by a few that are made here."""
+    monkeypatch.setattr(Measurements, "start", 3.0)  # seconds of imports, the same for all
     model = CostModel(experiment, "cpu", tmp_path / "scratch")
     for unit in units(experiment, "cpu"):
         if unit.stage not in ("download", "shard", "extractor"):
@@ -117,8 +122,13 @@ def test_every_dataset_has_a_cost(experiment, tmp_path):
 
 @pytest.mark.slow
 @each_profile
-def test_every_dataset_is_in_the_report(experiment, tmp_path):
-    """With made-up runs of one variant and one seed: table, header, charts and published numbers of every dataset."""
+def test_every_dataset_is_in_the_report(experiment, tmp_path, monkeypatch):
+    """With made-up runs of one variant and one seed: table, header, charts and published numbers of every dataset.
+
+    Figures are composed and not drawn: tests/unit/reporting draws each kind.
+    """
+    monkeypatch.setattr("ganflow.reporting.figures.fit", lambda figure: None)
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **how: DOT.save(file, "png"))
     firsts = {dataset: variant for dataset, variant in reversed(combinations(experiment))}
     chosen = {variant: experiment.variants[variant] for variant in dict.fromkeys(firsts.values())}
     few = experiment.model_copy(update={"variants": chosen, "seeds": experiment.seeds[:1]})

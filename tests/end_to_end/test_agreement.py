@@ -21,10 +21,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agreement")]  # one run
 
 RUN = ("rendered_objects", "dcgan", "0")
 EVALUATION = """evaluation:
-  images: 32
+  images: 20
   batch_size: 16
   extractor: {{inception: {{weights: local/weights.pth, sha256: {sha256}}}}}
-  metrics: [frechet_distance, {{kernel_distance: {{subset_size: 20}}}}, classifier_score, manifold, classes]
+  metrics: [frechet_distance, {{kernel_distance: {{subset_size: 12}}}}, classifier_score, manifold, classes]
 """
 
 FEW = 1e-3  # theirs errs with fewer images than features: rounding in the null directions of a singular product
@@ -60,8 +60,8 @@ def test_score_json_holds_what_torch_fidelity_computes_of_the_same_images(scored
     from torch_fidelity import calculate_metrics
 
     monkeypatch.chdir(scored)
-    assert main(["sample", "/".join(RUN), "--weights", "raw", "--images", "32", "--out", "generated"]) == 0
-    for split, most in (("train", 32), ("validation", 20)):
+    assert main(["sample", "/".join(RUN), "--weights", "raw", "--images", "20", "--out", "generated"]) == 0
+    for split, most in (("train", 20), ("validation", 20)):
         shards = Shards(Path("data/shards/rendered_objects", split))
         Path(split).mkdir()
         for place, pixels in enumerate(shards.samples(subset_indices(shards.count, most))):
@@ -77,7 +77,7 @@ def test_score_json_holds_what_torch_fidelity_computes_of_the_same_images(scored
         isc=True,
         fid=True,
         kid=True,
-        kid_subset_size=20,
+        kid_subset_size=12,
         **prc,
         **how,
     )
@@ -98,7 +98,7 @@ def test_the_names_of_the_literature_need_its_weights(scored, monkeypatch, tmp_p
     weights = read_json(Path("data/extractor/manifest.json"))["outputs"]["weights.pth"]["sha256"]
     assert found["protocol"]["extractor"]["sha256"] == weights != inception.SHA256
     monkeypatch.setattr(inception.Inception, "literature", weights)
-    monkeypatch.setattr(checks, "LITERATURE", (replace(checks.LITERATURE[0], images=32),))
+    monkeypatch.setattr(checks, "LITERATURE", (replace(checks.LITERATURE[0], images=20),))
     for stage in (["reference", RUN[0]], ["evaluate", *RUN]):
         assert main(stage) == 0
     rescored = read_json(Path("results/tiny/scores", *RUN, "score.json"))
@@ -108,5 +108,5 @@ def test_the_names_of_the_literature_need_its_weights(scored, monkeypatch, tmp_p
     assert np.isfinite(list(renamed.values())).all()
     known = rescored["literature"]["inception_score"]
     assert known["expected"] == 11.24 and not known["agrees"]
-    said = f"inception_score: 32 training images score {known['found']:.4g}; published: 11.24"
+    said = f"inception_score: 20 training images score {known['found']:.4g}; published: 11.24"
     assert any(flag.startswith(said) for flag in rescored["flags"])

@@ -75,7 +75,17 @@ def test_the_one_of_gpus_says_in_a_sentence_that_there_is_none():
 
 @pytest.mark.slow
 def test_the_one_of_the_quickstart_tells_lessons_scores_and_orders(tmp_path):
-    command = [sys.executable, "benchmarks/quickstart.py", "--seeds", "1", "--no-rivals", "--iterations", "4"]
+    command = [
+        sys.executable,
+        "benchmarks/quickstart.py",
+        "--seeds",
+        "1",
+        "--no-rivals",
+        "--iterations",
+        "4",
+        "--images",
+        "600",
+    ]
     command += [
         "--variants",
         "gan_mlp",
