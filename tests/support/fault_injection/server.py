@@ -22,6 +22,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,9 @@ def import_ganflow() -> Callable[[list[str]], int]:
         if module.name != "ganflow.__main__":
             importlib.import_module(module.name)
     importlib.import_module("mlflow")
+    grimp = importlib.import_module("grimp")
+    grimp.build_graph = cache(grimp.build_graph)  # a fork would wait for the threads that it starts
+    grimp.build_graph("ganflow", cache_dir=None)  # as publishing asks for it
     digests = importlib.import_module("ganflow.stages.digests")
     for name in digests.imports().modules:
         digests.module_digest(name)  # of sources that are not attacked; it is kept
