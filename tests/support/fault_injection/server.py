@@ -165,7 +165,7 @@ def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[s
             os.umask(mask)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _limit(request.get("faults") or {})
-        sys.argv[1:] = request["arguments"]
+        sys.argv[:] = [sys.argv[1], *request["arguments"]]  # a program looks at its name
         code = main(request["arguments"]) or 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
