@@ -17,6 +17,7 @@ from ganflow.data.writing import write_shards
 TEXT = (TOP / "docs/data.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_line_for_plain_webdataset(tmp_path):
     pytest.importorskip("webdataset")
     [program] = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

@@ -17,6 +17,7 @@ def shortest(name: str) -> Study:
     return component_class(Study, name, "where")(**smallest_counts(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names(Study))
 def test_every_study_keeps_the_contract(name, monkeypatch):
     torch.use_deterministic_algorithms(True)

@@ -81,6 +81,7 @@ print(*sorted(f"{name}={value}" for name, value in os.environ.items() if name.st
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arithmetic_kind", ["portable", "native"])
 def test_variables_of_the_environment_change_no_bit(arithmetic_kind):
     ours = {name: value for name, value in os.environ.items() if not name.startswith(arithmetic.DECIDING)}

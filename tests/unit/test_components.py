@@ -64,6 +64,7 @@ def put(folder, files) -> None:
         path.symlink_to("nowhere") if content is None else path.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_what_is_not_named_stops_nothing_and_changes_no_digest(sources):
     folder, run = sources
     plan = folder / "build/plan.json"

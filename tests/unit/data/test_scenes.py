@@ -85,10 +85,12 @@ def test_a_fresh_process_with_another_hash_seed_draws_the_same(hash_seed):
     assert there.stdout.strip() == here.hexdigest()
 
 
+@pytest.mark.slow
 def test_no_two_of_a_thousand_bedrooms_are_equal(thousand_bedrooms):
     assert len({picture.tobytes() for picture in thousand_bedrooms}) == 1000
 
 
+@pytest.mark.slow
 def test_bedrooms_vary_in_every_part_of_the_picture(thousand_bedrooms):
     spread = thousand_bedrooms.std(axis=0).mean(axis=2)  # (64, 80), in levels of 0..255
     assert spread.mean() > 35
@@ -123,6 +125,7 @@ def labelled_objects(seed, count):
     return np.stack([np.asarray(picture).ravel() for picture in pictures]) / 255, np.array(labels)
 
 
+@pytest.mark.slow
 def test_a_small_classifier_tells_the_classes_apart():
     train_pictures, train_labels = labelled_objects(seed=0, count=2000)
     test_pictures, test_labels = labelled_objects(seed=1, count=500)

@@ -139,6 +139,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_bytes_depend_on_nothing_but_the_images(tmp_path):
     expected = tmp_path / "here"
     make(expected, 20)

@@ -161,6 +161,7 @@ def test_what_ended_is_not_read_again(tmp_path):
     assert same(tmp_path / "a", tmp_path / "b") and not (tmp_path / "calls").exists()
 
 
+@pytest.mark.slow
 def test_a_process_that_the_system_ended_is_told_and_the_same_command_goes_on(tmp_path):
     alive = tmp_path / "memory"
 

@@ -71,6 +71,7 @@ def test_what_an_image_gives_depends_on_no_other_image(name, weights_of):
     assert torch.equal(again[0], features[some]) and torch.equal(again[1], logits[some])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_altered_weights_are_refused(name, weights_of, tmp_path, monkeypatch):
     altered = bytearray(weights_of[name].read_bytes())

@@ -115,6 +115,7 @@ def test_compare_says_it_and_what_differs(made, monkeypatch, capsys):
     assert re.search(r"constraint\.name +none +gradient_penalty", said)
 
 
+@pytest.mark.slow
 def test_mlflow_has_it_as_failed_with_the_reason_and_without_a_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     experiment, _ = make_trained(tmp_path / "results")
@@ -138,6 +139,7 @@ def test_mlflow_has_it_as_failed_with_the_reason_and_without_a_model(tmp_path, m
         assert "diverged at iteration 5" in shown[OBJECTS].data.tags["mlflow.note.content"]
 
 
+@pytest.mark.slow
 def test_a_follower_turns_a_running_training_that_diverges_into_the_failed_one_and_ends(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(watch, "POLL_SECONDS", 0.0)

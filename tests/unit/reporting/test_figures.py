@@ -123,6 +123,7 @@ def test_text_of_figures_of_points_is_inside_and_apart(dimension, variants, draw
         check(figure)
 
 
+@pytest.mark.slow
 def test_weights_are_titled_with_the_variants_name_and_the_limit(drawn, tmp_path):
     point_figures(point_runs(tmp_path, CLIPPED, 2))
     titles = [axes.get_title(loc="left") for axes in drawn[-1].axes[1:]]

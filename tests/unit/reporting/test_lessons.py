@@ -102,6 +102,7 @@ def test_variants_that_differ_in_more_than_the_loss_are_not_compared(made, chang
     assert collapse.lesson(runs) is None and estimates.lesson(runs) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["lower", "higher"])
 def test_the_estimate_that_follows_the_score_is_told_from_one_that_does_not(made, direction):
     gan, other = made(gan=modes(0), wgan_gp=modes(0))
@@ -180,6 +181,7 @@ def test_runs_without_pairs_teach_nothing(made):
     assert lessons_of(made(wgan_gp=modes(0)), {}) == []
 
 
+@pytest.mark.slow
 def test_the_page_says_first_what_the_runs_show_and_what_they_do_not(tmp_path, monkeypatch):
     experiment = experiment_of((1, 2))
     make_runs(tmp_path, experiment)

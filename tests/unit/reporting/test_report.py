@@ -106,6 +106,7 @@ def page(report) -> Page:
     return Page(report)
 
 
+@pytest.mark.slow
 def test_the_page_refers_to_nothing_outside_and_escapes_what_it_shows(report, page, tmp_path):
     found = [
         value

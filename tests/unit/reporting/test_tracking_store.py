@@ -3,6 +3,7 @@
 from ganflow.reporting.tracking_store import DATABASE, TrackingStore
 
 
+@pytest.mark.slow
 def test_a_path_that_means_something_in_addresses_is_a_path(tmp_path, monkeypatch):
     folder = tmp_path / "what?mode=ro#x" / "50%20of ü'{a}"
     folder.mkdir(parents=True)

@@ -28,6 +28,7 @@ assert torch.fft.fft(torch.empty(3, 4, device="meta")).shape == (3, 4)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["by name", "compiler"])
 def test_torch_computes_without_them_and_they_come_when_asked_for(asked):
     environment = {"PYTHONPATH": str(TOP / "src")}

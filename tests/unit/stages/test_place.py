@@ -38,6 +38,7 @@ def test_braces_in_the_path_are_refused(experiment, tmp_path, monkeypatch):
     assert not list((tmp_path / "a{x}b").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cure", ["git init --quiet", "dvc config --local core.no_scm true"])
 def test_an_archive_of_the_sources_has_no_git_and_is_told_what_dvc_needs(experiment, tmp_path, cure):
     shutil.copytree(TOP / ".dvc", ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "config.local"))

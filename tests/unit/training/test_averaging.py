@@ -139,6 +139,7 @@ def test_copied_statistics_are_those_of_the_current_weights():
     assert torch.equal(before, average.current[1].running_mean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["recomputed", "copied"])
 def test_killed_and_resumed_gives_the_same_averages(splits, tmp_path, kind):
     def make():

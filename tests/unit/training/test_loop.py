@@ -55,6 +55,7 @@ def test_killed_and_resumed_twice_gives_the_same_bits(splits, tmp_path, name, pr
     assert undisturbed.images_used == (3 * 4 + 5 * 2) * 6  # boosted at 0, 1 and 5
 
 
+@pytest.mark.slow
 def test_seeds_differ_and_journal_rows_are_whole(splits, tmp_path):
     rows = {seed: made(splits, "wgan", seed).run(tmp_path / str(seed)).journal for seed in (0, 1)}
     assert rows[0] != rows[1]
@@ -121,6 +122,7 @@ def test_a_critic_is_measured_as_it_was_trained(splits, images, parts):
         assert row[f"{prefix}_critic_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["wgan", "wgan_gp", "two_families", "vae", "began"])
 def test_measuring_changes_nothing(splits, tmp_path, name):
     """Journal rows and grids, with gradients in the critic's input and recomputed statistics, leave the training's bits

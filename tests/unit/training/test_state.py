@@ -101,6 +101,7 @@ def all_of(work: Trainer, folder: Path, state: State) -> str:
     return file.name
 
 
+@pytest.mark.slow
 def test_every_damaged_file_of_a_killed_training_is_noticed_and_the_outputs_are_equal(
     splits, killed, tmp_path, capsys, unsynced
 ):
