@@ -274,6 +274,57 @@ def test_an_index_that_lies_is_refused(tmp_path, lie):
     refused(tmp_path, "index.json")
 
 
+SENTENCES = {  # of lies that several checks would refuse: what is said is the first of them
+    "count": "count = 8, but its shards hold 7 samples",
+    "grey": "dtype = 'uint8' with the shape (8, 8, 1)",
+    "flat": "dtype = 'uint8' with the shape (64, 3)",
+    "point": "dtype = 'uint8' with the shape (8,)",
+    "dtype": "dtype = 'float32' with the shape (64, 64, 3)",
+    "packed": "encoding = 'webp' of uint8, offsets None",
+    "offsets": f"encoding = 'raw' of uint8, offsets {'0' * 64}",
+    "unlabelled": "labelled = False with 12 classes",
+    "no classes": "labelled = True with 0 classes",
+    "swapped": "shards.0.name = 'toys-train-000002.tar', expected 'toys-train-000000.tar'",
+    "stride": "shards.0.stride = 512, expected ",
+    "bytes": "shards.0.bytes = 20480, expected ",
+}
+
+
+@pytest.mark.parametrize("lie", SENTENCES)
+def test_a_lie_is_told_by_what_it_contradicts(tmp_path, lie):
+    make(tmp_path, side=64)
+    change(tmp_path, LIES[lie])
+    refused(tmp_path, f"index.json: {SENTENCES[lie]}", f"--repair {tmp_path}/index.json`")
+
+
+def test_points_are_never_packed(tmp_path):
+    make(tmp_path, encoding="webp")
+    change(tmp_path, lambda index: index.update(dtype="float32", shape=[8]))
+    refused(tmp_path, "index.json: encoding = 'webp' of float32, offsets ")
+
+
+def with_offsets(folder, offsets):
+    """Puts other offsets beside packed shards, with an index that is true of them."""
+    np.save(folder / "offsets.npy", offsets)
+    digest = hashlib.sha256((folder / "offsets.npy").read_bytes()).hexdigest()
+    change(folder, lambda index: index.update(offsets=digest))
+
+
+def test_offsets_are_whole_and_of_these_samples(tmp_path):
+    make(tmp_path, encoding="webp")
+    path = tmp_path / "offsets.npy"
+    offsets = np.load(path)
+    for wrong in (offsets[:-1], offsets.astype(np.int32), offsets - 512, offsets[:, None]):
+        with_offsets(tmp_path, wrong)
+        refused(tmp_path, f"{path}: holds {wrong.dtype} {wrong.shape}, expected int64 (7,)")
+    with_offsets(tmp_path, offsets)
+    assert Shards(tmp_path).count == 7
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")
+    refused(tmp_path, f"{path}: altered: has the sha256 ", "verify --repair")
+    path.unlink()
+    refused(tmp_path, f"{path}: missing, but listed in index.json")
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"7", b"null", b"\xff\xfe", b"[" * 100_000, b'{"count": ' * 50_000, b"1" * 5000]
 )
@@ -329,6 +380,46 @@ def test_a_label_out_of_range_is_refused(tmp_path, digits):
     shard.write_bytes(content)
     with pytest.raises(UserError, match="label"):
         Shards(tmp_path).labels(np.arange(3))
+
+
+@pytest.mark.parametrize("digits", [b"12", b"-1", b"x", b"\xff"])
+def test_a_label_that_changes_after_the_shards_were_opened_is_refused(tmp_path, digits):
+    make(tmp_path)
+    opened = Shards(tmp_path)
+    assert opened.labels(np.arange(0)).shape == (0,)
+    with (tmp_path / "toys-train-000000.tar").open("r+b") as file:
+        file.seek(512)
+        file.write(digits.ljust(512, b"\0"))
+    with pytest.raises(
+        UserError, match=r"holds a label that is not in 0\.\.11; run `python -m ganflow verify --repair"
+    ):
+        opened.labels(np.arange(3))
+    assert opened.labels(np.arange(1, 3)).tolist() == [5, 10]
+
+
+def test_an_image_that_is_none_is_refused_when_its_shard_is_opened_or_when_it_is_read(tmp_path):
+    make(tmp_path, encoding="webp")
+    start = int(np.load(tmp_path / "offsets.npy")[1]) + 1024 + 512
+    opened = Shards(tmp_path)
+    for place, sample in ((start, 1), (1536, 0)):
+        with (tmp_path / "toys-train-000000.tar").open("r+b") as file:
+            file.seek(place)
+            file.write(b"none")
+        with pytest.raises(UserError, match=rf"000000.tar: sample {sample}: not a WebP of its shape \(.*--repair"):
+            opened.samples(np.array([sample]))
+    refused(tmp_path, "000000.tar: sample 0: not a WebP of its shape")
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "allowed"),
+    [(100, 4096, 263), (100, -1, 263), (100, 200, 200), (263, 4096, None), (262, 4096, 263), (-1, -1, None)],
+)
+def test_as_many_files_may_be_open_as_there_are_shards_and_256_more(monkeypatch, soft, hard, allowed):
+    limits = []
+    monkeypatch.setattr(reader.resource, "getrlimit", lambda which: (soft, hard))
+    monkeypatch.setattr(reader.resource, "setrlimit", lambda which, limit: limits.append(limit))
+    reader._allow_open_files(7)
+    assert limits == ([(allowed, hard)] if allowed else [])
 
 
 def packed(members):
@@ -471,6 +562,18 @@ def test_the_stream_is_one_however_it_is_cut(count, seed, position, sizes):
     first = -position % count
     for epoch in range((len(whole) - first) // count):
         assert sorted(whole[first + epoch * count :][:count]) == list(range(count))
+
+
+@pytest.mark.parametrize(("count", "position", "size"), [(0, 0, 1), (7, -1, 1), (7, 0, -1)])
+def test_a_stream_of_nothing_or_of_the_past_is_refused(count, position, size):
+    with pytest.raises(ValueError, match=f"count = {count}, position = {position}, size = {size}: negative, or no"):
+        batch_indices(count, 0, position, size)
+    assert batch_indices(1, 0, 0, 0).dtype == np.int64 and not batch_indices(1, 0, 0, 0).size
+
+
+def test_an_order_is_for_all_who_ask_and_nobody_may_change_it():
+    with pytest.raises(ValueError, match="read-only"):
+        order(7, 0, 0)[0] = 1
 
 
 def test_orders_differ_by_seed_and_epoch_and_are_for_ever():
