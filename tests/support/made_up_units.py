@@ -36,7 +36,7 @@ def _finish() -> dict[str, Unit]:
     for name, unit in known.items():
         with outputs(unit) as partial:
             (partial / "inner").mkdir()
-            (partial / "inner/note.txt").write_text(f"{name}\n" * 40)
+            (partial / "inner/note.txt").write_text(f"{name}\n" * 3000)
             (partial / "journal.csv").write_text("iteration,loss\n1,0.5\n2,0.25\n")
             save_file({"weight": np.arange(4, dtype=np.float32)}, partial / "weights.safetensors")
     record(list(known.values()))

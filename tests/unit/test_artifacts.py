@@ -187,6 +187,17 @@ def test_a_failure_leaves_no_half_folder_and_is_told(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_old_folder_that_cannot_be_deleted_is_in_nobodys_way(tmp_path, monkeypatch):
+    def refuse(path, ignore_errors=False):
+        if not ignore_errors:
+            raise PermissionError
+
+    replace_folder(tmp_path / "output", "old")
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    replace_folder(tmp_path / "output", "new")
+    assert contents(tmp_path / "output") == NEW
+
+
 # ---- scratch folders
 
 
@@ -211,8 +222,10 @@ def test_a_scratch_folder_is_discarded_with_its_lock_unless_somebody_is_at_it(tm
     with held(lock, "a download"):
         discard_scratch("download", "a" * 64)
         assert (folder / "part").read_text() == "half" and lock.exists()
+    delete, there = shutil.rmtree, []
+    monkeypatch.setattr(shutil, "rmtree", lambda *about, **how: (there.append(lock.exists()), delete(*about, **how)))
     discard_scratch("download", "a" * 64)
-    assert not folder.exists() and not lock.exists()
+    assert not folder.exists() and not lock.exists() and there == [True]  # whoever comes meanwhile finds the lock
 
 
 def test_removing_takes_a_file_a_folder_or_a_link_but_never_what_a_link_points_at(tmp_path):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -140,6 +141,9 @@ def test_a_holder_on_another_machine_is_told_with_its_name(tmp_path, holding):
         held(lock, "train", patience=0),
     ):
         raise AssertionError("two at once")
+    lock.write_text(f"12 {platform.node()} 2026-01-02 03:04:05\n")
+    with pytest.raises(UserError, match="end it with `kill 12`, and run"), held(lock, "train", patience=0):
+        raise AssertionError("two at once")
     lock.write_text("no number\n")
     assert holder(lock) == "another process"
 
@@ -165,3 +169,42 @@ def test_a_disk_that_fails_is_not_taken_for_one_without_locks(tmp_path, monkeypa
         raise AssertionError("held")
     del failed
     assert open_files() == before
+
+
+def test_who_waits_is_told_once_and_not_before_its_patience_ends(tmp_path, monkeypatch):
+    lock, told, clock = tmp_path / "lock", [], [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += 0.25
+        if clock[0] == 4:
+            lock.unlink()
+
+    monkeypatch.setattr(locks, "PATIENCE", 2.0)
+    with held(lock, "first"):
+        monkeypatch.setattr(locks.time, "monotonic", lambda: clock[0])
+        monkeypatch.setattr(locks.time, "sleep", sleep)
+        with held(lock, "second", lambda words: told.append((clock[0], words))):
+            assert [when for when, _ in told] == [2.25] and "it can be ended with `kill " in told[0][1]
+        lock.touch()
+        with held(lock, "third"), pytest.raises(UserError, match="fourth: process"), held(lock, "fourth"):
+            raise AssertionError("two at once")
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_lock_file_that_its_holder_deletes_in_between_is_made_anew(tmp_path, monkeypatch, another):
+    """Opened before its holder deletes it, and locked afterwards: the lock of a file that others no longer find, or in
+    whose place there is another one."""
+    lock, flock, times = tmp_path / "lock", locks.fcntl.flock, []
+
+    def late(file, operation):
+        if not times:
+            lock.unlink()
+            if another:
+                (tmp_path / "new").touch()
+                (tmp_path / "new").rename(lock)
+        times.append(operation)
+        flock(file, operation)
+
+    monkeypatch.setattr(locks.fcntl, "flock", late)
+    with held(lock, "train", patience=5):
+        assert len(times) == 2 and holder(lock)

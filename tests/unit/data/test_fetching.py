@@ -163,6 +163,7 @@ def test_wrong_digest_names_the_one_found(tmp_path):
 def test_what_has_another_digest_is_not_gone_on_with(tmp_path):
     with serving(Answer(content=OTHER), Answer()) as (url, asked):
         refused(url, tmp_path / "archive", hashlib.sha256(OTHER).hexdigest())
+        assert not sum(part.stat().st_size for part in artifacts.SCRATCH.rglob("part"))
         assert fetch((url,), tmp_path / "archive", DIGEST) == DIGEST and asked == [None, None]
 
 
@@ -530,6 +531,16 @@ def test_room_for_exactly_the_file_is_enough(tmp_path, monkeypatch):
     assert fetch((str(tmp_path / "source"),), tmp_path / "archive", DIGEST) == DIGEST
 
 
+def test_a_link_that_a_killed_fetch_left_beside_the_target_is_replaced(tmp_path):
+    target = tmp_path / "archive"
+    with serving(Answer()) as (url, _):
+        refused(url, target, f"sha256: {DIGEST}", digest=None)
+        [part] = artifacts.SCRATCH.rglob("part")
+        (tmp_path / ".archive.partial").hardlink_to(part)
+        assert fetch((url,), target, DIGEST) == DIGEST
+    assert target.read_bytes() == CONTENT and not (tmp_path / ".archive.partial").exists()
+
+
 # ---- local files and the sources
 
 
@@ -568,6 +579,9 @@ def test_blocks_are_shared_where_the_file_system_can(tmp_path, monkeypatch):
     monkeypatch.setattr(fetching.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
     fetch((str(tmp_path / "source"),), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT and asked == [0x40049409]
+    # it is the copy that counts
+    monkeypatch.setattr(fetching.fcntl, "ioctl", lambda copy, *_: os.pwrite(copy, OTHER, 0))
+    refused(str(tmp_path / "source"), tmp_path / "other/file", hashlib.sha256(OTHER).hexdigest())
 
 
 def test_a_pipe_is_no_file(tmp_path):
@@ -581,6 +595,43 @@ def test_a_pipe_is_no_file(tmp_path):
 )
 def test_places_that_cannot_be_read(tmp_path, location):
     refused(location, tmp_path / "archive")
+
+
+@pytest.mark.parametrize(
+    ("location", "sentence"),
+    [
+        ("ftp://host/x", "ftp:// is not supported; write a path, file:///, http:// or https://"),
+        ("s3://~/x", "s3:// is not supported; write a path, file:///, http:// or https://"),
+        ("/nowhere/archive", "No such file or directory; check the path"),
+        ("nowhere", f"No such file or directory ({Path.cwd()}/nowhere); check the path"),
+        ("/" + "a" * 300, "can't be read (File name too long); check the path"),
+        ("/a\0b", "can't be read (embedded null byte); check the path"),
+    ],
+)
+def test_what_is_wrong_with_a_place_is_told_and_no_other_is_tried(tmp_path, capfd, location, sentence):
+    with pytest.raises(UserError) as caught:
+        fetch((location,), tmp_path / "archive", DIGEST)
+    assert str(caught.value) == f"{location}: {sentence}" and "trying" not in capfd.readouterr().err
+
+
+def test_a_file_that_may_not_be_read_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    def refuse(path, *mode):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    (tmp_path / "source").write_bytes(CONTENT)
+    monkeypatch.setattr(Path, "open", refuse)
+    refused(str(tmp_path / "source"), tmp_path / "archive", "source: can't be read (Permission denied); check the path")
+
+
+def test_a_folder_may_stand_for_the_one_file_in_it_and_an_address_is_no_folder(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/data").write_bytes(CONTENT)
+    for place in (f"{tmp_path}/folder", f"{tmp_path}/folder/", f"{tmp_path}/folder/data"):
+        target = tmp_path / "deep/er/archive"
+        assert fetch((place,), target, DIGEST, unpacked="data") == DIGEST and target.read_bytes() == CONTENT
+        target.unlink()
+    with serving(Answer()) as (url, _):
+        assert fetch((url,), target, DIGEST, unpacked="data") == DIGEST
 
 
 def test_official_source_checks_the_official_digest(tmp_path, monkeypatch):

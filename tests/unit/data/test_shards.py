@@ -1,5 +1,6 @@
 """Shards: any WebDataset reader sees what was written, always the same bytes; a lying index ends in one sentence."""
 
+import errno
 import hashlib
 import io
 import json
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -264,6 +266,7 @@ LIES = {
     "bytes": lambda i: i["shards"][0].update(bytes=20480),
     "shard count": lambda i: (i["shards"][0].update(count=4), i["shards"][1].update(count=2)),
     "digest": lambda i: i["shards"][0].update(sha256="../../x"),
+    "one more": lambda i: i["shards"][0].update(count=4),
 }
 
 
@@ -287,6 +290,7 @@ SENTENCES = {  # of lies that several checks would refuse: what is said is the f
     "swapped": "shards.0.name = 'toys-train-000002.tar', expected 'toys-train-000000.tar'",
     "stride": "shards.0.stride = 512, expected ",
     "bytes": "shards.0.bytes = 20480, expected ",
+    "one more": "shards.0.bytes = ",
 }
 
 
@@ -397,6 +401,16 @@ def test_a_label_that_changes_after_the_shards_were_opened_is_refused(tmp_path, 
     assert opened.labels(np.arange(1, 3)).tolist() == [5, 10]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_packed_images_are_decoded_by_as_many_threads_as_are_asked_for(tmp_path, monkeypatch, threads):
+    make(tmp_path, encoding="webp")
+    decode, where = reader.decode_webp, set()
+    monkeypatch.setattr(reader, "decode_webp", lambda *about: (where.add(threading.get_ident()), decode(*about))[1])
+    Shards(tmp_path, threads).samples(np.arange(7))
+    here = threading.get_ident()
+    assert where == {here} if threads == 1 else here not in where
+
+
 def test_an_image_that_is_none_is_refused_when_its_shard_is_opened_or_when_it_is_read(tmp_path):
     make(tmp_path, encoding="webp")
     start = int(np.load(tmp_path / "offsets.npy")[1]) + 1024 + 512
@@ -420,6 +434,30 @@ def test_as_many_files_may_be_open_as_there_are_shards_and_256_more(monkeypatch,
     monkeypatch.setattr(reader.resource, "setrlimit", lambda which, limit: limits.append(limit))
     reader._allow_open_files(7)
     assert limits == ([(allowed, hard)] if allowed else [])
+
+
+def test_a_shard_that_cannot_be_opened_is_told_with_the_limit(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    make(tmp_path)
+    asked = []
+    monkeypatch.setattr(reader, "_allow_open_files", asked.append)
+    Shards(tmp_path)
+    assert asked == [3]
+    monkeypatch.setattr(reader.mmap, "mmap", refuse)
+    refused(
+        tmp_path, "000000.tar: can't be opened (Too many open files); raise `ulimit -n` or the dataset's shard_size"
+    )
+
+
+def test_headers_are_looked_at_before_an_image_is_decoded(tmp_path):
+    make(tmp_path, encoding="webp")
+    with (tmp_path / "toys-train-000000.tar").open("r+b") as file:
+        for place in (1024 + 300, 1536):  # the owner of the first image, and the image
+            file.seek(place)
+            file.write(b"none")
+    refused(tmp_path, "000000.tar: its sample 0 is not a .webp")
 
 
 def packed(members):
@@ -519,7 +557,7 @@ def test_what_is_not_there_cannot_be_read(tmp_path):
     make(tmp_path, labelled=False)
     opened = Shards(tmp_path)
     for wrong in ([7], [-1], [0, 10**12]):
-        with pytest.raises(IndexError):
+        with pytest.raises(IndexError, match=r"indices must be in 0\.\.6"):
             opened.samples(np.array(wrong))
     with pytest.raises(UserError, match="no labels"):
         opened.labels(np.arange(2))

@@ -111,3 +111,4 @@ def test_a_file_that_was_altered_after_it_was_written_is_in_no_output(training, 
     with pytest.raises(UserError, match=r"000000002.png: is not what the training wrote; run it again"):
         run()
     assert read_manifest(training.output) == before
+    assert not Path("logs/train/rendered_objects-dcgan-0.json").exists()  # it is not finished

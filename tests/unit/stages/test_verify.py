@@ -77,6 +77,7 @@ def test_a_unit_that_is_not_there_is_named_and_the_rest_is_read(known, said):
     (known["report"].output / MANIFEST).write_text("{}")
     *named, last = said()
     assert f"{TRAIN}: {RUN}: not there or not finished; run `dvc repro`" in named
+    assert sum(line.startswith(f"{TRAIN}: ") for line in named) == 1
     assert f"report: {known['report'].output / MANIFEST}: not a manifest of this version" in "\n".join(named)
     assert last.startswith(f"{len(known)} units, {3 * (len(known) - 2)} files, ")
 
@@ -120,6 +121,16 @@ def test_a_damaged_lock_is_named_once_and_the_files_are_read_all_the_same(said):
     (RUN / "journal.csv").unlink()
     first, second, _ = said()
     assert first.startswith("dvc.lock: cut off or damaged") and f"{RUN}/journal.csv is missing" in second
+
+
+def test_a_share_is_held_against_manifests_and_not_against_the_lock(said):
+    change_manifest(RUN, {"stage": "another"})
+    assert not [line for line in said(subset=0.05) if "dvc.lock" in line]
+
+
+def test_what_other_inputs_made_is_not_what_todays_would_make(said):
+    change_manifest(Path("data/shards/rendered_objects"), {"content": "0" * 64})
+    assert [line for line in said() if line.startswith(f"{TRAIN}: not what today's parameters, code, versions and inp")]
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
@@ -213,6 +224,7 @@ CHANGES = {
     "no number": ("journal.csv", text("none\n"), ""),
     "torn weights": ("weights.safetensors", text("torn"), ""),
     "words": ("inner/note.txt", text("1"), ""),
+    "other words": ("inner/note.txt", lambda path: path.write_text(path.read_text().replace("train", "trial")), ""),
     "gone": ("inner/note.txt", Path.unlink, "(in one of the two only)"),
     "weights": (
         "weights.safetensors",
@@ -245,3 +257,10 @@ def test_a_new_file_differs_and_so_does_damage_that_the_manifest_does_not_know(s
     again.change = lambda folder: (folder / "journal.csv").write_bytes(before)
     (RUN / "journal.csv").write_text("iteration,loss\n1,0.5\n2,0.25\n3,0\n")
     assert said(rerun=[TRAIN])[0] == f"{TRAIN}: differs: journal.csv"
+    (RUN / "journal.csv").write_text("none\n")
+    again.change = lambda folder: (folder / "journal.csv").write_text("nothing\n")
+    assert said(rerun=[TRAIN])[0] == f"{TRAIN}: differs: journal.csv"
+    sound = (RUN / "weights.safetensors").read_bytes()
+    (RUN / "weights.safetensors").write_text("torn")
+    again.change = lambda folder: (folder / "weights.safetensors").write_bytes(sound)
+    assert said(rerun=[TRAIN])[0] == f"{TRAIN}: differs: journal.csv, weights.safetensors"

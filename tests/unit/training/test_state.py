@@ -347,6 +347,7 @@ REFUSED = {
     "another number": (renumbered, "is of another training"),
     "too large": (grown, "which no checkpoint of this training has"),
     "one bit": (flipped(0.9), "is damaged"),
+    "one bit of its beginning": (flipped(0.0), "is damaged"),
     "no weight": (without("module/net/weight"), "is of another training"),
     "no state": (without("state/k"), "is of another training"),
     "another weight": (with_tensor("module/net/weight", torch.zeros(1, *WEIGHT[1:])), "is of another training"),
@@ -379,6 +380,11 @@ def test_a_checkpoint_that_is_not_this_trainings_is_deleted_with_a_sentence_and_
     assert state.iteration == 1 and f"{refused}" in said and f"{fault}; the training goes on from iteration 1" in said
     assert numbers(folder) == [1] and not refused.is_symlink()
     assert f"{folder}: samples/2: not of the state at iteration 1, so deleted" in said
+
+
+def test_a_checkpoint_before_the_first_step_is_one(folder):
+    Small(folder).checkpoints.save(State(iteration=1))
+    assert Small(folder).checkpoints.load() == State(iteration=1)
 
 
 def test_a_moment_of_one_number_fits_any_parameter(folder):

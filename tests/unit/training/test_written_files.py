@@ -57,8 +57,20 @@ def test_a_file_that_is_listed_at_another_place_is_not_read(scratch):
         assert faults(scratch, {name: entry}) == {name: "is missing"}
 
 
+def test_an_empty_file_that_is_gone_is_not_made_up(scratch, tmp_path):
+    (scratch / NAMES[0]).write_bytes(b"")
+    files = entries(scratch)
+    (scratch / NAMES[0]).unlink()
+    with pytest.raises(UserError, match="is not what the training wrote"):
+        copy(scratch, files, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
 def test_what_was_written_is_copied(scratch, tmp_path):
-    copy(scratch, entries(scratch), tmp_path / "target")
+    (scratch / "samples/2.png").write_text("another in the same folder")
+    another = described(scratch, [scratch / "samples/2.png"])
+    copy(scratch, entries(scratch) | another, tmp_path / "target")
+    assert described(tmp_path / "target", [tmp_path / "target/samples/2.png"]) == another
     assert {name: (tmp_path / "target" / name).read_text() for name in NAMES} == {name: name for name in NAMES}
     assert not (tmp_path / "target/checkpoint").exists()
 
