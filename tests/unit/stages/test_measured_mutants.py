@@ -20,7 +20,7 @@ MODULES = {
 
 def test_the_table_counts_modules_and_kinds_and_names_survivors_with_their_reasons(tmp_path, monkeypatch):
     monkeypatch.setattr(measured_mutants, "FILE", tmp_path / "mutation.json")
-    with pytest.raises(UserError, match="mutation.json: missing; run `make mutation RECORD=--record`"):
+    with pytest.raises(UserError, match="mutation.json: missing; run `make mutation`"):
         measured_mutants.table()
     swapped = SURVIVOR | {"line": 9, "operator": "SwapStatements", "why": "either may be first"}
     content = {"about": ABOUT, "modules": MODULES, "survivors": [SURVIVOR | {"why": "it is never so"}, swapped]}
