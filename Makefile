@@ -1,14 +1,15 @@
 # make reproduce: set-up, then the whole experiment of params.yaml; make check: lint, unit tests and contracts; make test: every check;
-# make portable, make exact and make faults: the long forms of three of them.
+# make portable, make exact and make faults: the long forms of three of them; make mutation: do the tests see a missing guard?
 # VENV names another environment folder.
 VENV ?= .venv
 PYTHON ?= python3.11
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
+MUTATION := build/mutation/venv-$(shell cksum < benchmarks/mutation.txt | cut -d' ' -f1)
 READY := $(VENV)/.ganflow-$(shell cksum < requirements.lock | cut -d' ' -f1)
 
-.PHONY: reproduce check test exact portable faults lint ui environment lock
+.PHONY: reproduce check test exact portable faults mutation lint ui environment lock
 
 reproduce: environment
 	@python -m ganflow runs
@@ -32,6 +33,14 @@ exact: environment
 
 faults: environment
 	python benchmarks/faults.py
+
+mutation: environment $(MUTATION)
+	$(MUTATION)/bin/python benchmarks/mutation.py --python $(abspath $(VENV))/bin/python --record $(OPTIONS)
+
+$(MUTATION):  # Cosmic Ray has an environment of its own: no version of the project's depends on it
+	$(PYTHON) -m venv $@.new
+	$@.new/bin/pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/mutation.txt
+	mv $@.new $@
 
 lint: environment
 	ruff check

@@ -110,6 +110,7 @@ NOT_EXECUTED = {
     ("ganflow.stages.measured_faults", "dvc repro"): "the name of a column",
     ("ganflow.stages.measured_faults", "dvc status"): "the name of a column",
     ("ganflow.stages.measured_faults", "python benchmarks/faults.py --record"): "attacks for half an hour",
+    ("ganflow.stages.measured_mutants", "make mutation"): "tries mutants for half an hour",
     ("ganflow.stages.measured_steps", "python benchmarks/step.py --record"): "measures for an hour",
     ("ganflow.stages.publish", "make ui"): "serves until it is stopped",
     ("ganflow.stages.runs", "python -m ganflow runs"): "says who wrote a file, and not a cure",

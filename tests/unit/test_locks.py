@@ -1,6 +1,8 @@
 """Locks: one process at a time, told by its number, and a dead one is no obstacle."""
 
+import errno
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -10,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from disk_order import open_files
 from repository import TOP
 
 from ganflow import locks
@@ -102,3 +105,106 @@ def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
     said = "build/locks/a.lock: its file system has no locks .* move the clone to a local disk"
     with pytest.raises(UserError, match=said), held(Path("build/locks/a.lock"), "train"):
         raise AssertionError("held")
+
+
+def test_who_is_refused_has_not_slept_and_who_waits_sleeps_between_looks(tmp_path, monkeypatch):
+    lock, slept = tmp_path / "lock", []
+    with held(lock, "first"):
+        before = open_files()
+        monkeypatch.setattr(locks.time, "sleep", lambda seconds: slept.append(seconds) or lock.unlink())
+        with pytest.raises(UserError, match="second: process"), held(lock, "second", patience=0):
+            raise AssertionError("two at once")
+        assert not slept and open_files() == before
+        with held(lock, "second", patience=60):  # the first one's file is deleted while it sleeps
+            assert slept == [locks.POLL]
+        assert open_files() == before
+
+
+def test_a_lock_file_says_who_holds_it_and_nothing_of_before(tmp_path):
+    lock, before = tmp_path / "locks/lock", open_files()
+    lock.parent.mkdir()
+    lock.write_text("an older and much longer content, of another program\n" * 9)
+    with held(lock, "the work"):
+        assert re.fullmatch(rf"{os.getpid()} \S+ \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\n", lock.read_text())
+    with pytest.raises(ZeroDivisionError), held(lock, "the work"):
+        raise ZeroDivisionError
+    assert lock.read_text() == "" and holder(lock) is None and open_files() == before
+
+
+def test_a_holder_on_another_machine_is_told_with_its_name(tmp_path, holding):
+    lock = tmp_path / "lock"
+    lock.write_text("12 elsewhere 2026-01-02 03:04:05\n")
+    said = "process 12 on elsewhere, since 2026-01-02 03:04:05"
+    assert holder(lock) == said
+    with (
+        pytest.raises(UserError, match=f"{said}, is at it; .* end it with `kill 12` on elsewhere, and run"),
+        held(lock, "train", patience=0),
+    ):
+        raise AssertionError("two at once")
+    lock.write_text(f"12 {platform.node()} 2026-01-02 03:04:05\n")
+    with pytest.raises(UserError, match="end it with `kill 12`, and run"), held(lock, "train", patience=0):
+        raise AssertionError("two at once")
+    lock.write_text("no number\n")
+    assert holder(lock) == "another process"
+
+
+def test_a_lock_that_nobody_made_is_held_by_nobody(tmp_path):
+    assert holder(tmp_path / "absent") is None and not (tmp_path / "absent").exists()
+
+
+def test_a_lock_file_that_vanishes_while_its_holder_is_named_names_nobody(tmp_path, monkeypatch, holding):
+    lock = tmp_path / "lock"
+    named = locks._named
+    monkeypatch.setattr(locks, "_named", lambda path: path.unlink(missing_ok=True) or named(path))
+    assert holder(lock) == "another process"
+
+
+def test_a_disk_that_fails_is_not_taken_for_one_without_locks(tmp_path, monkeypatch):
+    def fail(file, operation):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    before = open_files()
+    monkeypatch.setattr(locks.fcntl, "flock", fail)
+    with pytest.raises(OSError, match="Input/output error") as failed, held(tmp_path / "lock", "train"):
+        raise AssertionError("held")
+    del failed
+    assert open_files() == before
+
+
+def test_who_waits_is_told_once_and_not_before_its_patience_ends(tmp_path, monkeypatch):
+    lock, told, clock = tmp_path / "lock", [], [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += 0.25
+        if clock[0] == 4:
+            lock.unlink()
+
+    monkeypatch.setattr(locks, "PATIENCE", 2.0)
+    with held(lock, "first"):
+        monkeypatch.setattr(locks.time, "monotonic", lambda: clock[0])
+        monkeypatch.setattr(locks.time, "sleep", sleep)
+        with held(lock, "second", lambda words: told.append((clock[0], words))):
+            assert [when for when, _ in told] == [2.25] and "it can be ended with `kill " in told[0][1]
+        lock.touch()
+        with held(lock, "third"), pytest.raises(UserError, match="fourth: process"), held(lock, "fourth"):
+            raise AssertionError("two at once")
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_lock_file_that_its_holder_deletes_in_between_is_made_anew(tmp_path, monkeypatch, another):
+    """Opened before its holder deletes it, and locked afterwards: the lock of a file that others no longer find, or in
+    whose place there is another one."""
+    lock, flock, times = tmp_path / "lock", locks.fcntl.flock, []
+
+    def late(file, operation):
+        if not times:
+            lock.unlink()
+            if another:
+                (tmp_path / "new").touch()
+                (tmp_path / "new").rename(lock)
+        times.append(operation)
+        flock(file, operation)
+
+    monkeypatch.setattr(locks.fcntl, "flock", late)
+    with held(lock, "train", patience=5):
+        assert len(times) == 2 and holder(lock)

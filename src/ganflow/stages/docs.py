@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ganflow.artifacts import write_file
 from ganflow.components import component_names, named_class
-from ganflow.stages import invalidation, measured_faults, measured_steps, published_scores
+from ganflow.stages import invalidation, measured_faults, measured_mutants, measured_steps, published_scores
 
 DOCS = Path("docs")
 README = Path("README.md")
@@ -16,6 +16,7 @@ GENERATED = {
     "scores": published_scores.table,
     "steps": measured_steps.table,
     "faults": measured_faults.table,
+    "mutation": measured_mutants.table,
 }
 TABLES = {  # folder of components: column headers, and the class variables that fill them
     "methods.recipes": (("method", "what it is"), ("about",)),

@@ -1,5 +1,6 @@
 """Fetching: whatever a server does, the target holds the right bytes or is absent, and the message says what came."""
 
+import errno
 import hashlib
 import itertools
 import os
@@ -16,6 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from damage import DAMAGE
+from disk_order import recorded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mirrors import CONTENT, Answer, serving
@@ -156,6 +158,13 @@ def test_wrong_digest_names_the_one_found(tmp_path):
     with serving(Answer()) as (url, asked):
         fetch((url,), tmp_path / "archive", DIGEST)
     assert asked == [None], "wrong bytes are never built upon"
+
+
+def test_what_has_another_digest_is_not_gone_on_with(tmp_path):
+    with serving(Answer(content=OTHER), Answer()) as (url, asked):
+        refused(url, tmp_path / "archive", hashlib.sha256(OTHER).hexdigest())
+        assert not sum(part.stat().st_size for part in artifacts.SCRATCH.rglob("part"))
+        assert fetch((url,), tmp_path / "archive", DIGEST) == DIGEST and asked == [None, None]
 
 
 def test_page_instead_of_the_file(tmp_path):
@@ -459,6 +468,79 @@ def test_a_digest_that_is_known_is_not_taken_again(tmp_path):
     }
 
 
+def test_a_download_that_is_known_by_its_digest_is_not_replaced_by_one_that_is_not(tmp_path):
+    """Both were begun: a part of each is kept, and what has a digest goes on with its own."""
+    target = tmp_path / "archive"
+    with serving(Answer(cut=CUT), Answer(status=404), Answer(), Answer(etag='"b"')) as (url, asked):
+        refused(url, target, "HTTP 404")
+        refused(url, target, f"sha256: {DIGEST}", digest=None)
+        assert fetch((url,), target, DIGEST) == DIGEST
+    assert asked == [None, CUT, None, CUT] and target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("remote", [True, False])
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch, remote):
+    target, source = tmp_path / "raw/archive", tmp_path / "source"
+    source.write_bytes(CONTENT)
+    with serving(Answer()) as (url, _):
+        seen = recorded(monkeypatch)
+        fetch((url if remote else str(source),), target, DIGEST)
+    of_target = [event for event in seen if event[-1] in (".archive.partial", "archive")]
+    linked = [event for event in of_target if event[0] == "link"]
+    assert of_target[len(linked) :] == [("fsync", ".archive.partial"), ("replace", ".archive.partial", "archive")]
+    assert len(linked) == remote and list(target.parent.iterdir()) == [target]
+
+
+def test_a_download_is_copied_where_no_link_can_be_made_if_there_is_room(tmp_path, monkeypatch):
+    def refuse(*files):
+        raise OSError(errno.EXDEV, "another file system")
+
+    monkeypatch.setattr(os, "link", refuse)
+    target = tmp_path / "archive"
+    with serving(Answer()) as (url, asked):
+        with monkeypatch.context() as patch:
+            free = {target.parent: len(CONTENT) - 1}  # enough in the scratch folder
+            patch.setattr(fetching.shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(path, 10**9)))
+            refused(url, target, "make room")
+        assert fetch((url,), target, DIGEST) == DIGEST and len(asked) == 1
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(errno.ENOSPC, OSError), (errno.EDQUOT, OSError), (errno.EIO, UserError)]
+)
+def test_a_copy_that_fails_leaves_nothing_and_a_full_disk_is_no_fault_of_the_source(
+    tmp_path, monkeypatch, number, error
+):
+    def fail(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "source").write_bytes(CONTENT)
+    monkeypatch.setattr(fetching, "_clone", fail)
+    with pytest.raises(error, match=os.strerror(number)):
+        fetch((str(tmp_path / "source"),), tmp_path / "raw/archive", DIGEST)
+    assert not list((tmp_path / "raw").iterdir())
+
+
+def test_room_for_exactly_the_file_is_enough(tmp_path, monkeypatch):
+    (tmp_path / "source").write_bytes(CONTENT)
+    for free in (len(CONTENT) - 1, len(CONTENT)):
+        monkeypatch.setattr(fetching.shutil, "disk_usage", lambda path, free=free: SimpleNamespace(free=free))
+        if free < len(CONTENT):
+            refused(str(tmp_path / "source"), tmp_path / "archive", f"{free} bytes free", "make room")
+    assert fetch((str(tmp_path / "source"),), tmp_path / "archive", DIGEST) == DIGEST
+
+
+def test_a_link_that_a_killed_fetch_left_beside_the_target_is_replaced(tmp_path):
+    target = tmp_path / "archive"
+    with serving(Answer()) as (url, _):
+        refused(url, target, f"sha256: {DIGEST}", digest=None)
+        [part] = artifacts.SCRATCH.rglob("part")
+        (tmp_path / ".archive.partial").hardlink_to(part)
+        assert fetch((url,), target, DIGEST) == DIGEST
+    assert target.read_bytes() == CONTENT and not (tmp_path / ".archive.partial").exists()
+
+
 # ---- local files and the sources
 
 
@@ -497,6 +579,9 @@ def test_blocks_are_shared_where_the_file_system_can(tmp_path, monkeypatch):
     monkeypatch.setattr(fetching.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
     fetch((str(tmp_path / "source"),), tmp_path / "archive", DIGEST)
     assert (tmp_path / "archive").read_bytes() == CONTENT and asked == [0x40049409]
+    # it is the copy that counts
+    monkeypatch.setattr(fetching.fcntl, "ioctl", lambda copy, *_: os.pwrite(copy, OTHER, 0))
+    refused(str(tmp_path / "source"), tmp_path / "other/file", hashlib.sha256(OTHER).hexdigest())
 
 
 def test_a_pipe_is_no_file(tmp_path):
@@ -510,6 +595,43 @@ def test_a_pipe_is_no_file(tmp_path):
 )
 def test_places_that_cannot_be_read(tmp_path, location):
     refused(location, tmp_path / "archive")
+
+
+@pytest.mark.parametrize(
+    ("location", "sentence"),
+    [
+        ("ftp://host/x", "ftp:// is not supported; write a path, file:///, http:// or https://"),
+        ("s3://~/x", "s3:// is not supported; write a path, file:///, http:// or https://"),
+        ("/nowhere/archive", "No such file or directory; check the path"),
+        ("nowhere", f"No such file or directory ({Path.cwd()}/nowhere); check the path"),
+        ("/" + "a" * 300, "can't be read (File name too long); check the path"),
+        ("/a\0b", "can't be read (embedded null byte); check the path"),
+    ],
+)
+def test_what_is_wrong_with_a_place_is_told_and_no_other_is_tried(tmp_path, capfd, location, sentence):
+    with pytest.raises(UserError) as caught:
+        fetch((location,), tmp_path / "archive", DIGEST)
+    assert str(caught.value) == f"{location}: {sentence}" and "trying" not in capfd.readouterr().err
+
+
+def test_a_file_that_may_not_be_read_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    def refuse(path, *mode):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    (tmp_path / "source").write_bytes(CONTENT)
+    monkeypatch.setattr(Path, "open", refuse)
+    refused(str(tmp_path / "source"), tmp_path / "archive", "source: can't be read (Permission denied); check the path")
+
+
+def test_a_folder_may_stand_for_the_one_file_in_it_and_an_address_is_no_folder(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/data").write_bytes(CONTENT)
+    for place in (f"{tmp_path}/folder", f"{tmp_path}/folder/", f"{tmp_path}/folder/data"):
+        target = tmp_path / "deep/er/archive"
+        assert fetch((place,), target, DIGEST, unpacked="data") == DIGEST and target.read_bytes() == CONTENT
+        target.unlink()
+    with serving(Answer()) as (url, _):
+        assert fetch((url,), target, DIGEST, unpacked="data") == DIGEST
 
 
 def test_official_source_checks_the_official_digest(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Shards: any WebDataset reader sees what was written, always the same bytes; a lying index ends in one sentence."""
 
+import errno
 import hashlib
 import io
 import json
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -265,6 +267,7 @@ LIES = {
     "bytes": lambda i: i["shards"][0].update(bytes=20480),
     "shard count": lambda i: (i["shards"][0].update(count=4), i["shards"][1].update(count=2)),
     "digest": lambda i: i["shards"][0].update(sha256="../../x"),
+    "one more": lambda i: i["shards"][0].update(count=4),
 }
 
 
@@ -273,6 +276,58 @@ def test_an_index_that_lies_is_refused(tmp_path, lie):
     make(tmp_path, side=64)
     change(tmp_path, LIES[lie])
     refused(tmp_path, "index.json")
+
+
+SENTENCES = {  # of lies that several checks would refuse: what is said is the first of them
+    "count": "count = 8, but its shards hold 7 samples",
+    "grey": "dtype = 'uint8' with the shape (8, 8, 1)",
+    "flat": "dtype = 'uint8' with the shape (64, 3)",
+    "point": "dtype = 'uint8' with the shape (8,)",
+    "dtype": "dtype = 'float32' with the shape (64, 64, 3)",
+    "packed": "encoding = 'webp' of uint8, offsets None",
+    "offsets": f"encoding = 'raw' of uint8, offsets {'0' * 64}",
+    "unlabelled": "labelled = False with 12 classes",
+    "no classes": "labelled = True with 0 classes",
+    "swapped": "shards.0.name = 'toys-train-000002.tar', expected 'toys-train-000000.tar'",
+    "stride": "shards.0.stride = 512, expected ",
+    "bytes": "shards.0.bytes = 20480, expected ",
+    "one more": "shards.0.bytes = ",
+}
+
+
+@pytest.mark.parametrize("lie", SENTENCES)
+def test_a_lie_is_told_by_what_it_contradicts(tmp_path, lie):
+    make(tmp_path, side=64)
+    change(tmp_path, LIES[lie])
+    refused(tmp_path, f"index.json: {SENTENCES[lie]}", f"--repair {tmp_path}/index.json`")
+
+
+def test_points_are_never_packed(tmp_path):
+    make(tmp_path, encoding="webp")
+    change(tmp_path, lambda index: index.update(dtype="float32", shape=[8]))
+    refused(tmp_path, "index.json: encoding = 'webp' of float32, offsets ")
+
+
+def with_offsets(folder, offsets):
+    """Puts other offsets beside packed shards, with an index that is true of them."""
+    np.save(folder / "offsets.npy", offsets)
+    digest = hashlib.sha256((folder / "offsets.npy").read_bytes()).hexdigest()
+    change(folder, lambda index: index.update(offsets=digest))
+
+
+def test_offsets_are_whole_and_of_these_samples(tmp_path):
+    make(tmp_path, encoding="webp")
+    path = tmp_path / "offsets.npy"
+    offsets = np.load(path)
+    for wrong in (offsets[:-1], offsets.astype(np.int32), offsets - 512, offsets[:, None]):
+        with_offsets(tmp_path, wrong)
+        refused(tmp_path, f"{path}: holds {wrong.dtype} {wrong.shape}, expected int64 (7,)")
+    with_offsets(tmp_path, offsets)
+    assert Shards(tmp_path).count == 7
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")
+    refused(tmp_path, f"{path}: altered: has the sha256 ", "verify --repair")
+    path.unlink()
+    refused(tmp_path, f"{path}: missing, but listed in index.json")
 
 
 @pytest.mark.parametrize(
@@ -330,6 +385,80 @@ def test_a_label_out_of_range_is_refused(tmp_path, digits):
     shard.write_bytes(content)
     with pytest.raises(UserError, match="label"):
         Shards(tmp_path).labels(np.arange(3))
+
+
+@pytest.mark.parametrize("digits", [b"12", b"-1", b"x", b"\xff"])
+def test_a_label_that_changes_after_the_shards_were_opened_is_refused(tmp_path, digits):
+    make(tmp_path)
+    opened = Shards(tmp_path)
+    assert opened.labels(np.arange(0)).shape == (0,)
+    with (tmp_path / "toys-train-000000.tar").open("r+b") as file:
+        file.seek(512)
+        file.write(digits.ljust(512, b"\0"))
+    with pytest.raises(
+        UserError, match=r"holds a label that is not in 0\.\.11; run `python -m ganflow verify --repair"
+    ):
+        opened.labels(np.arange(3))
+    assert opened.labels(np.arange(1, 3)).tolist() == [5, 10]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_packed_images_are_decoded_by_as_many_threads_as_are_asked_for(tmp_path, monkeypatch, threads):
+    make(tmp_path, encoding="webp")
+    decode, where = reader.decode_webp, set()
+    monkeypatch.setattr(reader, "decode_webp", lambda *about: (where.add(threading.get_ident()), decode(*about))[1])
+    Shards(tmp_path, threads).samples(np.arange(7))
+    here = threading.get_ident()
+    assert where == {here} if threads == 1 else here not in where
+
+
+def test_an_image_that_is_none_is_refused_when_its_shard_is_opened_or_when_it_is_read(tmp_path):
+    make(tmp_path, encoding="webp")
+    start = int(np.load(tmp_path / "offsets.npy")[1]) + 1024 + 512
+    opened = Shards(tmp_path)
+    for place, sample in ((start, 1), (1536, 0)):
+        with (tmp_path / "toys-train-000000.tar").open("r+b") as file:
+            file.seek(place)
+            file.write(b"none")
+        with pytest.raises(UserError, match=rf"000000.tar: sample {sample}: not a WebP of its shape \(.*--repair"):
+            opened.samples(np.array([sample]))
+    refused(tmp_path, "000000.tar: sample 0: not a WebP of its shape")
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "allowed"),
+    [(100, 4096, 263), (100, -1, 263), (100, 200, 200), (263, 4096, None), (262, 4096, 263), (-1, -1, None)],
+)
+def test_as_many_files_may_be_open_as_there_are_shards_and_256_more(monkeypatch, soft, hard, allowed):
+    limits = []
+    monkeypatch.setattr(reader.resource, "getrlimit", lambda which: (soft, hard))
+    monkeypatch.setattr(reader.resource, "setrlimit", lambda which, limit: limits.append(limit))
+    reader._allow_open_files(7)
+    assert limits == ([(allowed, hard)] if allowed else [])
+
+
+def test_a_shard_that_cannot_be_opened_is_told_with_the_limit(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    make(tmp_path)
+    asked = []
+    monkeypatch.setattr(reader, "_allow_open_files", asked.append)
+    Shards(tmp_path)
+    assert asked == [3]
+    monkeypatch.setattr(reader.mmap, "mmap", refuse)
+    refused(
+        tmp_path, "000000.tar: can't be opened (Too many open files); raise `ulimit -n` or the dataset's shard_size"
+    )
+
+
+def test_headers_are_looked_at_before_an_image_is_decoded(tmp_path):
+    make(tmp_path, encoding="webp")
+    with (tmp_path / "toys-train-000000.tar").open("r+b") as file:
+        for place in (1024 + 300, 1536):  # the owner of the first image, and the image
+            file.seek(place)
+            file.write(b"none")
+    refused(tmp_path, "000000.tar: its sample 0 is not a .webp")
 
 
 def packed(members):
@@ -429,7 +558,7 @@ def test_what_is_not_there_cannot_be_read(tmp_path):
     make(tmp_path, labelled=False)
     opened = Shards(tmp_path)
     for wrong in ([7], [-1], [0, 10**12]):
-        with pytest.raises(IndexError):
+        with pytest.raises(IndexError, match=r"indices must be in 0\.\.6"):
             opened.samples(np.array(wrong))
     with pytest.raises(UserError, match="no labels"):
         opened.labels(np.arange(2))
@@ -472,6 +601,18 @@ def test_the_stream_is_one_however_it_is_cut(count, seed, position, sizes):
     first = -position % count
     for epoch in range((len(whole) - first) // count):
         assert sorted(whole[first + epoch * count :][:count]) == list(range(count))
+
+
+@pytest.mark.parametrize(("count", "position", "size"), [(0, 0, 1), (7, -1, 1), (7, 0, -1)])
+def test_a_stream_of_nothing_or_of_the_past_is_refused(count, position, size):
+    with pytest.raises(ValueError, match=f"count = {count}, position = {position}, size = {size}: negative, or no"):
+        batch_indices(count, 0, position, size)
+    assert batch_indices(1, 0, 0, 0).dtype == np.int64 and not batch_indices(1, 0, 0, 0).size
+
+
+def test_an_order_is_for_all_who_ask_and_nobody_may_change_it():
+    with pytest.raises(ValueError, match="read-only"):
+        order(7, 0, 0)[0] = 1
 
 
 def test_orders_differ_by_seed_and_epoch_and_are_for_ever():

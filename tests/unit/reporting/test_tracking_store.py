@@ -1,5 +1,7 @@
 """The tracking store: its database stands where it is told, whatever the folder is called."""
 
+import pytest
+
 from ganflow.reporting.tracking_store import DATABASE, TrackingStore
 
 

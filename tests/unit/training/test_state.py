@@ -10,6 +10,7 @@ import pytest
 import torch
 from damage import DAMAGE, flipped
 from safetensors.torch import load_file
+from torch import nn, optim
 from trainings import VARIANTS, Splits, kill_after, plain, result, settings, trainer, write_splits
 
 from ganflow import artifacts
@@ -257,3 +258,151 @@ def test_a_training_that_begins_again_keeps_its_new_checkpoints(splits, killed, 
     kill_after(lambda: on_points(splits), work, 12)
     assert [int(file.name[:9]) for file in sorted(work.glob(CHECKPOINTS))] == [2]
     assert "000000000.png is missing; the training begins again" in capsys.readouterr().err
+
+
+# ---- checkpoints of a small network, without a training
+
+
+class Small:
+    """A network of one layer with its optimiser and a state, after a number of steps."""
+
+    def __init__(self, folder: Path, steps: int = 0, seed: int = 0):
+        torch.manual_seed(seed)
+        self.net, self.k = nn.Conv2d(3, 4, 2).to(memory_format=torch.channels_last), torch.zeros(2)
+        self.optimizer = optim.Adam(self.net.parameters())
+        self.checkpoints = Checkpoints(folder, {"net": self.net}, {"net": self.optimizer}, {"k": self.k}, {"seed": 0})
+        for step in range(1, steps + 1):
+            self.net(torch.randn(1, 3, 4, 4)).square().sum().backward()
+            self.optimizer.step()
+            self.k += 1
+            (folder / "samples").mkdir(parents=True, exist_ok=True)
+            (folder / f"samples/{step}").write_text(str(step))
+            files = described(folder, sorted(folder.glob("samples/*")))
+            journal = [{"iteration": row, "loss": 0.5} for row in range(1, step + 1)]
+            self.checkpoints.save(State(iteration=step, positions={"train": 8 * step}, journal=journal, files=files))
+
+    def everything(self) -> dict[str, torch.Tensor]:
+        moments = self.optimizer.state_dict()["state"]
+        found = {f"{index}/{name}": value for index, values in moments.items() for name, value in values.items()}
+        return {key: value.clone() for key, value in (self.net.state_dict() | found | {"k": self.k}).items()}
+
+
+@pytest.fixture
+def folder(tmp_path, unsynced) -> Path:
+    return tmp_path / "scratch"
+
+
+def numbers(folder: Path) -> list[int]:
+    return [int(path.name[:9]) for path in sorted(folder.glob(CHECKPOINTS))]
+
+
+def test_the_last_two_checkpoints_are_kept_and_the_newest_restores_everything(folder, capsys):
+    one = Small(folder, steps=4)
+    assert numbers(folder) == [3, 4]
+    other = Small(folder, seed=1)
+    held = other.k
+    state = other.checkpoints.load()
+    assert (state.iteration, state.positions, len(state.journal), len(state.files)) == (4, {"train": 32}, 4, 4)
+    ours, theirs = one.everything(), other.everything()
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert other.k is held and not capsys.readouterr().err
+    for parameter, values in other.optimizer.state.items():
+        assert values["exp_avg"].stride() == parameter.stride() and values["step"].shape == ()
+
+
+def test_without_a_checkpoint_a_training_begins_and_nothing_is_said(folder, capsys):
+    assert Small(folder).checkpoints.load() == State() and not capsys.readouterr().err
+
+
+def as_link(newest: Path) -> None:
+    newest.rename(newest.with_name("elsewhere"))
+    newest.symlink_to("elsewhere")
+
+
+def as_folder(newest: Path) -> None:
+    newest.unlink()
+    newest.mkdir()
+
+
+def renumbered(newest: Path) -> None:
+    newest.rename(newest.with_name(f"{9:09d}{newest.name[9:]}"))
+
+
+def grown(newest: Path) -> None:
+    with newest.open("r+b") as file:
+        file.truncate((100 << 20) + 8 * 10_000)
+
+
+def without(*names: str) -> Callable:
+    return changed_tensors(lambda tensors: {key: value for key, value in tensors.items() if key not in names})
+
+
+def with_tensor(name: str, value: torch.Tensor) -> Callable:
+    return changed_tensors(lambda tensors: tensors | {name: value})
+
+
+ADAM, WEIGHT = "optimizer/net/0", (4, 3, 2, 2)
+REFUSED = {
+    "a link": (as_link, "is not a file"),
+    "a folder": (as_folder, "is not a file"),
+    "another number": (renumbered, "is of another training"),
+    "too large": (grown, "which no checkpoint of this training has"),
+    "one bit": (flipped(0.9), "is damaged"),
+    "one bit of its beginning": (flipped(0.0), "is damaged"),
+    "no weight": (without("module/net/weight"), "is of another training"),
+    "no state": (without("state/k"), "is of another training"),
+    "another weight": (with_tensor("module/net/weight", torch.zeros(1, *WEIGHT[1:])), "is of another training"),
+    "another type": (with_tensor("module/net/weight", torch.zeros(WEIGHT).half()), "is of another training"),
+    "another module": (with_tensor("module/other/weight", torch.zeros(1)), "is of another training"),
+    "a third parameter": (with_tensor("optimizer/net/2/exp_avg", torch.zeros(4)), "is of another training"),
+    "another moment": (with_tensor(f"{ADAM}/exp_avg", torch.zeros(4)), "is of another training"),
+    "a moment too few": (without(f"{ADAM}/exp_avg"), "is of another training"),
+    "no text": (lambda t, a: (t, b"nothing"), "holds no checkpoint"),
+    "a journal of two kinds": (set_to(journal=[{"iteration": 1}, {"iteration": 2, "a": 1}]), "holds no checkpoint"),
+    "a journal without iterations": (set_to(journal=[{"loss": 1}, {"loss": 2}]), "holds no checkpoint"),
+    "a file without a size": (set_to(files={"samples/1": {"sha256": "0" * 64}}), "holds no checkpoint"),
+    "a count below zero": (set_to(positions={"train": -1}), "holds no checkpoint"),
+    "a count beyond floats": (set_to(positions={"train": 2**53 + 1}), "holds no checkpoint"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_checkpoint_that_is_not_this_trainings_is_deleted_with_a_sentence_and_the_one_before_taken(
+    folder, capsys, what
+):
+    Small(folder, steps=2)
+    before = Small(folder)
+    newest = sorted(folder.glob(CHECKPOINTS))[-1]
+    change, fault = REFUSED[what]
+    change(newest) if change in (as_link, as_folder, renumbered, grown) or "bit" in what else forged(newest, change)
+    refused = sorted(folder.glob(CHECKPOINTS))[-1]
+    state = before.checkpoints.load()
+    said = capsys.readouterr().err
+    assert state.iteration == 1 and f"{refused}" in said and f"{fault}; the training goes on from iteration 1" in said
+    assert numbers(folder) == [1] and not refused.is_symlink()
+    assert f"{folder}: samples/2: not of the state at iteration 1, so deleted" in said
+
+
+def test_a_checkpoint_before_the_first_step_is_one(folder):
+    Small(folder).checkpoints.save(State(iteration=1))
+    assert Small(folder).checkpoints.load() == State(iteration=1)
+
+
+def test_a_moment_of_one_number_fits_any_parameter(folder):
+    Small(folder, steps=1)
+    [newest] = folder.glob(CHECKPOINTS)
+    forged(newest, changed_tensors(lambda t: t | {f"optimizer/net/{n}/exp_avg": torch.ones(()) for n in (0, 1)}))
+    restored = Small(folder)
+    assert restored.checkpoints.load().iteration == 1
+    assert [values["exp_avg"].item() for values in restored.optimizer.state.values()] == [1, 1]
+
+
+def test_no_tensor_is_changed_by_a_checkpoint_whose_files_are_damaged(folder, capsys):
+    Small(folder, steps=1)
+    (folder / "samples/1").write_text("2")
+    fresh = Small(folder, seed=1)
+    before = fresh.everything()
+    assert fresh.checkpoints.load() == State()
+    assert all(torch.equal(value, before[key]) for key, value in fresh.everything().items())
+    assert "samples/1 has the sha256" in (said := capsys.readouterr().err) and "; the training begins again" in said
+    assert not numbers(folder) and not list(folder.glob("samples/*"))

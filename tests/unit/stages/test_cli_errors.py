@@ -1,0 +1,58 @@
+"""What the command line says of errors."""
+
+import pytest
+import torch
+
+from ganflow.errors import UserError
+from ganflow.stages import cli
+
+
+def allocate():
+    torch.empty(2**50)  # 4 PB
+
+
+def convolve():
+    raise RuntimeError("could not create a primitive")  # of oneDNN, when it gets no memory for its code
+
+
+def load():
+    try:
+        allocate()
+    except RuntimeError:
+        raise UserError("weights.pth: holds the weights of another network") from None
+
+
+def interpret():
+    raise MemoryError
+
+
+def said_of(fault, monkeypatch, capsys) -> str:
+    monkeypatch.setattr(cli, "_run", lambda *_: fault())
+    assert cli.main(["train", "cifar10", "dcgan", "0"]) == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fault", [allocate, convolve, load, interpret])
+def test_missing_memory_is_said_and_not_what_follows_from_it(fault, monkeypatch, capsys):
+    said = said_of(fault, monkeypatch, capsys)
+    assert said.startswith("ganflow: train: out of memory; in params.yaml, lower training.batch_size")
+    assert said.count("\n") == 1
+
+
+def test_a_sentence_about_memory_is_kept(monkeypatch, capsys):
+    def write():
+        try:
+            raise MemoryError
+        except MemoryError:
+            raise UserError("toys: out of memory; lower compute.threads") from None
+
+    assert said_of(write, monkeypatch, capsys) == "ganflow: toys: out of memory; lower compute.threads\n"
+
+
+def test_other_errors_keep_their_traceback(monkeypatch):
+    def compute():
+        raise RuntimeError("could not create a primitive descriptor")
+
+    monkeypatch.setattr(cli, "_run", lambda *_: compute())
+    with pytest.raises(RuntimeError, match="descriptor"):
+        cli.main(["train", "cifar10", "dcgan", "0"])
