@@ -194,13 +194,15 @@ class Found:
     seconds: dict[str, float] = field(default_factory=dict)
     costs: dict[str, Any] | None = None
     lock: Lock = field(default_factory=Lock)
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         there = self.path is not None and self.path.exists()
         self.before = json.loads(self.path.read_text()) if self.path and there else {"attacks": {}}
 
     def collect(self, attack: Attack, folder: Path) -> None:
-        """Runs an attack to its end, and removes its folder; keeps the trials before an error, too."""
+        """Runs an attack to its end, or until all are stopped, and removes its folder; keeps the trials before an
+        error, too."""
         began = time.monotonic()
         try:
             for trial in attack(folder):
@@ -209,6 +211,8 @@ class Found:
                     self.trials.append(trial)
                     self.seconds[trial.attack] = self.seconds.get(trial.attack, 0.0) + now - began
                 began = now
+                if self.stopped:
+                    break
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -275,7 +279,8 @@ def main() -> None:
                         told = f"{number} of {len(jobs)}, {running[done]}: {len(found.trials)} trials, {seconds}"
                         print(told, file=sys.stderr, flush=True)
                 finally:
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    found.stopped = True
+                    pool.shutdown(cancel_futures=True)
                     found.record()
     for attack, about in found.attacks().items():
         print(f"{attack}: {about['n']}: {', '.join(f'{o} {n}' for o, n in sorted(about['outcomes'].items()))}")

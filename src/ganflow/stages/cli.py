@@ -100,9 +100,13 @@ def _number(error: OSError) -> int:
 def _is_of_memory(error: BaseException | None) -> bool:
     """Whether an error, or one that it was raised for, is that the system has no memory left: a file that can't be
     loaded for that reason is not a wrong file."""
-    while error and not _is_out_of_memory(error):
+    seen: list[BaseException] = []
+    while error and error not in seen:
+        if _is_out_of_memory(error):
+            return True
+        seen.append(error)
         error = error.__cause__ or error.__context__
-    return error is not None
+    return False
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

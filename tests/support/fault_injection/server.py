@@ -46,8 +46,8 @@ def import_ganflow() -> Callable[[list[str]], int]:
     grimp.build_graph = cache(grimp.build_graph)  # a fork would wait for the threads that it starts
     grimp.build_graph("ganflow", cache_dir=None)  # as publishing asks for it
     digests = importlib.import_module("ganflow.stages.digests")
-    for name in digests.imports().modules:
-        digests.module_digest(name)  # of sources that are not attacked; it is kept
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ganflow"]:
+        digests.module_digest(name)  # kept; not `imports`, whose threads no fork has
     return main
 
 

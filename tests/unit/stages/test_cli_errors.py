@@ -56,3 +56,12 @@ def test_other_errors_keep_their_traceback(monkeypatch):
     monkeypatch.setattr(cli, "_run", lambda *_: compute())
     with pytest.raises(RuntimeError, match="descriptor"):
         cli.main(["train", "cifar10", "dcgan", "0"])
+
+
+def test_errors_that_were_raised_for_each_other_end(monkeypatch, capsys):
+    def turn():
+        one, other = UserError("one"), UserError("other")
+        one.__cause__, other.__cause__ = other, one
+        raise one
+
+    assert said_of(turn, monkeypatch, capsys) == "ganflow: one\n"
