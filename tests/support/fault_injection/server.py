@@ -22,7 +22,6 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +41,6 @@ def import_ganflow() -> Callable[[list[str]], int]:
         if module.name != "ganflow.__main__":
             importlib.import_module(module.name)
     importlib.import_module("mlflow")
-    grimp = importlib.import_module("grimp")
-    grimp.build_graph = cache(grimp.build_graph)  # a fork would wait for the threads that it starts
-    grimp.build_graph("ganflow", cache_dir=None)  # as publishing asks for it
     digests = importlib.import_module("ganflow.stages.digests")
     for name in [name for name in sys.modules if name.partition(".")[0] == "ganflow"]:
         digests.module_digest(name)  # kept; not `imports`, whose threads no fork has

@@ -1,6 +1,7 @@
 """Trials: what was done to what, and how it ended; and the finished experiment that each is compared with."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 from fault_injection.commands import Done, Programs, Unit, units_of
 
+PLACES = re.compile(r"/(?:[^/\s]+/)+(?=ganflow/|site-packages/|data/|results/)")  # what a path has of this machine
 EQUAL, NAMED, HARMLESS, PUT_RIGHT = "equal", "named", "harmless", "put right"
 SILENT, TRACEBACK, LOST, STUCK, DIFFERS, TORN = "silent", "traceback", "lost", "stuck", "differs", "torn"
 MISNAMED, CRASHED = "misnamed", "crashed"
@@ -118,7 +120,7 @@ def counted(trials: Iterable[Trial]) -> dict[str, Any]:
         about["n"] += 1
         about["outcomes"][trial.outcome] = about["outcomes"].get(trial.outcome, 0) + 1
         if trial.outcome not in GOOD and len(about["harm"]) < 12:
-            about["harm"].append([trial.subject, trial.at, trial.outcome, trial.said])
+            about["harm"].append([trial.subject, trial.at, trial.outcome, PLACES.sub("", trial.said)])
     return found
 
 
