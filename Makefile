@@ -25,8 +25,8 @@ check: lint
 portable: environment
 	GANFLOW_PORTABLE=long pytest tests/end_to_end/test_portable.py --verbose --durations=0
 
-test: lint
-	pytest -n 2 --dist loadgroup
+test: lint  # three workers on two cores: engines, servers and browsers wait a good part of their time
+	pytest -n 3 --dist loadgroup
 
 exact: environment
 	GANFLOW_EXACT=long pytest tests/end_to_end/test_exact.py tests/end_to_end/test_engines.py --verbose --durations=0
