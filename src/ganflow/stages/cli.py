@@ -12,7 +12,6 @@ import os
 import platform
 import re
 import resource
-import shutil
 import signal
 import sys
 import time
@@ -92,9 +91,10 @@ def _mistake(error: Exception, stage: str) -> str | None:
 
 
 def _number(error: OSError) -> int:
-    """The errno of an error, or of the first of those that `shutil.copytree` collects as texts; 0 if there is none."""
-    found = re.search(r"\[Errno (\d+)\]", str(error)) if isinstance(error, shutil.Error) else None
-    return int(found[1]) if found else error.errno or 0
+    """The errno of an error, or of the first of those that `shutil.copytree` collects as texts, or that a library in
+    Rust says; 0 if there is none."""
+    found = re.search(r"\[Errno (\d+)\]|\(os error (\d+)\)", str(error)) if error.errno is None else None
+    return int(found[1] or found[2]) if found else error.errno or 0
 
 
 def _is_of_memory(error: BaseException | None) -> bool:

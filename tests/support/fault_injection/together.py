@@ -110,23 +110,26 @@ def forget(folder: Path) -> None:
     shutil.rmtree(folder / "mlartifacts", ignore_errors=True)
 
 
-QUERIES = {  # rows of runs by name, without ids, times and places
+QUERIES = {  # rows of runs by name, without ids, times, places, and what was deleted
     "runs": "select r.name, r.status, r.lifecycle_stage from runs r",
     "params": "select r.name, p.key, p.value from params p join runs r using (run_uuid)",
-    "metrics": "select r.name, m.key, m.step, m.value, m.is_nan from metrics m join runs r using (run_uuid)",
+    "metrics": "select r.name, m.key, m.step, m.value, m.is_nan from metrics m join runs r using (run_uuid) "
+    "where m.key <> 'images_per_second'",
     "tags": "select r.name, t.key from tags t join runs r using (run_uuid)",
-    "models": "select m.name, m.status from logged_models m",
+    "models": "select m.name, m.status from logged_models m where m.lifecycle_stage = 'active'",
     "inputs": "select r.name, i.source_type from inputs i join runs r on r.run_uuid = i.destination_id",
 }
+DELETED = "select model_id from logged_models where lifecycle_stage <> 'active'"
 
 
 def published(folder: Path) -> str:
-    """A digest of what MLflow would show."""
+    """A digest of what MLflow would show; the files of a deleted model stay until `mlflow gc`."""
     with sqlite3.connect(folder / "mlflow.db") as database:
         found: dict[str, Any] = {name: sorted(map(repr, database.execute(query))) for name, query in QUERIES.items()}
+        deleted = {model for (model,) in database.execute(DELETED)}
     files = sorted(
         (path.suffix, hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix in (".png", ".safetensors") else "")
         for path in (folder / "mlartifacts").rglob("*")
-        if path.is_file()
+        if path.is_file() and not deleted.intersection(path.parts)
     )
     return hashlib.sha256(json.dumps([found, files]).encode()).hexdigest()

@@ -65,3 +65,11 @@ def test_errors_that_were_raised_for_each_other_end(monkeypatch, capsys):
         raise one
 
     assert said_of(turn, monkeypatch, capsys) == "ganflow: one\n"
+
+
+def test_a_number_that_a_library_says_in_words_is_understood(monkeypatch, capsys):
+    def read():
+        raise FileNotFoundError("Failed to read file a.py: Too many open files (os error 24)")  # of grimp
+
+    said = said_of(read, monkeypatch, capsys)
+    assert said == "ganflow: too many open files; raise `ulimit -n` and run it again\n"
