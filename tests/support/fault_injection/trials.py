@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,10 +105,10 @@ def begin_anew(folder: Path, unit: Unit, keep_output: bool) -> None:
 
 
 def last_words(done: Done) -> str:
-    """What a command said at its end."""
+    """What a command said at its end, without the place of the environment."""
     lines = [line for line in done.said.splitlines() if line.strip()]
     told = [line for line in lines if line.startswith("ganflow: ")]
-    return (told or lines or [""])[-1][:300]
+    return (told or lines or [""])[-1].replace(sys.prefix, ".venv")[:300]
 
 
 def counted(trials: Iterable[Trial]) -> dict[str, Any]:
