@@ -106,10 +106,10 @@ def begin_anew(folder: Path, unit: Unit, keep_output: bool) -> None:
 
 
 def last_words(done: Done) -> str:
-    """What a command said at its end."""
+    """What a command said at its end, without the places of the clone and the environment."""
     lines = [line for line in done.said.splitlines() if line.strip()]
     told = [line for line in lines if line.startswith("ganflow: ")]
-    return (told or lines or [""])[-1][:300]
+    return PLACES.sub("", (told or lines or [""])[-1])[:300]
 
 
 def counted(trials: Iterable[Trial]) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def counted(trials: Iterable[Trial]) -> dict[str, Any]:
         about["n"] += 1
         about["outcomes"][trial.outcome] = about["outcomes"].get(trial.outcome, 0) + 1
         if trial.outcome not in GOOD and len(about["harm"]) < 12:
-            about["harm"].append([trial.subject, trial.at, trial.outcome, PLACES.sub("", trial.said)])
+            about["harm"].append([trial.subject, trial.at, trial.outcome, trial.said])
     return found
 
 
