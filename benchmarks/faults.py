@@ -26,9 +26,10 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TOP / "src"), str(TOP / "tests/support")]
 
 from fault_injection import corruption, costs, kills, rivals, shortage, together  # noqa: E402 (beside these scripts)
-from fault_injection.commands import Unit, programs  # noqa: E402
 from fault_injection.trials import GOOD, Experiment, Trial, counted, spread  # noqa: E402
+from fault_injection.units import Unit  # noqa: E402
 from repository import Clone, environment_of  # noqa: E402
+from served.programs import programs  # noqa: E402
 
 from ganflow import arithmetic  # noqa: E402
 

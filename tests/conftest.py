@@ -16,9 +16,9 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
-from fault_injection.commands import Programs, programs
 from filelock import FileLock
 from repository import TOP, Clone, environment_of
+from served.programs import Programs, programs
 
 SHARED = {"tiny_experiment", "undisturbed", "made_once"}  # fixtures that take long to build, once for all workers
 

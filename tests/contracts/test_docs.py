@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from fault_injection.commands import programs
 from repository import TOP, Clone
 from ruamel.yaml import YAML
+from served.programs import programs
 
 from ganflow import config
 

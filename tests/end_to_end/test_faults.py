@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from fault_injection import kills, shortage
-from fault_injection.commands import programs
 from fault_injection.trials import GOOD, Experiment, Trial
+from served.programs import programs
 
 pytestmark = pytest.mark.slow
 

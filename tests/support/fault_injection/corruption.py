@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from damage import cut, flip
+from served.programs import Done
 
-from fault_injection.commands import Done, Unit
 from fault_injection.trials import (
     HARMLESS,
     NAMED,
@@ -19,6 +19,7 @@ from fault_injection.trials import (
     Trial,
     last_words,
 )
+from fault_injection.units import Unit
 
 WATCHERS = ("the next stage", "verify", "the report")
 SHAPES = ("[]", "{}", "null", "NaN", "1" * 400, '{"outputs": {"a": 1}}', '[{"a": [1]}]', '"text"')

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fault_injection.commands import Done, Unit
+from served.programs import Done
+
 from fault_injection.events import WRITE
 from fault_injection.trials import (
     DIFFERS,
@@ -23,6 +24,7 @@ from fault_injection.trials import (
     last_words,
     spread,
 )
+from fault_injection.units import Unit
 
 Event = tuple[str, str, str]  # kind, path, place in the code
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fault_injection.commands import Done, Unit
+from served.programs import Done
+
 from fault_injection.events import TAKES_SPACE
 from fault_injection.kills import Event, places
 from fault_injection.trials import (
@@ -25,6 +26,7 @@ from fault_injection.trials import (
     begin_anew,
     last_words,
 )
+from fault_injection.units import Unit
 
 FULL, SMALL = "disk full: from an event on", "disk full: a small file system"
 FILES, DESCRIPTORS, ADDRESSES = "ulimit -f", "ulimit -n", "ulimit -v"

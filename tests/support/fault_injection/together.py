@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fault_injection.commands import Done, Unit
+from served.programs import Done
+
 from fault_injection.kills import DVC, SNAKEMAKE
 from fault_injection.trials import DIFFERS, EQUAL, STUCK, TRACEBACK, Experiment, Trial, begin_anew, last_words
+from fault_injection.units import Unit
 
 
 def two_of_one_unit(experiment: Experiment, folder: Path, unit: Unit, delay: float) -> Iterator[Trial]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fault_injection.commands import Done, Programs, Unit, units_of
+from served.programs import Done, Programs
+
+from fault_injection.units import Unit, units_of
 
 PLACES = re.compile(r"/(?:[^/\s]+/)+(?=ganflow/|site-packages/|data/|results/)")  # what a path has of this machine
 EQUAL, NAMED, HARMLESS, PUT_RIGHT = "equal", "named", "harmless", "put right"

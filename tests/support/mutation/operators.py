@@ -6,6 +6,7 @@ progress bar.
 """
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,13 +28,13 @@ COMPOUND = ("for_stmt", "if_stmt", "with_stmt", "try_stmt")
 class ReplaceChild(Operator):
     """Replaces one child of a node by other text."""
 
+    @abstractmethod
     def places(self, node: NodeOrLeaf) -> Iterator[int]:
         """Indices of the children that are replaced, one at a time."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text(self, node: NodeOrLeaf, code: str) -> str:
         """What stands there instead of `code`."""
-        raise NotImplementedError
 
     def mutation_positions(self, node: NodeOrLeaf) -> Iterator[tuple[Any, Any]]:
         if not node.search_ancestor("fstring", "raise_stmt"):

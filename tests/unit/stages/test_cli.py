@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from damage import flip
-from made_up_units import copied, finished_in
 
 from ganflow import arithmetic, locks, progress
 from ganflow.artifacts import read_json
@@ -13,20 +12,13 @@ from ganflow.locks import held, holder
 from ganflow.stages import cli, plan, status, train
 from ganflow.stages.cli import main
 from ganflow.stages.execution import lock_path
-from ganflow.stages.units import Unit
 
 TRAIN = ["train", "rendered_objects", "dcgan", "0"]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> tuple[Path, dict[str, Unit]]:
-    return finished_in(tmp_path_factory.mktemp("made"))
-
-
 @pytest.fixture
-def ran(made, tmp_path, monkeypatch) -> list[dict]:
+def ran(known, monkeypatch) -> list[dict]:
     """In a folder with a finished experiment, trainings compute nothing: how they were called."""
-    copied(made, tmp_path / "work", monkeypatch)
     monkeypatch.setattr(locks, "PATIENCE", 0)
     calls: list[dict] = []
     monkeypatch.setattr(train, "run", lambda experiment, **chosen: calls.append(chosen))
@@ -45,8 +37,8 @@ def test_a_training_begins_when_its_inputs_were_read_and_only_then(ran, capfd):
     assert main(TRAIN) == 0 and len(ran) == 2
 
 
-def test_a_training_holds_its_lock_while_it_runs_and_a_second_one_is_refused(made, ran, monkeypatch, capfd):
-    unit = made[1][" ".join(TRAIN)]
+def test_a_training_holds_its_lock_while_it_runs_and_a_second_one_is_refused(known, ran, monkeypatch, capfd):
+    unit = known[" ".join(TRAIN)]
     seen = []
     monkeypatch.setattr(train, "run", lambda *_, **__: seen.append(holder(lock_path(unit))))
     assert main(TRAIN) == 0 and f"process {os.getpid()} " in seen[0] and holder(lock_path(unit)) is None

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_up_units import copied, finished_in
 
 from ganflow import config, locks
 from ganflow.artifacts import read_json, read_manifest
@@ -31,15 +30,10 @@ from ganflow.stages.units import Unit
 TRAIN = "train rendered_objects dcgan 0"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> tuple[Path, dict[str, Unit]]:
-    return finished_in(tmp_path_factory.mktemp("made"))
-
-
 @pytest.fixture
-def training(made, tmp_path, monkeypatch) -> Unit:
+def training(known) -> Unit:
     """A training of an experiment that is finished, in the current folder."""
-    return copied(made, tmp_path / "work", monkeypatch)[TRAIN]
+    return known[TRAIN]
 
 
 def test_the_device_is_that_of_the_parameters_or_of_the_plan(training):

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from damage import cut, flip, folder
-from made_up_units import copied, finished_in
 
 from ganflow.artifacts import MANIFEST
 from ganflow.errors import UserError
@@ -14,17 +13,6 @@ from ganflow.stages.units import Unit
 
 SHARDS = Path("data/shards/rendered_objects")
 DAMAGE = {"has the sha256": flip, "has 0 bytes": lambda path: cut(path, 1), "is missing": Path.unlink}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> tuple[Path, dict[str, Unit]]:
-    return finished_in(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def known(made, tmp_path, monkeypatch) -> dict[str, Unit]:
-    """The units of an experiment that is finished, in the current folder."""
-    return copied(made, tmp_path / "work", monkeypatch)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from made_up_units import copied, finished_in
 
 from ganflow import config
 from ganflow.artifacts import read_json, read_manifest, write_file, write_manifest
@@ -42,15 +41,9 @@ class Trainer:
         path.write_text(f"{name} at {iteration}")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> tuple[Path, dict[str, Unit]]:
-    return finished_in(tmp_path_factory.mktemp("made"))
-
-
 @pytest.fixture
-def training(made, tmp_path, monkeypatch) -> Unit:
+def training(known, monkeypatch) -> Unit:
     """A training by the stand-in, whose output is there from before."""
-    known = copied(made, tmp_path / "work", monkeypatch)
     model = SimpleNamespace(classes=0, flags=lambda journal: [f"{len(journal)} rows"])
     split = SimpleNamespace(classes=(), first=None, shape=(16, 16, 3))
     monkeypatch.setattr(train, "compute_on", lambda *_, **__: "cpu")

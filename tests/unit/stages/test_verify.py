@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from damage import cut, flip
-from made_up_units import copied, finished_in, record
+from made_up_units import record
 from safetensors.numpy import save_file
 
 from ganflow import config
@@ -20,17 +20,6 @@ from ganflow.stages.units import Unit
 
 RUN = Path("results/tiny/runs/rendered_objects/dcgan/0")
 TRAIN = "train rendered_objects dcgan 0"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> tuple[Path, dict[str, Unit]]:
-    return finished_in(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def known(made, tmp_path, monkeypatch) -> dict[str, Unit]:
-    """The units of an experiment that is finished, in the current folder."""
-    return copied(made, tmp_path / "work", monkeypatch)
 
 
 @pytest.fixture

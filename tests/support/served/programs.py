@@ -1,7 +1,6 @@
-"""Commands in a clone, with faults, through servers that have imported the programs; and its experiment's units."""
+"""Commands in a clone, with faults if asked for, through servers that have imported the programs."""
 
 import itertools
-import json
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
-from fault_injection import server, shims
+from served import server, shims
 
 SUPPORT = Path(__file__).resolve().parents[1]
 
@@ -102,7 +101,7 @@ class Programs:
 
     def _start(self, names: list[str]) -> None:
         for name in (name for name in names if name not in self.processes):
-            command = [sys.executable, "-m", "fault_injection.server", name, self.addresses[name]]
+            command = [sys.executable, "-m", "served.server", name, self.addresses[name]]
             self.processes[name] = subprocess.Popen(command, cwd=self.sources.parent, env=self.environment)
 
     def start(self, folder: Path, command: str, faults: dict[str, Any] | None = None) -> Running:
@@ -145,35 +144,3 @@ def programs(sources: Path, environment: dict[str, str]) -> Iterator[Programs]:
             yield started
         finally:
             started.close()
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One unit of an experiment, as its own sources list it."""
-
-    name: str  # as on the command line
-    address: str  # DVC's
-    inputs: tuple[str, ...]
-    output: str
-
-    @property
-    def stage(self) -> str:
-        return self.name.partition(" ")[0]
-
-
-LISTING = """
-import json
-from ganflow import config
-from ganflow.stages.units import units
-found = units(config.load(), "cpu")
-about = [[str(u), u.kind.address(*u.axes), [str(i) for i in u.inputs], str(u.output)] for u in found]
-print(json.dumps(about))
-"""
-
-
-def units_of(folder: Path, environment: dict[str, str]) -> list[Unit]:
-    """The units of the experiment in a clone, in an order in which they can be done."""
-    done = subprocess.run(
-        [sys.executable, "-c", LISTING], cwd=folder, env=environment, capture_output=True, text=True, check=True
-    )
-    return [Unit(name, address, tuple(inputs), output) for name, address, inputs, output in json.loads(done.stdout)]

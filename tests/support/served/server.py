@@ -6,13 +6,11 @@ alone, and not in what it starts.
 """
 
 import atexit
-import ctypes
 import gc
 import importlib
 import json
 import os
 import pkgutil
-import resource
 import runpy
 import signal
 import socket
@@ -25,9 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fault_injection.shims import LENGTH
-
-CAPABILITIES = 0x20080522  # version 3 of Linux's capability sets, of two words each
+from served.shims import LENGTH
 
 
 def import_ganflow() -> Callable[[list[str]], int]:
@@ -160,7 +156,8 @@ def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[s
         if (mask := request.get("umask")) is not None:
             os.umask(mask)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        _limit(request.get("faults") or {})
+        if faults := request.get("faults"):
+            importlib.import_module("fault_injection.limits").impose(faults)
         sys.argv[:] = [sys.argv[1], *request["arguments"]]  # a program looks at its name
         code = main(request["arguments"]) or 0
     except SystemExit as end:
@@ -178,31 +175,6 @@ def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[s
     os._exit(code)
 
 
-def _limit(faults: dict[str, Any]) -> None:
-    """Limits (RLIMIT_...: value), bytes of memory more than now, no privileges, and events that kill or fail."""
-    for name, value in faults.get("limits", {}).items():
-        kind = getattr(resource, name)
-        resource.setrlimit(kind, (value, resource.getrlimit(kind)[1]))
-        if name == "RLIMIT_FSIZE":
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python does when it starts: EFBIG instead
-    if more := faults.get("memory"):
-        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + more, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    if faults.get("no_privileges"):
-        drop_privileges()
-    if events := faults.get("events"):
-        from fault_injection.events import Watch
-
-        Watch(**events).start()
-
-
-def drop_privileges() -> None:
-    """From here on, permissions hold for this process even if root runs it."""
-    header, none = (ctypes.c_uint32 * 2)(CAPABILITIES, 0), (ctypes.c_uint32 * 6)()
-    if ctypes.CDLL(None, use_errno=True).capset(header, none):
-        raise OSError(ctypes.get_errno(), "capset")
-
-
 def write_shims(folder: Path, addresses: dict[str, str], sources: Path) -> None:
     """Programs for PATH that hand themselves over: `dvc`, `snakemake`, `ganflow`, `python -m ganflow` and
     `-m workflow.job`."""
@@ -218,7 +190,7 @@ SHIM = """#!{python} -IS
 import os, sys
 support, addresses, python, sources = {about!r}
 sys.path.insert(0, support)
-from fault_injection.shims import hand_over
+from served.shims import hand_over
 hand_over({name!r}, sys.argv[1:], addresses, python, sources)
 """
 
