@@ -1,5 +1,6 @@
 """Servers of files that behave, and that misbehave in every way."""
 
+import hashlib
 import itertools
 import re
 import threading
@@ -13,8 +14,14 @@ import pytest
 
 from ganflow import artifacts
 from ganflow.data import http_transfer
+from ganflow.data.fetching import fetch
+from ganflow.errors import UserError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+OTHER = np.random.default_rng(1).bytes(300_000)
+PAGE = b"<!DOCTYPE html><html><body>We are busy</body></html>"
+CUT = 200_000  # bytes after which a connection breaks
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +109,12 @@ def serving(*answers):
         finally:
             server.shutdown()
             thread.join()
+
+
+def refused(location, target, *words, digest=DIGEST, size=None):
+    """The fetch ends in a sentence with the location and these words, and leaves nothing."""
+    with pytest.raises(UserError) as caught:
+        fetch((location,), target, digest, size)
+    for word in (location, *words):
+        assert str(word) in str(caught.value)
+    assert not list(target.parent.glob("*archive*")), "nothing wrong may lie at the target or beside it"

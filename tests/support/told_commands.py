@@ -94,7 +94,7 @@ ELSEWHERE = {
     ("ganflow.stages.place", "dvc cache dir FOLDER"): "end_to_end/test_cures.py",
     ("ganflow.stages.place", "dvc config cache.type symlink"): "end_to_end/test_cures.py",
     ("ganflow.stages.report", "python -m ganflow status --brief"): "end_to_end/test_divergence.py",
-    ("ganflow.data.reader", "ulimit -n"): "unit/data/test_shards.py",
+    ("ganflow.data.reader", "ulimit -n"): "unit/data/test_reader.py",
     ("workflow.freshness", "dvc repro --force --single-item STAGE"): "end_to_end/test_dry_run.py",
 }
 # not executed, and why

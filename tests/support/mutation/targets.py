@@ -22,9 +22,18 @@ class Target(NamedTuple):
 TARGETS = (
     Target("artifacts.py", (f"{UNIT}/test_artifacts.py",)),
     Target("locks.py", (f"{UNIT}/test_locks.py",)),
-    Target("data/fetching.py", (f"{UNIT}/data/test_fetching.py",)),
-    Target("data/reader.py", (f"{UNIT}/data/test_shards.py", f"{UNIT}/data/test_points.py")),
-    Target("data/shard_members.py", (f"{UNIT}/data/test_shard_members.py", f"{UNIT}/data/test_shards.py")),
+    Target(
+        "data/fetching.py",
+        tuple(f"{UNIT}/data/test_{name}.py" for name in ("fetching", "http_transfer", "mirrors", "sources")),
+    ),
+    Target(
+        "data/reader.py",
+        tuple(f"{UNIT}/data/test_{name}.py" for name in ("reader", "order", "forged_shards", "shards", "points")),
+    ),
+    Target(
+        "data/shard_members.py",
+        tuple(f"{UNIT}/data/test_{name}.py" for name in ("shard_members", "forged_shards", "reader", "shards")),
+    ),
     Target("training/state.py", (f"{UNIT}/training/test_state.py",)),
     Target("training/written_files.py", (f"{UNIT}/training/test_written_files.py",)),
     Target("stages/execution.py", (f"{UNIT}/stages/test_execution.py",)),
