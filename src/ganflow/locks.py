@@ -83,9 +83,9 @@ def _locked(path: Path) -> TextIO | None:
     file = path.open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if path.exists() and os.fstat(file.fileno()).st_ino == path.stat().st_ino:
+        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
             return file
-    except BlockingIOError:
+    except (BlockingIOError, FileNotFoundError):
         pass
     except OSError as error:
         file.close()

@@ -28,7 +28,7 @@ from ganflow.reporting.mlflow_model import NEEDS
 from ganflow.reporting.mlflow_run import PARENT
 from ganflow.reporting.publishing import publish
 from ganflow.reporting.runs import RunRecord, load_runs
-from ganflow.reporting.tracking_store import TrackingStore
+from ganflow.reporting.tracking_store import ARTIFACTS, TrackingStore
 from ganflow.stages import publish as stage
 from ganflow.training.pixels import to_pixels
 from ganflow.training.weights import load_generator
@@ -116,8 +116,12 @@ def test_a_publisher_cut_off_anywhere_goes_on_and_nothing_is_there_twice(runs, e
         patch.setattr(MlflowClient, method, cut_off)
         with pytest.raises(KeyboardInterrupt):
             publish(experiment, runs, TrackingStore(Path("mlflow.db")))
+    left = ARTIFACTS / "synthetic/half/.artifact.uploading.1234"  # of a kill while MLflow copies
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
     new, known, _ = publish(experiment, runs, TrackingStore(Path("mlflow.db")))
     assert new + known == RUNS and new >= 1
+    assert not left.exists()
     check(runs)
 
 

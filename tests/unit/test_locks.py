@@ -120,6 +120,19 @@ def test_who_is_refused_has_not_slept_and_who_waits_sleeps_between_looks(tmp_pat
         assert open_files() == before
 
 
+def test_a_lock_file_that_is_deleted_while_it_is_taken_is_made_again(tmp_path, monkeypatch):
+    lock, flock = tmp_path / "lock", locks.fcntl.flock
+
+    def delete_and_lock(file, operation):
+        monkeypatch.setattr(locks.fcntl, "flock", flock)
+        lock.unlink()
+        flock(file, operation)
+
+    monkeypatch.setattr(locks.fcntl, "flock", delete_and_lock)
+    with held(lock, "the work"):
+        assert holder(lock) is not None
+
+
 def test_a_lock_file_says_who_holds_it_and_nothing_of_before(tmp_path):
     lock, before = tmp_path / "locks/lock", open_files()
     lock.parent.mkdir()

@@ -25,6 +25,7 @@ from ganflow.progress import Progress, log
 
 STAGE = "download"  # of the scratch folders
 FICLONE = 0x40049409  # Linux ioctl: clone another file's blocks, copy-on-write
+SHORTAGES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE)  # of this machine, and no fault of a source
 
 
 def fetch(
@@ -88,7 +89,7 @@ def _copy(location: str, target: Path, sha256: str | None, expected: int | None)
             raise _mismatch(partial, size, found, sha256)
         return _finished(location, partial, target, size, found, sha256)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in SHORTAGES:
             raise
         raise SourceFailed(f"can't be copied to {target} ({error.strerror}); check the path") from None
     finally:
@@ -125,6 +126,8 @@ def _regular_file(location: str, name: str) -> tuple[Path, int]:
         full = "" if location == str(path.absolute()) else f" ({path.absolute()})"
         raise SourceFailed(f"No such file or directory{full}; check the path") from None
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in SHORTAGES:
+            raise
         reason = error.strerror if isinstance(error, OSError) else error
         raise SourceFailed(f"can't be read ({reason}); check the path") from None
 

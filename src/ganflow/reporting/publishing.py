@@ -66,6 +66,7 @@ def publish(
         try:
             with store.client() as client:
                 view = ExperimentView(client, store, experiment)
+                store.discard_uploads()
                 view.read(wanted)
                 new = [run for run in runs if run.manifest["fingerprint"] not in view.complete]
                 known = done = len(runs) - len(new)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DATABASE, ARTIFACTS = Path("mlflow.db"), Path("mlartifacts")
 SCHEME = "mlflow-artifacts"
+UPLOADING = ".artifact.uploading.*"  # MLflow's name of a file until it is whole
 SETTINGS = {  # defaults of environment variables
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
@@ -87,6 +88,11 @@ class TrackingStore:
             MlflowClient(_uri(partial)).search_experiments()
             partial.replace(self.database)
         return MlflowClient(_uri(self.database))
+
+    def discard_uploads(self) -> None:
+        """Deletes what killed publishers left of files that MLflow was copying; for the holder of `lock` alone."""
+        for left in () if self.server else ARTIFACTS.rglob(UPLOADING):
+            left.unlink(missing_ok=True)
 
     def experiment_id(self, client: "MlflowClient", name: str) -> str:
         """The id of the experiment, which is created or restored if necessary."""

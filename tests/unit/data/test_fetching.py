@@ -123,9 +123,13 @@ def test_a_download_is_copied_where_no_link_can_be_made_if_there_is_room(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("number", "error"), [(errno.ENOSPC, OSError), (errno.EDQUOT, OSError), (errno.EIO, UserError)]
+    ("number", "error"),
+    [
+        *((number, OSError) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE)),
+        (errno.EIO, UserError),
+    ],
 )
-def test_a_copy_that_fails_leaves_nothing_and_a_full_disk_is_no_fault_of_the_source(
+def test_a_copy_that_fails_leaves_nothing_and_a_shortage_is_no_fault_of_the_source(
     tmp_path, monkeypatch, number, error
 ):
     def fail(*arguments):

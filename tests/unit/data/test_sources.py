@@ -106,6 +106,16 @@ def test_a_file_that_may_not_be_read_is_told_before_anything_is_written(tmp_path
     refused(str(tmp_path / "source"), tmp_path / "archive", "source: can't be read (Permission denied); check the path")
 
 
+def test_too_many_open_files_are_no_fault_of_the_source(tmp_path, monkeypatch):
+    def refuse(path, *mode):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    (tmp_path / "source").write_bytes(CONTENT)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        fetch((str(tmp_path / "source"),), tmp_path / "archive", DIGEST)
+
+
 def test_a_folder_may_stand_for_the_one_file_in_it_and_an_address_is_no_folder(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/data").write_bytes(CONTENT)
