@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +33,7 @@ sys.path.insert(0, str(TOP / "tests/support"))
 
 from mutation.operators import GUARDS, OPERATORS, Provider  # noqa: E402 (beside this script)
 from mutation.targets import MESSAGES, TARGETS, Target  # noqa: E402
+from repository import copy_files  # noqa: E402
 
 RECORD = Path(__file__).with_suffix(".json")
 SESSION = TOP / "build/mutation/session.sqlite"
@@ -77,17 +77,6 @@ class Judge:
 def _plain_environment() -> dict[str, str]:
     """This process's variables without what it was given to find Cosmic Ray."""
     return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-
-
-def copied(folder: Path) -> Path:
-    """A copy of this repository's files."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=TOP, capture_output=True, check=True).stdout.decode().split("\0")
-    for name in filter(None, names):
-        if (TOP / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(TOP / name, folder / name, follow_symlinks=False)
-    return folder
 
 
 def chosen(items: tuple[WorkItem, ...], shares: dict[str, float]) -> Iterator[WorkItem]:
@@ -168,7 +157,7 @@ def main() -> None:
             print(f"{target.module}: {counts['guards']} mutants of guards, {counts['others']} others", flush=True)
         if options.count:
             return
-        clone = copied(Path(name))
+        clone = copy_files(Path(name))
         judge = Judge(options.python, clone)
         for target in targets:
             mine = [item for item in work if item.mutations[0].module_path == target.path]

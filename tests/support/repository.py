@@ -27,6 +27,17 @@ def environment_of(cache: Path) -> dict[str, str]:
     }
 
 
+def copy_files(folder: Path, top: Path = TOP) -> Path:
+    """Copies the files of a repository that are tracked, or new and not ignored, into a folder, with their dates."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=top, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in filter(None, names):
+        if (top / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(top / name, folder / name, follow_symlinks=False)
+    return folder
+
+
 def ran(said: str) -> set[str]:
     """The stages that DVC says it ran, rather than restored or passed over."""
     return set(re.findall(r"Running stage '([^']+)'", said))
@@ -42,12 +53,8 @@ class Clone:
     def fresh(cls, folder: Path, environment: dict[str, str], top: Path = TOP) -> "Clone":
         """A copy of a repository's files, by default this one's, as a git repository of its own, with the tiny
         experiment, each of whose variants is trained on one dataset."""
-        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-        names = subprocess.run(listed, cwd=top, capture_output=True, check=True).stdout.decode().split("\0")
-        for name in filter(None, names):
-            if name != "dvc.lock" and (top / name).exists():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(top / name, folder / name, follow_symlinks=False)
+        copy_files(folder, top)
+        (folder / "dvc.lock").unlink(missing_ok=True)
         shutil.copy(folder / "profiles/tiny.yaml", folder / "params.yaml")
         clone = cls(folder, environment)
         for variant, dataset in PAIRS.items():

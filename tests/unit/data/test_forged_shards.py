@@ -3,19 +3,14 @@
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from small_shards import make, refused
 
-from ganflow.data import shards
 from ganflow.data.reader import Shards
 from ganflow.errors import UserError
 
@@ -120,28 +115,3 @@ def test_keys_ascend_from_shard_to_shard(tmp_path):
     one.write_bytes(two.read_bytes())
     two.write_bytes(content)
     refused(tmp_path, "000001.tar: its sample 0 is not")
-
-
-def test_what_is_not_there_cannot_be_read(tmp_path):
-    make(tmp_path, labelled=False)
-    opened = Shards(tmp_path)
-    for wrong in ([7], [-1], [0, 10**12]):
-        with pytest.raises(IndexError, match=r"indices must be in 0\.\.6"):
-            opened.samples(np.array(wrong))
-    with pytest.raises(UserError, match="no labels"):
-        opened.labels(np.arange(2))
-
-
-def test_more_shards_than_open_files(tmp_path):
-    make(tmp_path, 400, side=1, shard_size=1)
-    limited = (
-        "import resource, sys, numpy; resource.setrlimit(resource.RLIMIT_NOFILE, (64, %s)); from pathlib import Path;"
-    )
-    limited += (
-        "from ganflow.data.reader import Shards; print(Shards(Path(sys.argv[1])).samples(numpy.arange(400)).shape)"
-    )
-    environment = os.environ | {"PYTHONPATH": str(Path(shards.__file__).parents[2])}
-    for hard, expected in ((4096, "(400, 1, 1, 3)"), (100, "ulimit -n")):
-        command = [sys.executable, "-c", limited % hard, tmp_path]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert expected in done.stdout + done.stderr

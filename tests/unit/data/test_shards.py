@@ -1,4 +1,4 @@
-"""Shards: any WebDataset reader sees what was written, always the same bytes; a lying index ends in one sentence."""
+"""Shards: any WebDataset reader sees what was written, always the same bytes, and so do ours."""
 
 import hashlib
 import io
@@ -210,3 +210,28 @@ def test_center_crop_resize():
     assert np.array_equal(center_crop_resize(image.rotate(90, expand=True), 40), np.full((40, 40, 3), (0, 0, 255)))
     exact = arrays(1, 16)[0]
     assert np.array_equal(center_crop_resize(Image.fromarray(exact), 16), exact)
+
+
+def test_what_is_not_there_cannot_be_read(tmp_path):
+    make(tmp_path, labelled=False)
+    opened = Shards(tmp_path)
+    for wrong in ([7], [-1], [0, 10**12]):
+        with pytest.raises(IndexError, match=r"indices must be in 0\.\.6"):
+            opened.samples(np.array(wrong))
+    with pytest.raises(UserError, match="no labels"):
+        opened.labels(np.arange(2))
+
+
+def test_more_shards_than_open_files(tmp_path):
+    make(tmp_path, 400, side=1, shard_size=1)
+    limited = (
+        "import resource, sys, numpy; resource.setrlimit(resource.RLIMIT_NOFILE, (64, %s)); from pathlib import Path;"
+    )
+    limited += (
+        "from ganflow.data.reader import Shards; print(Shards(Path(sys.argv[1])).samples(numpy.arange(400)).shape)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(shards.__file__).parents[2])}
+    for hard, expected in ((4096, "(400, 1, 1, 3)"), (100, "ulimit -n")):
+        command = [sys.executable, "-c", limited % hard, tmp_path]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert expected in done.stdout + done.stderr
