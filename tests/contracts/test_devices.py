@@ -20,14 +20,25 @@ from ganflow.training import loop
 from ganflow.training.batches import Resident
 from ganflow.training.state import State
 
-VARIANTS = components(1)["variants"]
-
 
 def shape_of(chosen: Variant) -> tuple[int, ...]:
     """The shape of the samples that a variant of `components` is trained on."""
     [dataset] = chosen.datasets
     side = dataset.rpartition("_")[2]
     return (int(side), int(side), IMAGES[2]) if dataset.startswith("rendered_") else (2,)
+
+
+def every_step() -> dict[str, dict]:
+    """The variants of `components` whose steps differ: a step has no optimiser, and no samples but their shape."""
+    found = {}
+    for name, chosen in components(1)["variants"].items():
+        made = Variant.model_validate(chosen)
+        alike = made.model_dump_json(exclude={"datasets", "optimizer", "optimizers"})
+        found.setdefault((shape_of(made), alike), (name, chosen))
+    return dict(found.values())
+
+
+VARIANTS = every_step()
 
 
 def step(model: Model, player: Player, number: int, shape: tuple[int, ...]) -> None:

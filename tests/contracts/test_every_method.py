@@ -8,6 +8,7 @@ import pytest
 import torch
 from models import IMAGES, built, one_iteration, step_draws, task, variant
 from trainings import BOOSTED, PLAIN, Splits, result, run_killed, settings, trainer, write_splits
+from trainings import few_statistics as few_statistics  # a fixture that every test here uses
 
 from ganflow.components import component_class, named_class, names
 from ganflow.config import Variant

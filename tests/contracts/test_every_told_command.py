@@ -3,6 +3,7 @@ fault it is for, or a list says why none does."""
 
 import re
 import shlex
+from functools import cache
 
 import pytest
 from repository import TOP
@@ -11,6 +12,7 @@ from told_commands import CURES, ELSEWHERE, NOT_EXECUTED, PROGRAMS, told
 from ganflow.stages.cli import _parser
 
 TOLD = told()
+parser_of_ganflow = cache(_parser)
 
 
 def known_to_dvc(arguments: list[str]) -> None:
@@ -19,10 +21,15 @@ def known_to_dvc(arguments: list[str]) -> None:
     parse_args(arguments)
 
 
-def known_to_snakemake(arguments: list[str]) -> None:
+@cache
+def parser_of_snakemake():
     from snakemake.cli import get_argument_parser
 
-    get_argument_parser().parse_args(arguments)
+    return get_argument_parser()
+
+
+def known_to_snakemake(arguments: list[str]) -> None:
+    parser_of_snakemake().parse_args(arguments)
 
 
 def known_to_make(arguments: list[str]) -> None:
@@ -39,7 +46,7 @@ def known_to_python(arguments: list[str]) -> None:
 
 def known_to_ganflow(arguments: list[str]) -> None:
     if arguments:
-        _parser().parse_args(arguments)
+        parser_of_ganflow().parse_args(arguments)
 
 
 KNOWN = {

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from PIL import Image
 
-from ganflow.reporting import figures
+from ganflow.reporting import figures, points, study_figures
 
 
 @contextmanager
@@ -16,5 +16,6 @@ def undrawn() -> Iterator[None]:
     picture = io.BytesIO()
     Image.new("RGB", (8, 8)).save(picture, "PNG")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "as_png", lambda figure: picture.getvalue())
+        for module in (figures, points, study_figures):
+            patch.setattr(module, "as_png", lambda figure: picture.getvalue())
         yield

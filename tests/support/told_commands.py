@@ -2,7 +2,6 @@
 
 import ast
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 from repository import TOP
@@ -31,18 +30,20 @@ def told() -> list[Told]:
     for pattern in SOURCES:
         for path in sorted(TOP.glob(pattern)):
             module = ".".join(path.relative_to(TOP).with_suffix("").parts).removeprefix("src.")
-            found += [Told(module, command, text) for text in _strings(path) for command in commands(text)]
+            source = path.read_text()
+            if any(f"`{program}" in source for program in PROGRAMS):
+                found += [Told(module, command, text) for text in _strings(source) for command in commands(text)]
     return found
 
 
-def _strings(path: Path) -> list[str]:
-    tree = ast.parse(path.read_text())
+def _strings(source: str) -> list[str]:
+    nodes = list(ast.walk(ast.parse(source)))
     owners = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    described = [node for node in ast.walk(tree) if isinstance(node, owners) and ast.get_docstring(node)]
+    described = [node for node in nodes if isinstance(node, owners) and ast.get_docstring(node)]
     documented = {id(getattr(node.body[0], "value")) for node in described}  # noqa: B009 (an expression)
-    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    inside = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
     texts = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             texts.append("".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented | inside:

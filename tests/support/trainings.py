@@ -16,6 +16,7 @@ from ganflow.data.scenes import objects
 from ganflow.data.writing import write_shards
 from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of
+from ganflow.training import loop
 from ganflow.training.loop import Trainer
 from ganflow.training.state import State
 
@@ -25,6 +26,13 @@ RESNET = {"resnet": {"width": 4}}
 BOOSTED = {"steps": 2, "boost": 4, "boost_first": 2, "boost_every": 5}
 
 Splits = tuple[Shards, Shards]
+
+
+@pytest.fixture(autouse=True)
+def few_statistics(monkeypatch) -> None:
+    """Batch-norm statistics of averages by four batches of `settings` instead of 171: for modules that import this, of
+    which none asks how good they are."""
+    monkeypatch.setattr(loop, "STATISTICS", 24)
 
 
 def plain(**changes) -> Variant:

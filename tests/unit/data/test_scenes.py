@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.decomposition import PCA
-from sklearn.pipeline import make_pipeline
-from sklearn.svm import SVC
 
 from ganflow.data.scenes import bedrooms, objects
 
@@ -127,6 +124,10 @@ def labelled_objects(seed, count):
 
 @pytest.mark.slow
 def test_a_small_classifier_tells_the_classes_apart():
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import SVC
+
     train_pictures, train_labels = labelled_objects(seed=0, count=2000)
     test_pictures, test_labels = labelled_objects(seed=1, count=500)
     classifier = make_pipeline(PCA(50, svd_solver="randomized", random_state=0), SVC())

@@ -28,12 +28,12 @@ NAMES = list(SIZES)
 COUNT = BATCH + 4
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fidelity():
     return random_inception()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def weights_of(fidelity, tmp_path_factory):
     """{name of an extractor: a file of its weights}; at random for Inception, whose own need the network."""
     folder = tmp_path_factory.mktemp("weights")

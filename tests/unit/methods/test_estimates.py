@@ -43,7 +43,7 @@ def test_the_optimum_between_two_points_is_what_a_search_over_slopes_finds(weigh
     assert optimum.distance_of(best * distance) == pytest.approx(distance, rel=1e-6)
 
 
-def cells(real: np.ndarray, fake: np.ndarray, count: int = 120) -> tuple[np.ndarray, np.ndarray, float]:
+def cells(real: np.ndarray, fake: np.ndarray, count: int = 60) -> tuple[np.ndarray, np.ndarray, float]:
     """On a grid over all points, per cell: the mean of F_fake - F_real, the probability of x^, and the width; x^ is
     uniform between every real and every fake point, in closed form."""
     edges = np.linspace(min(real.min(), fake.min()) - 1e-9, max(real.max(), fake.max()) + 1e-9, count + 1)

@@ -90,7 +90,7 @@ def plots_of(count: int, scale: float) -> list[Plot]:
 
 
 @pytest.mark.parametrize(
-    ("count", "scale"), [(1, 1e9), (2, 1.0), (3, 1e-7), pytest.param(5, 1.0, marks=pytest.mark.slow)]
+    ("count", "scale"), [(1, 1e9), (2, 1e-7), *(pytest.param(count, 1.0, marks=pytest.mark.slow) for count in (3, 5))]
 )
 def test_text_of_plots_is_inside_and_apart(count, scale, drawn):
     plot_figure(plots_of(count, scale))

@@ -1,13 +1,14 @@
 """The lessons at the top of the report: the runs that they compare, what counts as shown, and measured numbers."""
 
 import io
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.stats import spearmanr
+from plain_reports import undrawn
 from synthetic_points import point_run
 from synthetic_runs import FRECHET, experiment_of, make_runs
 
@@ -54,6 +55,13 @@ def run_of(folder: Path, variant: str, seed: int, **scores: float) -> RunRecord:
     journal = {"iteration": places, "validation_estimate": 1 / places}
     curve = {"iteration": places, "exact_em": 1000 - places}
     return replace(made, seed=seed, manifest=manifest, score=score, journal=journal, curve=curve)
+
+
+@pytest.fixture(autouse=True)
+def plain(request):
+    """Empty pictures, but in the test of what is drawn."""
+    with nullcontext() if request.function is test_every_picture_of_a_lesson_is_drawn else undrawn():
+        yield
 
 
 @pytest.fixture
@@ -134,6 +142,8 @@ def test_snapshots_without_a_journal_row_and_too_few_of_them_are_left_out(made):
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_the_rank_correlation_is_scipys(ties):
+    from scipy.stats import spearmanr
+
     draw = np.random.default_rng(0)
     one, other = (draw.integers(0, 5, 40).astype(float) if ties else draw.normal(size=40) for _ in range(2))
     assert estimates.correlation(one, other) == pytest.approx(spearmanr(one, other).statistic, abs=1e-12)
@@ -170,6 +180,17 @@ def test_points_on_a_line_are_shown_as_they_are_stored(made, tmp_path):
         runs.append(replace(run, folder=line.folder, samples=line.samples, score=scores))
     for found in (collapse.lesson(runs), clipping.lesson(runs)):
         assert found and Image.open(io.BytesIO(found.pictures[0].png)).size == (512, 512)
+
+
+@pytest.mark.slow
+def test_every_picture_of_a_lesson_is_drawn(made):
+    runs = made(**{name: [{"missed_modes": 9.0 * (name == "gan"), "high_quality_samples": 0.5}] for name in COMPONENTS})
+    panel = {"title": "t", "x": "x", "y": "y", "lines": [], "log_x": False, "log_y": False}
+    numbers = {"mean_error_of_critic": 0.02, "smallest_js_estimate_off_zero": 0.69}
+    found = lessons_of(runs, {"parallel_lines": {"caption": "c", "panels": [panel], "numbers": numbers}})
+    assert {lesson.name for lesson in found} == {"collapse", "estimates", "clipping", "distances"}
+    for lesson in found:
+        assert lesson.pictures and all(min(Image.open(io.BytesIO(one.png)).size) > 100 for one in lesson.pictures)
 
 
 def test_a_method_without_an_estimate_teaches_nothing_of_it(made):

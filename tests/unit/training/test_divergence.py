@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from trainings import VARIANTS, plain, run_killed, settings, trainer, write_splits
+from trainings import few_statistics as few_statistics  # a fixture that every test here uses
 
 from ganflow.errors import UserError
 from ganflow.evaluation.generated_samples import evaluation_samples, generate_samples

@@ -13,6 +13,7 @@ from models import variant
 from PIL import Image
 from torch import Tensor, nn
 from trainings import VARIANTS, Splits, plain, result, run_killed, settings, trainer, write_splits
+from trainings import few_statistics as few_statistics  # a fixture that every test here uses
 
 from ganflow.data.interfaces import Sample
 from ganflow.data.reader import Shards

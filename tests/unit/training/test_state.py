@@ -12,6 +12,7 @@ from damage import DAMAGE, flipped
 from safetensors.torch import load_file
 from torch import nn, optim
 from trainings import VARIANTS, Splits, kill_after, plain, result, settings, trainer, write_splits
+from trainings import few_statistics as few_statistics  # a fixture that every test here uses
 
 from ganflow import artifacts
 from ganflow.artifacts import CHECKPOINTS, digest_bytes
