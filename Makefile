@@ -42,12 +42,28 @@ $(MUTATION):  # Cosmic Ray has an environment of its own: no version of the proj
 	$@.new/bin/pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/mutation.txt
 	mv $@.new $@
 
-lint: environment
+LINTERS := mypy ruff-check ruff-format snakefmt snakemake-lint lint-imports  # the longest first
+.PHONY: $(LINTERS)
+
+lint: environment  # side by side, each with its output in one piece; all of them run, and any that fails fails it
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync --keep-going $(LINTERS)
+
+ruff-check:
 	ruff check
+
+ruff-format:
 	ruff format --check
+
+snakefmt:
 	snakefmt --check Snakefile workflow
+
+snakemake-lint:
 	snakemake --lint
+
+lint-imports:
 	lint-imports
+
+mypy:
 	mypy
 
 ui: export MLFLOW_TRACKING_URI :=
