@@ -34,12 +34,18 @@ def fidelity():
 
 
 @pytest.fixture(scope="module")
-def weights_of(fidelity, tmp_path_factory):
+def efficientnet(tmp_path_factory) -> Path:
+    """The weights of EfficientNet-Lite0."""
+    path = tmp_path_factory.mktemp("weights") / "efficientnet_lite0"
+    EfficientNetLite0().provide(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def weights_of(fidelity, efficientnet):
     """{name of an extractor: a file of its weights}; at random for Inception, whose own need the network."""
-    folder = tmp_path_factory.mktemp("weights")
-    torch.save(fidelity.state_dict(), folder / "inception")
-    EfficientNetLite0().provide(folder / "efficientnet_lite0")
-    return {name: folder / name for name in NAMES}
+    torch.save(fidelity.state_dict(), efficientnet.with_name("inception"))
+    return {name: efficientnet.with_name(name) for name in NAMES}
 
 
 def extractor_class(name):
@@ -150,28 +156,28 @@ def test_efficientnets_weights_come_without_a_network(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("resolution", [64, 97])
-def test_efficientnet_is_its_packages_with_batch_norms_folded_in(resolution, weights_of):
+def test_efficientnet_is_its_packages_with_batch_norms_folded_in(resolution, efficientnet):
     from efficientnet_lite_pytorch import EfficientNet
 
     theirs = EfficientNet.from_name("efficientnet-lite0", image_size=None)
-    theirs.load_state_dict(read_weights(weights_of["efficientnet_lite0"]))
-    images = pictures(4)
+    theirs.load_state_dict(read_weights(efficientnet))
+    images = pictures(2)
     pixels = nn.functional.interpolate(
         images.double(), (resolution, resolution), mode="bilinear", align_corners=False, antialias=True
     )
     with torch.no_grad():
         expected = theirs.double().eval()((pixels - 127) / 128)
-        logits = EfficientNetLite0(resolution=resolution).network(weights_of["efficientnet_lite0"])(images)[1]
+        logits = EfficientNetLite0(resolution=resolution).network(efficientnet)(images)[1]
     assert (logits - expected).norm() < 1e-5 * expected.norm()
 
 
-def test_efficientnet_knows_what_a_photograph_shows(weights_of):
+def test_efficientnet_knows_what_a_photograph_shows(efficientnet):
     from sklearn.datasets import load_sample_images
 
     china, flower = (torch.from_numpy(image[:, 106:533].copy()) for image in load_sample_images().images)
     images = torch.stack([china, flower]).permute(0, 3, 1, 2)  # (2, 3, 427, 427)
     with torch.no_grad():
-        logits = EfficientNetLite0(resolution=224).network(weights_of["efficientnet_lite0"])(images)[1]
+        logits = EfficientNetLite0(resolution=224).network(efficientnet)(images)[1]
     assert logits.argmax(1).tolist() == [698, 985]  # palace, daisy
 
 
@@ -199,13 +205,15 @@ def test_inception_with_folded_batch_norms_is_equal_to_rounding_and_says_so(fide
     assert folded.computation == "batch norm folded into the convolutions" and Inception().computation == ""
 
 
-def test_inceptions_weights_are_a_file_that_you_have(weights_of, tmp_path, monkeypatch):
+def test_inceptions_weights_are_a_file_that_you_have(tmp_path, monkeypatch):
     monkeypatch.setattr(inception, "ADDRESSES", ())
-    found = digest(weights_of["inception"])
-    Inception(weights=str(weights_of["inception"]), sha256=found).provide(tmp_path / "weights")
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"weights")
+    found = digest(mine)
+    Inception(weights=str(mine), sha256=found).provide(tmp_path / "weights")
     assert digest(tmp_path / "weights") == found
     with pytest.raises(UserError, match=f"sha256: {found}"):
-        Inception(weights=str(weights_of["inception"])).provide(tmp_path / "again")
+        Inception(weights=str(mine)).provide(tmp_path / "again")
 
 
 def test_the_published_address_is_asked_when_no_file_is_given(tmp_path, monkeypatch):

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
@@ -330,6 +329,8 @@ def classes(real: Samples, samples: Samples, components: int = 64) -> dict[str, 
 
 @pytest.mark.parametrize("components", [64, 12])
 def test_classes_are_those_of_linear_discriminant_analysis(blobs, components):
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
     real, fresh = blobs.take(slice(1000)), blobs.take(slice(1000, None))
     metric = Classes(components=components)
     prepared = metric.prepare(real)
