@@ -5,9 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from repository import TOP, Clone
+from repository import TOP
 from ruamel.yaml import YAML
-from served.programs import programs
 
 from ganflow import config
 
@@ -44,14 +43,7 @@ def keep_only(params: Path, dataset: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.whole_processes
 def test_whoever_follows_the_page_on_extending_gets_what_it_promises(clone):
-    with programs(clone.folder / "src", clone.environment) as started:  # that import what the page adds, when needed
-        started.start_all()
-        follow(Clone(clone.folder, started.serving(clone.environment)))
-
-
-def follow(clone: Clone) -> None:
     params, written = clone.folder / "params.yaml", []
     for language, about, text in FENCE.findall((TOP / "docs/extending.md").read_text()):
         if language == "python":

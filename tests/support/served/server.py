@@ -1,7 +1,8 @@
 """Commands without their imports: a process that has imported a program forks for each command that it is asked for.
 
 What a command does is the program's own, with its arguments, folder and environment; only the seconds of its imports,
-and of reading ganflow's sources for their digests, are spared. Faults that a request asks for hold in the command
+and of reading ganflow's sources for their digests, are spared. Where the folder's sources are others, those are imported
+anew for the command, and only libraries are spared. Faults that a request asks for hold in the command
 alone, and not in what it starts.
 """
 
@@ -159,6 +160,8 @@ def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[s
         if faults := request.get("faults"):
             importlib.import_module("fault_injection.limits").impose(faults)
         sys.argv[:] = [sys.argv[1], *request["arguments"]]  # a program looks at its name
+        if request.get("other_sources"):
+            main = _with_sources_here(sys.argv[0]) or main
         code = main(request["arguments"]) or 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -173,6 +176,15 @@ def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[s
         if not request.get("faults"):
             _note_modules(known, learned)
     os._exit(code)
+
+
+def _with_sources_here(program: str) -> Callable[[list[str]], int] | None:
+    """Forgets the sources that were imported, for those of the present folder; libraries stay."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ganflow"]:
+        del sys.modules[name]
+    sys.path.insert(0, os.path.abspath("src"))
+    importlib.invalidate_caches()
+    return importlib.import_module("ganflow.stages.cli").main if program == "ganflow" else None
 
 
 def write_shims(folder: Path, addresses: dict[str, str], sources: Path) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 LENGTH = 8  # bytes before a request
 PROGRAMS = {"ganflow": "ganflow", "workflow.job": "job"}  # by the module after `python -m`
+IMPORTING = {"ganflow", "snakemake"}  # DVC imports nothing of the project's
 SERVED = re.compile(r"^compute: *\{[^}]*\bthreads: *1\b", re.MULTILINE)
 
 
@@ -20,7 +21,7 @@ def hand_over(name: str, arguments: list[str], addresses: dict[str, str], python
     program = name
     if name == "python":
         program = PROGRAMS.get(arguments[1], "") if arguments[:1] == ["-m"] and len(arguments) > 1 else ""
-    if not program or not same_program(sources):
+    if not program or not computes_alike():
         path = python if name == "python" else os.path.join(os.path.dirname(python), name)
         os.execv(path, [path, *arguments])
     wait_for(addresses[program])
@@ -29,6 +30,7 @@ def hand_over(name: str, arguments: list[str], addresses: dict[str, str], python
         "folder": os.getcwd(),
         "environment": dict(os.environ),
         "umask": os.umask(0),
+        "other_sources": program in IMPORTING and not same_sources(sources),
     }
     connection, process = ask(addresses[program], request, [0, 1, 2])
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -39,13 +41,19 @@ def hand_over(name: str, arguments: list[str], addresses: dict[str, str], python
     sys.exit(os.WEXITSTATUS(status))
 
 
-def same_program(sources: str) -> bool:
-    """Whether the present folder's sources are those that the servers have imported, and compute with one thread."""
-    here = os.path.join("src", "ganflow")
+def computes_alike() -> bool:
+    """Whether the present folder's experiment computes as the servers do: portable arithmetic, one thread."""
     with suppress(OSError):
         with open("params.yaml", encoding="utf-8", errors="replace") as file:
             text = file.read()
-        return bool(SERVED.search(text)) and "native" not in text and same_files(here, sources)
+        return bool(SERVED.search(text)) and "native" not in text
+    return False
+
+
+def same_sources(sources: str) -> bool:
+    """Whether the present folder's sources are those that the servers have imported."""
+    with suppress(OSError):
+        return same_files(os.path.join("src", "ganflow"), sources)
     return False
 
 
