@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 from dvc.repo import Repo
-from repository import Clone, environment_of, ran
+from repository import TOP, Clone, environment_of, ran
+from served.programs import programs
 
 pytestmark = pytest.mark.slow
 
@@ -55,10 +57,18 @@ def test_both_state_the_same_graph(clone):
     assert of_snakemake == of_dvc
 
 
-def test_equal_bytes_and_nothing_to_do_under_the_other_engine(reproduced, clones, tmp_path):
-    by_dvc, by_snakemake = reproduced("by dvc"), clones("by-snakemake")
-    whole = {"PATH": environment_of(tmp_path)["PATH"]}  # processes that begin with their own hash seed
-    by_snakemake.run(SNAKEMAKE, LC_ALL="C", TZ="Asia/Tokyo", PYTHONHASHSEED="7", **whole)
+@pytest.fixture
+def elsewhere(tmp_path) -> Iterator[Clone]:
+    """A fresh clone whose programs began in another place: locale, time zone, order of sets."""
+    settings = environment_of(tmp_path / "cache") | {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
+    with programs(TOP / "src", settings) as served:
+        served.start_all()
+        yield Clone.fresh(tmp_path / "elsewhere", served.serving(settings))
+
+
+def test_equal_bytes_and_nothing_to_do_under_the_other_engine(reproduced, elsewhere):
+    by_dvc, by_snakemake = reproduced("by dvc"), elsewhere
+    by_snakemake.run(SNAKEMAKE)
     assert by_dvc.digests() == by_snakemake.digests()
     nothing_to_do(by_dvc)
     nothing_to_do(by_snakemake)

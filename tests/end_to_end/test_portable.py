@@ -1,7 +1,7 @@
 """Portable arithmetic: the same bytes natively and on emulated CPUs of other vendors, sizes of cache and years.
 
 `make portable` runs every component, metric and stage on three CPUs with one and two threads, for hours, and prints
-what it saw; here, one dataset with two variants on one CPU. qemu-user emulates AVX2 and FMA exactly, and no AVX-512:
+what it saw; here, one run on one CPU. qemu-user emulates AVX2 and FMA exactly, and no AVX-512:
 what it shows is that no bit depends on the vendor, the model or the caches of a CPU.
 """
 
@@ -58,7 +58,7 @@ def test_the_same_bytes_on_other_cpus(tmp_path, name, threads, capsys):
             with capsys.disabled():
                 print(f"\n| {' | '.join(row)} | {time.monotonic() - began:.0f} s |", flush=True)
     runs = [path for path in made[NATIVE] if path.endswith("generator.safetensors")]
-    assert len(runs) >= 2 and len(made[NATIVE]) > 40
+    assert runs and len(made[NATIVE]) > 30
     for cpu in CPUS:
         differ = [path for path in made[NATIVE] if made[cpu].get(path) != made[NATIVE][path]]
         assert made[cpu].keys() == made[NATIVE].keys() and not differ, f"{cpu}: {differ}"
@@ -89,11 +89,11 @@ def test_every_library_takes_the_settings():
 
 def test_fewer_cores_than_threads_change_nothing(tmp_path):
     """With one core to itself a process still runs as many threads as params.yaml says."""
-    one = started(tmp_path / "all cores", NATIVE, "quick", 2)
+    one = started(tmp_path / "all cores", NATIVE, "scored", 2)
     assert one.wait() == 0
     os.sched_setaffinity(0, (cores := os.sched_getaffinity(0)) and {min(cores)})
     try:
-        other = started(tmp_path / "one core", NATIVE, "quick", 2)
+        other = started(tmp_path / "one core", NATIVE, "scored", 2)
     finally:
         os.sched_setaffinity(0, cores)
     assert other.wait() == 0
