@@ -16,7 +16,9 @@ def clone(folder: Path, params: str) -> Callable[[str], str]:
     subprocess.run(["git", "clone", "--quiet", TOP, folder], check=True)
     (folder / "params.yaml").write_text(params)
     (folder / "dvc.lock").unlink(missing_ok=True)
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    programs, path = str(Path(sys.executable).parent), os.environ["PATH"]
+    if programs not in path.split(os.pathsep):
+        path = f"{programs}{os.pathsep}{path}"
     environment = os.environ | {"PATH": path, "PYTHONPATH": "", "DVC_NO_ANALYTICS": "1"}
 
     def shell(command: str) -> str:

@@ -55,9 +55,9 @@ def test_it_runs(name, images, rows, more):
 
 
 @pytest.mark.slow
-def test_scale_measures_engines_and_sharding():
+def test_scale_measures_engines_and_sharding(environment):
     command = [sys.executable, "benchmarks/scale.py", "--small", "--rounds", "1", "--parts", "decoding", "stages"]
-    done = subprocess.run(command, cwd=TOP, env=os.environ, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     rows = ["| images | 150 |", "| 2 processes |", "| stages | 24 |", "| dvc repro |", "| snakemake --dry-run"]
     assert all(row in done.stdout for row in rows)
@@ -74,11 +74,11 @@ def test_the_one_of_gpus_says_in_a_sentence_that_there_is_none():
 
 
 @pytest.mark.slow
-def test_the_one_of_the_quickstart_tells_lessons_scores_and_orders(tmp_path):
+def test_the_one_of_the_quickstart_tells_lessons_scores_and_orders(tmp_path, environment):
     command = [sys.executable, "benchmarks/quickstart.py", "--seeds", "1", "--no-rivals", "--resolutions"]
     command += ["--iterations", "4", "--images", "600", "--variants", "gan_mlp", "wgan_gp_mlp"]
     command += ["--folder", str(tmp_path / "kept"), "--sheet", str(tmp_path / "sheet.png")]
-    done = subprocess.run(command, cwd=TOP, env=os.environ, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     rows = ["| The GAN collapses; the same networks with WGAN-GP do not | 0 of 1 |", "| wgan_gp_mlp |", "| held_out |"]
     rows += ["| rendered_objects, 1 seeds |", "| pixels at 8 | sliced_wasserstein |", "; Python"]

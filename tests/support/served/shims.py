@@ -13,7 +13,7 @@ from contextlib import suppress
 LENGTH = 8  # bytes before a request
 PROGRAMS = {"ganflow": "ganflow", "workflow.job": "job"}  # by the module after `python -m`
 IMPORTING = {"ganflow", "snakemake"}  # DVC imports nothing of the project's
-SERVED = re.compile(r"^compute: *\{[^}]*\bthreads: *1\b", re.MULTILINE)
+SERVED = re.compile(r"^compute: *(?:\{[^}]*|\n(?: +.*\n)*? +)\bthreads: *1\b", re.MULTILINE)
 
 
 def hand_over(name: str, arguments: list[str], addresses: dict[str, str], python: str, sources: str) -> None:
@@ -51,10 +51,12 @@ def computes_alike() -> bool:
 
 
 def same_sources(sources: str) -> bool:
-    """Whether the present folder's sources are those that the servers have imported."""
-    with suppress(OSError):
-        return same_files(os.path.join("src", "ganflow"), sources)
-    return False
+    """Whether the present folder has no sources of its own, or those that the servers have imported."""
+    here = os.path.join("src", "ganflow")
+    try:
+        return not os.path.isdir(here) or same_files(here, sources)
+    except OSError:
+        return False
 
 
 def same_files(here: str, there: str) -> bool:
