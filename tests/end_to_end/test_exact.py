@@ -91,9 +91,11 @@ def kill(clone, command: str, number: int, after: float) -> bool:
     process.wait(timeout=60)
     while left := going_on(clone):
         if time.monotonic() - began > 30:
-            stuck = command == SNAKEMAKE and number == signal.SIGTERM and len(left) == 1
-            assert stuck and "snakemake" in left.popitem()[1], f"went on after the signal: {left}"
-            os.kill(next(iter(going_on(clone))), signal.SIGKILL)
+            stuck = command == SNAKEMAKE and number == signal.SIGTERM and all("snakemake" in c for c in left.values())
+            assert stuck, f"went on after the signal: {left}"
+            for found in left:
+                with suppress(ProcessLookupError):
+                    os.kill(found, signal.SIGKILL)
         time.sleep(0.1)
     return bool(struck)
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from repository import TOP
+from repository import TOP, environment_of
 
 from ganflow import config, locks
 from ganflow.artifacts import change_manifest, read_manifest
@@ -20,15 +20,16 @@ from ganflow.stages.cli import main
 from ganflow.stages.execution import lock_path
 from ganflow.stages.units import units
 
-pytestmark = pytest.mark.whole_processes
 RUN = "rendered_objects wgan_gp 0"
 TRAIN = ["python", "-m", "ganflow", "train", *RUN.split()]
 ADDRESS = f"train@{RUN.replace(' ', '-')}"
 
 
 def begin(clone, command: list[str]) -> subprocess.Popen[str]:
-    """Starts a command and waits for the first checkpoint of the training that it runs."""
-    process = subprocess.Popen(command, cwd=clone.folder, env=clone.environment, stderr=subprocess.PIPE, text=True)
+    """Starts a command, as a process that its own processes outlive, and waits for the first checkpoint of the training
+    that it runs."""
+    whole = environment_of(clone.folder.with_name("cache"))
+    process = subprocess.Popen(command, cwd=clone.folder, env=whole, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 120
     while not list(clone.folder.glob("build/scratch/train/*/*.safetensors")):
         assert process.poll() is None and time.monotonic() < until

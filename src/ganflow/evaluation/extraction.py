@@ -81,12 +81,13 @@ def extract(network: nn.Module, images: Tensor, what: str | None = None) -> tupl
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Loads a PyTorch file that holds only tensors, without executing pickled code; raises UserError otherwise."""
+    wrong = UserError(f"{path}: is not a state dict of tensors; use the file that the extractor names")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # zip, pickle and runtime errors of many kinds
-        state = None
+    except Exception:  # zip, pickle and runtime errors of many kinds, or no memory, by which the command line goes
+        raise wrong from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"{path}: is not a state dict of tensors; use the file that the extractor names")
+        raise wrong
     return state
 
 

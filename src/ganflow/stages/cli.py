@@ -117,6 +117,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
         return (
             type(error).__name__ == "OutOfMemoryError"
             or "DefaultCPUAllocator" in words
+            or "Cannot allocate memory" in words
             or words == "could not create a primitive"
         )
     return isinstance(error, MemoryError)

@@ -1,9 +1,12 @@
 """What the command line says of errors."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from ganflow.errors import UserError
+from ganflow.evaluation import extraction
 from ganflow.stages import cli
 
 
@@ -22,6 +25,17 @@ def load():
         raise UserError("weights.pth: holds the weights of another network") from None
 
 
+def unpack():
+    """The extractor's file is sound, and there is no memory to read it."""
+
+    def full(*_, **__):
+        raise RuntimeError("unable to mmap 100 bytes from file <weights.pth>: Cannot allocate memory (12)")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "load", full)
+        extraction.read_weights(Path("weights.pth"))
+
+
 def interpret():
     raise MemoryError
 
@@ -32,7 +46,7 @@ def said_of(fault, monkeypatch, capsys) -> str:
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize("fault", [allocate, convolve, load, interpret])
+@pytest.mark.parametrize("fault", [allocate, convolve, load, unpack, interpret])
 def test_missing_memory_is_said_and_not_what_follows_from_it(fault, monkeypatch, capsys):
     said = said_of(fault, monkeypatch, capsys)
     assert said.startswith("ganflow: train: out of memory; in params.yaml, lower training.batch_size")
