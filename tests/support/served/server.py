@@ -1,9 +1,8 @@
 """Commands without their imports: a process that has imported a program forks for each command that it is asked for.
 
 What a command does is the program's own, with its arguments, folder and environment; only the seconds of its imports,
-and of reading ganflow's sources for their digests, are spared. Where the folder's sources are others, those are imported
-anew for the command, and only libraries are spared. Faults that a request asks for hold in the command
-alone, and not in what it starts.
+and of reading ganflow's sources for their digests, are spared. Where the folder has other sources, those are imported
+anew for the command. Faults that a request asks for hold in the command alone, and not in what it starts.
 """
 
 import atexit
