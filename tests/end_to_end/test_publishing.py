@@ -80,6 +80,17 @@ def runs(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def database(runs, once) -> None:
+    """A database without runs, here; MLflow takes seconds to make the tables of one."""
+
+    def fill(folder: Path) -> None:
+        with TrackingStore(folder / "mlflow.db").client():
+            pass
+
+    shutil.copy(once("empty database", fill) / "mlflow.db", "mlflow.db")
+
+
+@pytest.fixture
 def experiment():
     return experiment_of((1,))
 
@@ -101,7 +112,7 @@ def test_eight_at_once_on_no_database_then_again_then_without_the_database(runs)
 @pytest.mark.parametrize(
     "method", ["create_run", "log_batch", "log_inputs", "log_image", "log_model_artifacts", "log_outputs", "set_tag"]
 )
-def test_a_publisher_cut_off_anywhere_goes_on_and_nothing_is_there_twice(runs, experiment, monkeypatch, method):
+def test_a_publisher_cut_off_anywhere_goes_on_and_nothing_is_there_twice(runs, database, experiment, monkeypatch, method):
     from mlflow import MlflowClient
 
     whole = getattr(MlflowClient, method)
@@ -143,14 +154,14 @@ def test_a_run_says_what_was_edited_since_the_commit(tmp_path, monkeypatch, envi
     assert tags()["uncommitted"] == "params.yaml"
 
 
-def test_scores_computed_anew_replace_the_published_ones(runs, experiment):
+def test_scores_computed_anew_replace_the_published_ones(runs, database, experiment):
     assert publish(experiment, runs, TrackingStore())[:2] == (RUNS, 0)
     again = make_score(Path("results/synthetic"), runs[0], 0.5)
     assert publish(experiment, load_runs(experiment, Path("results")), TrackingStore())[:2] == (1, RUNS - 1)
     check([again, *runs[1:]])
 
 
-def test_runs_that_stand_there_twice_or_are_left_running_are_put_right(runs, experiment):
+def test_runs_that_stand_there_twice_or_are_left_running_are_put_right(runs, database, experiment):
     publish(experiment, runs, TrackingStore())
     with TrackingStore().client() as client:
         home = client.get_experiment_by_name("synthetic").experiment_id
@@ -163,7 +174,7 @@ def test_runs_that_stand_there_twice_or_are_left_running_are_put_right(runs, exp
     check_shown(client, [run for run in shown if run is not abandoned], runs)
 
 
-def test_a_moved_folder_shows_its_images_and_its_generators_load_back_bit_equal_without_a_clone(runs, experiment):
+def test_a_moved_folder_shows_its_images_and_its_generators_load_back_bit_equal_without_a_clone(runs, database, experiment):
     publish(experiment, runs, TrackingStore())
     os.rename(Path.cwd(), moved := Path.cwd().with_name("moved"))
     os.chdir(moved)
@@ -203,7 +214,7 @@ def imports(tree: ast.AST) -> list[str]:
     ]
 
 
-def test_a_damaged_database_is_named(runs, experiment):
+def test_a_damaged_database_is_named(runs, database, experiment):
     Path("mlflow.db").write_text("no database")
     with pytest.raises(UserError, match="mlflow.db: MLflow can't write there .* move it away; 0 of "):
         publish(experiment, runs, TrackingStore())
@@ -211,7 +222,7 @@ def test_a_damaged_database_is_named(runs, experiment):
     assert answer(start())[0] == len(runs)  # a new process, as MLflow keeps open what it opened
 
 
-def test_the_runs_of_params_that_are_not_finished_are_left_out(runs, experiment, capsys):
+def test_the_runs_of_params_that_are_not_finished_are_left_out(runs, database, experiment, capsys):
     (runs[0].folder / "manifest.json").unlink()  # in training
     change_manifest(runs[1].folder, {"content": "0" * 64})  # trained anew, and scored as it was before
     stage.run(experiment)
