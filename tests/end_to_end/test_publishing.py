@@ -112,7 +112,9 @@ def test_eight_at_once_on_no_database_then_again_then_without_the_database(runs)
 @pytest.mark.parametrize(
     "method", ["create_run", "log_batch", "log_inputs", "log_image", "log_model_artifacts", "log_outputs", "set_tag"]
 )
-def test_a_publisher_cut_off_anywhere_goes_on_and_nothing_is_there_twice(runs, database, experiment, monkeypatch, method):
+def test_a_publisher_cut_off_anywhere_goes_on_and_nothing_is_there_twice(
+    runs, database, experiment, monkeypatch, method
+):
     from mlflow import MlflowClient
 
     whole = getattr(MlflowClient, method)
@@ -174,7 +176,9 @@ def test_runs_that_stand_there_twice_or_are_left_running_are_put_right(runs, dat
     check_shown(client, [run for run in shown if run is not abandoned], runs)
 
 
-def test_a_moved_folder_shows_its_images_and_its_generators_load_back_bit_equal_without_a_clone(runs, database, experiment):
+def test_a_moved_folder_shows_its_images_and_its_generators_load_back_bit_equal_without_a_clone(
+    runs, database, experiment
+):
     publish(experiment, runs, TrackingStore())
     os.rename(Path.cwd(), moved := Path.cwd().with_name("moved"))
     os.chdir(moved)
