@@ -14,7 +14,7 @@ PAIRS = {"dcgan": "rendered_bedrooms", "wgan_gp": "rendered_objects"}
 def environment_of(cache: Path) -> dict[str, str]:
     """The environment of a command in a clone: this interpreter's programs first, no settings of the user."""
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
