@@ -79,15 +79,15 @@ def damage_jobs(experiment: Experiment, options: argparse.Namespace) -> Iterator
     def of_command(kind: str, who: str) -> Attack:
         def run(folder: Path) -> Iterator[Trial]:
             experiment.copy(folder)
-            files = chosen(kind, options.files, lambda unit: who in corruption.watchers(experiment, unit))
+            files = chosen(kind, lambda unit: who in corruption.watchers(experiment, unit))
             yield from corruption.damage_files(experiment, folder, kind, who, files)
 
         return run
 
-    def of_engine(kind: str, engine: kills.Engine, most: int) -> Attack:
+    def of_engine(kind: str, engine: kills.Engine) -> Attack:
         def run(folder: Path) -> Iterator[Trial]:
             experiment.copy(folder)
-            files = chosen(kind, most, lambda unit: corruption.reader(experiment, unit) is not None)
+            files = chosen(kind, lambda unit: corruption.reader(experiment, unit) is not None)
             yield from corruption.under_engine(experiment, folder, kind, engine.plain, files)
 
         return run
@@ -102,23 +102,23 @@ def damage_jobs(experiment: Experiment, options: argparse.Namespace) -> Iterator
         stages = [f"ganflow {unit.name}" for unit in experiment.units]
         for commands, who in ((["ganflow verify"], "verify"), (stages, "the next stage")):
             yield from corruption.false_alarms(experiment, folder, commands, who, options.files)
-        for engine, most in engines:
-            yield from corruption.false_alarms(experiment, folder, [engine.plain], engine.name, most)
+        for engine in engines:
+            yield from corruption.false_alarms(experiment, folder, [engine.plain], engine.name, options.files)
 
-    def chosen(kind: str, most: int, wanted: Callable[[Unit], bool]) -> list[tuple[Unit, str, int]]:
+    def chosen(kind: str, wanted: Callable[[Unit], bool]) -> list[tuple[Unit, str, int]]:
         """So many files of wanted units, each as often as any other or once more, with the number of the round."""
         found = [item for item in corruption.files(experiment, corruption.DAMAGE[kind]) if wanted(item[0])]
-        rounds, rest = divmod(most, len(found))
+        rounds, rest = divmod(options.files, len(found))
         drawn = random.Random(kind).sample(found, rest)
         return [(*item, number) for number in range(rounds) for item in found] + [(*item, rounds) for item in drawn]
 
-    engines = ((kills.DVC, options.files), (kills.SNAKEMAKE, options.files // 4))
+    engines = (kills.DVC, kills.SNAKEMAKE)
     yield "untouched", untouched
     yield "loaders", loaders
     yield from ((f"{kind}: {who}", of_command(kind, who)) for kind in corruption.DAMAGE for who in corruption.WATCHERS)
-    for engine, most in engines:
+    for engine in engines:
         for kind in corruption.DAMAGE:
-            yield f"{kind}: {engine.name}", of_engine(kind, engine, most)
+            yield f"{kind}: {engine.name}", of_engine(kind, engine)
 
 
 def shortage_jobs(experiment: Experiment, options: argparse.Namespace) -> Iterator[Job]:
@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=[*PARTS, "costs"], default=[*PARTS, "costs"])
     parser.add_argument("--only", nargs="+", default=[""], help="of these, jobs whose names contain one of these texts")
     parser.add_argument("--events", type=int, default=30, help="kills of each command, spread over its events; 0: all")
-    parser.add_argument("--files", type=int, default=110, help="damaged files of each kind; a quarter under Snakemake")
+    parser.add_argument("--files", type=int, default=110, help="damaged files of each kind, for each that reads them")
     parser.add_argument("--rounds", type=int, default=2, help="of two engines at once, and of publishers")
     parser.add_argument("--processes", type=int, default=2, help="attacks at once")
     parser.add_argument("--sources", type=Path, default=TOP, help="the clone whose sources are attacked")

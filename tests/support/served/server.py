@@ -178,8 +178,8 @@ def _run(request: dict[str, Any], descriptors: list[int], main: Callable[[list[s
 
 
 def _with_sources_here(program: str) -> Callable[[list[str]], int] | None:
-    """Forgets the sources that were imported, for those of the present folder; libraries stay. Compiled once a folder."""
-    sys.dont_write_bytecode = False
+    """Forgets the sources that were imported, for those of the present folder; libraries stay."""
+    sys.dont_write_bytecode = False  # so that they are compiled once
     for name in [name for name in sys.modules if name.partition(".")[0] == "ganflow"]:
         del sys.modules[name]
     sys.path.insert(0, os.path.abspath("src"))
