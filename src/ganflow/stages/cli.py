@@ -59,9 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say(f"{stage} interrupted; the same command goes on from what is finished")
         return 130
-    except Exception as error:
+    except BaseException as error:  # also the panics of libraries in Rust
         if (mistake := _mistake(error, stage)) is None:
-            if progress := sys.modules.get("ganflow.progress"):
+            if isinstance(error, Exception) and (progress := sys.modules.get("ganflow.progress")):
                 progress.log(traceback.format_exc(), shown=True)
             raise
         _say(mistake)
@@ -75,15 +75,17 @@ def _say(sentences: str) -> None:
         log(f"ganflow: {line}")
 
 
-def _mistake(error: Exception, stage: str) -> str | None:
+def _mistake(error: BaseException, stage: str) -> str | None:
     """What to tell the user about a failure that is not the code's; None for one that is."""
-    if isinstance(error, UserError) and ("memory" in str(error) or not _is_of_memory(error)):
+    if isinstance(error, UserError) and ("out of memory" in str(error) or not _is_of_memory(error)):
         return str(error)
     if isinstance(error, OSError) and (number := _number(error)) in DISK:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{os.strerror(number).lower()}; {DISK[number]} and run it again"
     if isinstance(error, SyntaxError) and error.filename:  # somebody is writing it
         return f"{error.filename} line {error.lineno}: not valid Python: {error.msg}; correct it"
+    if type(error).__name__ == "PanicException" and "WouldBlock" in str(error):  # of what reads the sources: no thread
+        return f"{stage}: out of memory, or of processes; free some, and run it again"
     if _is_of_memory(error):
         lighter = STAGES[stage].lighter if stage in STAGES else ""
         return f"{stage}: out of memory; {f'in params.yaml, {lighter}' if lighter else 'free some'}, and run it again"
@@ -120,7 +122,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
             or "Cannot allocate memory" in words
             or words == "could not create a primitive"
         )
-    return isinstance(error, MemoryError)
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 def _parser() -> argparse.ArgumentParser:

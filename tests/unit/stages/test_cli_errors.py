@@ -1,5 +1,6 @@
 """What the command line says of errors."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ def unpack():
         extraction.read_weights(Path("weights.pth"))
 
 
+def open_file():
+    try:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+    except OSError:
+        raise UserError("a.tar: can't be opened (Cannot allocate memory); raise `ulimit -n`") from None
+
+
 def interpret():
     raise MemoryError
 
@@ -46,7 +54,7 @@ def said_of(fault, monkeypatch, capsys) -> str:
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize("fault", [allocate, convolve, load, unpack, interpret])
+@pytest.mark.parametrize("fault", [allocate, convolve, load, unpack, open_file, interpret])
 def test_missing_memory_is_said_and_not_what_follows_from_it(fault, monkeypatch, capsys):
     said = said_of(fault, monkeypatch, capsys)
     assert said.startswith("ganflow: train: out of memory; in params.yaml, lower training.batch_size")
@@ -61,6 +69,21 @@ def test_a_sentence_about_memory_is_kept(monkeypatch, capsys):
             raise UserError("toys: out of memory; lower compute.threads") from None
 
     assert said_of(write, monkeypatch, capsys) == "ganflow: toys: out of memory; lower compute.threads\n"
+
+
+class PanicException(BaseException):
+    """As libraries in Rust raise it."""
+
+
+def test_a_library_that_gets_no_thread_is_said_and_other_panics_are_not(monkeypatch, capsys):
+    def panic(kind):
+        raise PanicException(f"The global thread pool has not been initialized.: Os {{ code: 11, kind: {kind} }}")
+
+    said = said_of(lambda: panic("WouldBlock"), monkeypatch, capsys)
+    assert said == "ganflow: train: out of memory, or of processes; free some, and run it again\n"
+    monkeypatch.setattr(cli, "_run", lambda *_: panic("NotFound"))
+    with pytest.raises(PanicException):
+        cli.main(["train", "cifar10", "dcgan", "0"])
 
 
 def test_other_errors_keep_their_traceback(monkeypatch):
