@@ -17,21 +17,29 @@ GAP = 4.0  # points between the label of the horizontal axis and the legend
 
 def fit(figure: Figure) -> None:
     """Wraps titles and labels that are longer than their axes, adds the legend of labelled artists below each, and
-    makes the figure higher by what this takes, so that the axes keep their heights."""
+    makes the figure higher by what this takes, so that the axes keep their heights.
+
+    Raises ValueError for a figure without a layout engine.
+    """
+    if (engine := figure.get_layout_engine()) is None:
+        raise ValueError("the figure has no layout engine that could make room for its text")
     renderer = FigureCanvasAgg(figure).get_renderer()
     written = {text: text.get_text() for axes in figure.axes for text in _texts(axes)}
     for text in written:
         text.set_text("")
-    figure.draw_without_rendering()
+    engine.execute(figure)
     heights = {axes: _height(axes) for axes in figure.axes}
     figure.set_figheight(ROOM * figure.get_figheight())  # too small, constrained layout would give up
-    for _ in range(2):  # lines of labels make axes narrower, so that titles may need another line
+    for again in (False, True):  # lines of labels make axes narrower, so that titles may need another line
+        before = [_broken(axes) for axes in figure.axes]
         for axes in figure.axes:
             title, across, up = _texts(axes)
             for text, room in ((title, axes.bbox.width), (across, axes.bbox.width), (up, heights[axes])):
                 text.set_text(_wrapped(text, written[text], room, renderer))
             _legend_below(axes, renderer)
-        figure.draw_without_rendering()
+        if again and [_broken(axes) for axes in figure.axes] == before:
+            break
+        engine.execute(figure)
     lost = max(_rows(axes) * (height - _height(axes)) for axes, height in heights.items())
     figure.set_figheight(figure.get_figheight() + lost / figure.dpi)
 
@@ -51,6 +59,13 @@ def _texts(axes: Axes) -> tuple[Text, Text, Text]:
     """Title, which this style has at the left, and labels of the horizontal and the vertical axis."""
     title: Text = axes._left_title  # type: ignore[attr-defined]  # matplotlib gives its text alone
     return title, axes.xaxis.label, axes.yaxis.label
+
+
+def _broken(axes: Axes) -> tuple[int, list[str]]:
+    """How the text about axes is broken: the columns of the legend, and each text in its lines."""
+    legend = axes.get_legend()
+    labels = legend.get_texts() if legend else []
+    return legend._ncols if legend else 0, [text.get_text() for text in (*_texts(axes), *labels)]  # type: ignore[attr-defined]
 
 
 def _wrapped(text: Text, written: str, room: float, renderer: RendererAgg) -> str:
