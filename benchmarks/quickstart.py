@@ -7,6 +7,8 @@ EfficientNet-Lite0. Prints tables, and with --sheet draws the samples of every t
 
 import argparse
 import tempfile
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -14,13 +16,17 @@ from typing import Any
 import yaml
 from clones import TOP, clone
 
-TWO_RATES = {
-    "optimizer": {"adam": {"lr": 1.0e-3, "betas": [0.5, 0.9]}},
-    "optimizers": {"critic": {"adam": {"lr": 2.0e-3, "betas": [0.5, 0.9]}}},
-}
-RIVALS = {  # {variant of the quickstart: {rival: what it has instead}}
-    "gan_mlp": {"two_rates": TWO_RATES},
-    "wgan_gp_mlp": {"two_rates": TWO_RATES, "raw": {"training": {"ema": None}}},
+WORSE, BETTER = "gan_mlp", "wgan_gp_mlp"  # as the eye sees them, in every seed
+RIVALS: dict[str, dict[str, Any]] = {  # what both have instead: pairs that differ in nothing but the loss
+    "three_steps": {"critic_steps": 3},
+    "lower_rate": {"optimizer": {"adam": {"lr": 1.0e-3, "betas": [0.5, 0.9]}}},
+    "falling_rate": {"optimizer": {"adam": {"lr": 2.0e-3, "betas": [0.5, 0.9], "decay": "linear"}}},
+    "two_rates": {
+        "optimizer": {"adam": {"lr": 1.0e-3, "betas": [0.5, 0.9]}},
+        "optimizers": {"critic": {"adam": {"lr": 2.0e-3, "betas": [0.5, 0.9]}}},
+    },
+    "longer": {"training": {"iterations": 1200}},
+    "raw": {"training": {"ema": None}},
 }
 SHOWN = (
     "near_duplicates",
@@ -32,19 +38,16 @@ SHOWN = (
     "exact_em",
     "precision",
 )
-WORSE, BETTER = "gan_mlp", "wgan_gp_mlp"  # as the eye sees them, in every seed
 
 
-def params(seeds: int, rivals: bool) -> dict[str, Any]:
-    """params.yaml of the quickstart with more seeds, with the rivals, without studies."""
+def params(seeds: int, rivals: Sequence[str]) -> dict[str, Any]:
+    """params.yaml of the quickstart with more seeds, with a pair of variants for each rival, without studies."""
     chosen = yaml.safe_load((TOP / "params.yaml").read_text())
     variants = chosen["variants"]
-    for name, others in RIVALS.items() if rivals else ():
-        for other, changes in others.items():
-            changed = variants[name] | changes
-            if "training" in changes:
-                changed["training"] = variants[name].get("training", {}) | changes["training"]
-            variants[f"{name}_{other}"] = changed
+    for rival, name in product(rivals, (WORSE, BETTER)):
+        changes = RIVALS[rival]
+        training = variants[name].get("training", {}) | changes.get("training", {})
+        variants[f"{name}_{rival}"] = variants[name] | changes | {"training": training}
     return chosen | {"seeds": list(range(seeds)), "variants": variants, "studies": []}
 
 
@@ -86,23 +89,22 @@ def table(head: list[str], rows: list[list[str]]) -> None:
         print(f"| {' | '.join(row)} |")
 
 
-def show_lessons(runs: list[Any], names: list[str]) -> None:
-    """For each seed alone, which lessons the quickstart's own variants show."""
+def show_lessons(runs: list[Any], names: dict[str, list[str]]) -> None:
+    """For each seed alone, which lessons the variants of the quickstart, or of a rival, show."""
     from ganflow.reporting.lessons import lessons_of
 
-    own = [run for run in runs if run.variant in names]
-    seeds = sorted({run.seed for run in own})
-    found = {seed: lessons_of([run for run in own if run.seed == seed], {}) for seed in seeds}
-    titles = {lesson.name: lesson.title for lessons in found.values() for lesson in lessons}
-    rows = []
-    for name, title in titles.items():
-        shown = [lesson.shown for lessons in found.values() for lesson in lessons if lesson.name == name]
-        rows.append([title, f"{sum(shown)} of {len(shown)}"])
-    table(["lesson", "seeds that show it"], rows)
-    for seed, lessons in found.items():
-        for lesson in lessons:
-            print(f"\nseed {seed}, {lesson.name}: {lesson.sentence}", end="")
-    print()
+    rows, sentences = [], []
+    for settings, variants in names.items():
+        own = [run for run in runs if run.variant in variants]
+        seeds = sorted({run.seed for run in own})
+        found = {seed: lessons_of([run for run in own if run.seed == seed], {}) for seed in seeds}
+        for name, title in {lesson.name: lesson.title for lessons in found.values() for lesson in lessons}.items():
+            shown = [lesson.shown for lessons in found.values() for lesson in lessons if lesson.name == name]
+            rows.append([settings, title, f"{sum(shown)} of {len(shown)}"])
+        for seed, lessons in found.items():
+            sentences += [f"{settings}, seed {seed}, {lesson.name}: {lesson.sentence}" for lesson in lessons]
+    table(["settings", "lesson", "seeds that show it"], rows)
+    print("", *sentences, sep="\n")
 
 
 def show_scores(runs: list[Any]) -> None:
@@ -168,8 +170,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="default: 5")
     parser.add_argument("--cores", type=int, default=2, help="of Snakemake (default: 2)")
     parser.add_argument("--resolutions", type=int, nargs="*", default=[64], help="of EfficientNet-Lite0 (default: 64)")
-    parser.add_argument("--no-rivals", action="store_true", help="the quickstart's own settings only")
-    parser.add_argument("--variants", nargs="+", help=f"which to run, {WORSE} and {BETTER} among them (default: all)")
+    parser.add_argument("--rivals", nargs="*", choices=RIVALS, default=list(RIVALS), help="default: all")
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        help=f"which of the quickstart's to run, {WORSE} and {BETTER} among them (default: all)",
+    )
     parser.add_argument("--iterations", type=int, help="of every training (default: the quickstart's)")
     parser.add_argument("--images", type=int, help="for training, of each dataset (default: the quickstart's)")
     parser.add_argument("--folder", type=Path, help="a new folder to run in, which is kept (default: a temporary one)")
@@ -177,9 +183,9 @@ def main() -> None:
     options = parser.parse_args()
     from measuring import machine
 
-    chosen = params(options.seeds, not options.no_rivals)
-    chosen = of_variants(chosen, options.variants or list(chosen["variants"]))
-    names = list(yaml.safe_load((TOP / "params.yaml").read_text())["variants"])
+    own = options.variants or list(params(1, [])["variants"])
+    names = {"the quickstart's": own} | {rival: [f"{WORSE}_{rival}", f"{BETTER}_{rival}"] for rival in options.rivals}
+    chosen = of_variants(params(options.seeds, options.rivals), [name for group in names.values() for name in group])
     for part in [chosen, *chosen["variants"].values()] if options.iterations else ():
         part["training"] = part.get("training", {}) | {"iterations": options.iterations}
     for dataset in chosen["datasets"].values() if options.images else ():

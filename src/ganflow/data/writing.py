@@ -1,40 +1,33 @@
-"""Writes shards: worker processes decode, one process writes; the bytes depend on the samples alone.
+"""Writes shards, in one process; the bytes depend on the samples alone.
 
-Memory holds a few chunks, however many samples there are. Finished shards can be kept in a scratch folder with one
-record each, from which a killed writer resumes after the last shard that still has its digest.
+Finished shards can be kept in a scratch folder with one record each, from which a killed writer resumes after the last
+shard that still has its digest.
 """
 
 import hashlib
 import itertools
 import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from functools import partial
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
-from PIL import Image
 from pydantic import Field, ValidationError
 
 from ganflow import artifacts
 from ganflow.config import Encoding, Model, Resize
 from ganflow.data.corrupt import Skipped, SkippedImages
-from ganflow.data.decoding import LARGEST_IN_MEMORY, center_crop_resize
-from ganflow.data.interfaces import CorruptImage, Sample
+from ganflow.data.decoding import LARGEST_IN_MEMORY
+from ganflow.data.interfaces import Sample
+from ganflow.data.sample_encoding import CHUNK, encoded, tar_members
 from ganflow.data.shards import INDEX, MAX_SAMPLES, OFFSETS, Index, Layout, Shard, shard_bytes, shard_name
 from ganflow.errors import UserError
 from ganflow.progress import Progress, log
 
-CHUNK = 64  # samples per task of a worker process
 COMPLETE = "complete.json"
-
-Encode = Callable[[Sample], bytes | CorruptImage]
 
 
 class ShardRecord(Model):
@@ -91,10 +84,13 @@ def write_shards(
         skipped.images = complete
     else:
         rest = itertools.islice(samples, skipped.seen, None)
-        encode = partial(_encode, layout, resize)
         progress = Progress(f"shard {dataset} {split}", total, "samples", skipped.seen)
-        with progress, _memory_told(dataset, processes), closing(_encoded(rest, encode, processes)) as encoded:
-            usable = skipped.filter(encoded)
+        with (
+            progress,
+            _memory_told(dataset, processes),
+            closing(encoded(rest, partial(tar_members, layout, resize), processes)) as members,
+        ):
+            usable = skipped.filter(members)
             for first in usable:
                 name = shard_name(dataset, split, len(shards))
                 contents = itertools.chain([first], itertools.islice(usable, shard_size - 1))
@@ -193,61 +189,6 @@ def _complete(folder: Path, shards: int) -> list[Skipped] | None:
         artifacts.remove(path)
         return None
     return list(complete.skipped) if complete.shards == shards else None
-
-
-def _encoded(
-    samples: Iterable[Sample], encode: Encode, processes: int
-) -> Generator[tuple[Sample, bytes | CorruptImage], None, None]:
-    """Each sample with its encoded tar members, in order; uses worker processes if `processes` > 1."""
-    if processes == 1:
-        yield from ((sample, encode(sample)) for sample in samples)
-        return
-    stream = iter(samples)
-    waiting: deque[tuple[list[Sample], Future[list[bytes | CorruptImage]]]] = deque()
-    with ProcessPoolExecutor(processes, get_context("spawn"), _exit_with_parent) as pool:
-        while chunk := list(itertools.islice(stream, CHUNK)):
-            waiting.append((chunk, pool.submit(_encode_chunk, encode, chunk)))
-            if len(waiting) > 2 * processes:
-                yield from _done(*waiting.popleft())
-        while waiting:
-            yield from _done(*waiting.popleft())
-
-
-def _done(
-    chunk: list[Sample], encoded: Future[list[bytes | CorruptImage]]
-) -> Iterator[tuple[Sample, bytes | CorruptImage]]:
-    return zip(chunk, encoded.result(), strict=True)
-
-
-def _exit_with_parent() -> None:
-    """Exits when the parent is killed; else the worker waits forever on a queue of which it holds both ends."""
-    parent = parent_process()
-    assert parent is not None, "this is a worker process"
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
-
-
-def _encode_chunk(encode: Encode, chunk: list[Sample]) -> list[bytes | CorruptImage]:
-    return [encode(sample) for sample in chunk]
-
-
-def _encode(layout: Layout, resize: Resize, sample: Sample) -> bytes | CorruptImage:
-    """The tar members of a sample: an image cropped and resized to the layout's shape, or a point of that shape."""
-    try:
-        made = sample.content()
-    except CorruptImage as corrupt:
-        return corrupt
-    if layout.dtype == "uint8" and (isinstance(made, Image.Image) or made.shape != layout.shape):
-        image = made if isinstance(made, Image.Image) else Image.fromarray(np.ascontiguousarray(made))
-        made = center_crop_resize(image, layout.shape[0], resize)
-    values = np.asarray(made)
-    if values.shape != layout.shape or values.dtype != layout.dtype:
-        raise ValueError(f"a sample of {values.dtype} {values.shape}, expected {layout.dtype} {layout.shape}")
-    return layout.sample(sample.key, values, sample.label)
 
 
 def _write_shard(

@@ -36,6 +36,7 @@ INFRASTRUCTURE = {  # modules that can't affect the contents of outputs; tests c
     "ganflow.stages.digests": "determines when units run",
     "ganflow.stages.execution": "writes outputs and logs",
     "ganflow.stages.graph": "determines when units run",
+    "ganflow.stages.recipes": "determines when units run",
     "ganflow.stages.sections": "selects parameters, which are a separate part of the digest",
     "ganflow.stages.units": "determines when units run",
 }
