@@ -4,6 +4,7 @@ import os
 import random
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from filelock import FileLock
 from repository import TOP, Clone, environment_of
 from served.programs import Programs, programs
 
+SERVERS = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 SHARED = {"tiny_experiment", "undisturbed", "made_once"}  # fixtures that take long to build, once for all workers
 
 hypothesis.settings.register_profile("repeatable", derandomize=True)
@@ -87,10 +89,26 @@ def once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
     return built
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, in the process that starts the workers
+def pytest_configure_node(node) -> None:
+    """Tells each worker where the servers of commands are that all of them share."""
+    if (folder := node.config.stash.get(SERVERS, None)) is None:
+        folder = node.config.stash[SERVERS] = tempfile.TemporaryDirectory(prefix="ganflow-")  # short enough for sockets
+        node.config.add_cleanup(folder.cleanup)
+    node.workerinput["servers"] = (folder.name, os.getpid())
+
+
 @pytest.fixture(scope="session")
-def preloaded(tmp_path_factory) -> Iterator[Programs]:
-    """ganflow, DVC and Snakemake, each imported once by a process that forks for every command."""
-    with programs(TOP / "src", environment_of(tmp_path_factory.mktemp("preloaded"))) as started:
+def preloaded(tmp_path_factory, request: pytest.FixtureRequest) -> Iterator[Programs]:
+    """ganflow, DVC and Snakemake, each imported once by a process that forks for every command of any worker."""
+    wanted = environment_of(tmp_path_factory.mktemp("preloaded"))
+    if shared := getattr(request.config, "workerinput", {}).get("servers"):
+        folder, owner = shared
+        started = Programs(Path(folder), TOP / "src", wanted, owner)
+        started.start_all()
+        yield started
+        return
+    with programs(TOP / "src", wanted) as started:
         started.start_all()
         yield started
 

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from fault_injection import kills, shortage
 from fault_injection.trials import GOOD, Experiment, Trial
-from served.programs import programs
+from repository import TOP
+from served.programs import Programs
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def experiment(tiny_experiment):
-    with programs(tiny_experiment.folder / "src", tiny_experiment.environment) as served:
-        yield Experiment(tiny_experiment.folder, served)
+def experiment(tiny_experiment, preloaded):
+    served = Programs(preloaded.folder, TOP / "src", tiny_experiment.environment, preloaded.owner)
+    return Experiment(tiny_experiment.folder, served)
 
 
 @pytest.fixture

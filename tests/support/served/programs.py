@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
@@ -65,10 +65,15 @@ class Running:
 
 
 class Programs:
-    """Servers of ganflow, DVC and Snakemake with the sources of a clone, for it and its copies, started when needed."""
+    """Servers of ganflow, DVC and Snakemake with the sources of a clone, for it and its copies, started when needed.
 
-    def __init__(self, folder: Path, sources: Path, environment: dict[str, str]):
+    Processes that name the same folder and owner share them: the first that needs one starts it, and it ends with the
+    owner.
+    """
+
+    def __init__(self, folder: Path, sources: Path, environment: dict[str, str], owner: int | None = None):
         self.folder, self.sources, self.numbers, self.starting = folder, sources, itertools.count(), Lock()
+        self.owner = owner or os.getpid()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.seconds = 0.0  # that commands have computed, without those that engines started
         self.addresses = {name: str(folder / name) for name in server.PROGRAMS}
@@ -91,7 +96,8 @@ class Programs:
             self._start(needed)
             for name in needed:
                 while not Path(self.addresses[name]).exists():
-                    assert self.processes[name].poll() is None, f"{name}: the server ended"
+                    started = self.processes.get(name)
+                    assert started is None or started.poll() is None, f"{name}: the server ended"
                     time.sleep(0.05)
         return self.addresses[program]
 
@@ -100,9 +106,11 @@ class Programs:
         self._start(list(server.PROGRAMS))
 
     def _start(self, names: list[str]) -> None:
-        for name in (name for name in names if name not in self.processes):
-            command = [sys.executable, "-m", "served.server", name, self.addresses[name]]
-            self.processes[name] = subprocess.Popen(command, cwd=self.sources.parent, env=self.environment)
+        for name in names:
+            with suppress(FileExistsError):  # it has been started
+                (self.folder / f"{name}.started").touch(exist_ok=False)
+                command = [sys.executable, "-m", "served.server", name, self.addresses[name], str(self.owner)]
+                self.processes[name] = subprocess.Popen(command, cwd=self.sources.parent, env=self.environment)
 
     def start(self, folder: Path, command: str, faults: dict[str, Any] | None = None) -> Running:
         """Starts `ganflow ...`, `dvc ...` or `snakemake ...` in a folder."""
@@ -124,7 +132,7 @@ class Programs:
 
     def events(self, folder: Path, command: str) -> list[tuple[str, str, str]]:
         """(kind, path, place in the code) of every event of a command that runs to its end."""
-        record = self.folder / f"events-{next(self.numbers)}"
+        record = self.folder / f"events-{os.getpid()}-{next(self.numbers)}"
         done = self.run(folder, command, {"events": {"record": str(record)}})
         assert done.code == 0, f"{command}: {done.said}"
         return [tuple(line.split("\t")) for line in record.read_text().splitlines()]  # type: ignore[misc]

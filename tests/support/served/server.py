@@ -77,9 +77,9 @@ def import_snakemake() -> Callable[[list[str]], int]:
 PROGRAMS = {"ganflow": import_ganflow, "dvc": import_dvc, "job": import_job, "snakemake": import_snakemake}
 
 
-def serve(program: str, address: str) -> None:
-    """Answers requests until its parent ends: each gets the process id of its command, then its wait status."""
-    before, parent, learned = dict(os.environ), os.getppid(), Path(address + ".modules")
+def serve(program: str, address: str, owner: str) -> None:
+    """Answers requests while a process lives: each gets the process id of its command, then its wait status."""
+    before, learned = dict(os.environ), Path(address + ".modules")
     main = PROGRAMS[program]()
     settled = {name: value for name, value in os.environ.items() if before.get(name) != value}  # read when imported
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for commands
@@ -88,7 +88,7 @@ def serve(program: str, address: str) -> None:
         listening.listen(64)
         os.rename(address + ".partial", address)
         listening.settimeout(5)
-        while os.getppid() == parent:
+        while _lives(int(owner)):
             try:
                 connection, _ = listening.accept()
             except TimeoutError:
@@ -98,6 +98,14 @@ def serve(program: str, address: str) -> None:
                 listening.close()
                 _answer(connection, main, settled, learned)
             connection.close()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _import_what_commands_did(learned: Path) -> None:
@@ -193,9 +201,10 @@ def write_shims(folder: Path, addresses: dict[str, str], sources: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     about = (str(Path(__file__).parents[1]), addresses, sys.executable, str(sources / "ganflow"))
     for name in ("python", "ganflow", "dvc", "snakemake"):
-        shim = folder / name
+        shim = folder / f".{name}.{os.getpid()}"
         shim.write_text(SHIM.format(python=sys.executable, about=about, name=name))
         shim.chmod(shim.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+        shim.replace(folder / name)
 
 
 SHIM = """#!{python} -IS
