@@ -3,11 +3,13 @@
 import pytest
 import torch
 from devices import META, without_waiting
+from feature_sets import normal
 
 from ganflow.components import component_class, names
-from ganflow.evaluation.distances import BLOCK, nearest
+from ganflow.evaluation.distances import BLOCK, distance_blocks, nearest
 from ganflow.evaluation.interfaces import Metric, Samples
 from ganflow.evaluation.metrics.manifold import Manifold
+from ganflow.portable_operations import sqrt
 
 SOME = 2 * BLOCK + 100  # rows, in three blocks
 
@@ -60,3 +62,24 @@ def test_samples_move_with_all_that_is_known_of_them():
     assert {name: part.device.type for name, part in moved.known.items()} == {"features": META, "labels": META}
     kept = Samples(features=torch.zeros(3, 2))
     assert kept.to("cpu").features is kept.features
+
+
+def test_distances_in_blocks_against_differences():
+    one, other = normal(BLOCK + 40, 6, dtype=torch.float32) + 1000, normal(50, 6, seed=1, dtype=torch.float32) + 1000
+    other[7] = one[BLOCK + 3]
+    found = torch.full((len(one), len(other)), -1.0, dtype=torch.float64)
+    for rows, columns, squared in distance_blocks(one, other):
+        found[rows, columns] = squared
+    expected = (one.double()[:, None] - other.double()).square().sum(2)
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=0)
+    assert found[BLOCK + 3, 7] == 0
+    among = (one.double()[:, None] - one.double()).square().sum(2).fill_diagonal_(torch.inf).sqrt()
+    torch.testing.assert_close(nearest(one, k=3)[0], among.sort(1).values[:, :3], rtol=1e-9, atol=0)
+    assert torch.equal(nearest(one, other)[0], sqrt(found.min(1, keepdim=True).values))
+
+
+def test_equal_features_have_no_distance():
+    """Not a rounding's worth either, or a copy would lie outside a ball of radius nothing."""
+    rows = 3 * normal(300, 1000, dtype=torch.float32)
+    assert nearest(rows, rows.clone())[0].max() == 0
+    assert nearest(torch.cat([rows, rows]))[0].max() == 0 < nearest(rows)[0].min()
