@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from matplotlib.figure import Figure
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from models import stored
 from PIL import Image
 from profile_runs import make_results
@@ -83,6 +83,7 @@ def test_every_run_is_found_by_its_name(experiment):
         assert weights_named(experiment, f"{run.dataset}/{run.variant}", None).name == "generator.safetensors"
 
 
+@pytest.mark.slow
 @each_profile
 def test_every_dataset_is_an_input_in_mlflow(experiment):
     for name, dataset in experiment.datasets.items():
@@ -128,7 +129,7 @@ def test_every_dataset_is_in_the_report(experiment, tmp_path, monkeypatch):
     Figures are composed and not drawn: tests/unit/reporting draws each kind.
     """
     monkeypatch.setattr("ganflow.reporting.figures.fit", lambda figure: None)
-    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **how: DOT.save(file, "png"))
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", lambda canvas, file, **how: DOT.save(file, "png"))
     firsts = {dataset: variant for dataset, variant in reversed(combinations(experiment))}
     chosen = {variant: experiment.variants[variant] for variant in dict.fromkeys(firsts.values())}
     few = experiment.model_copy(update={"variants": chosen, "seeds": experiment.seeds[:1]})

@@ -90,6 +90,7 @@ def test_what_is_named_is_told_in_one_sentence(sources):
         assert line.startswith(f"params.yaml: variants.one.network = {name!r}: {FAMILIES}/{FAULTY[name][1]}"), line
 
 
+@pytest.mark.slow
 def test_dvc_takes_no_notice_of_what_editors_leave():
     left = [f"{FAMILIES}/{name}" for name in (*LEFT, ".#dcgan.py") if "copy" not in name]
     done = subprocess.run(

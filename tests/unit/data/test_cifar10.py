@@ -229,6 +229,7 @@ def test_cifar_flipped_bits_never_crash(tmp_path):
 GOOD_TAR = tar(members())
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_cifar_any_change_of_the_tar_is_read_or_refused(tmp_path_factory, data):

@@ -135,6 +135,7 @@ def large(kind: str) -> tuple[bytes, bytes]:
     return encoded(image, form, **options), encoded(image.crop((0, 0, 32, 32)), form, **options)
 
 
+@pytest.mark.slow
 def test_memory_is_what_was_foreseen(tmp_path):
     foreseen = {}
     for kind in KINDS:

@@ -97,6 +97,7 @@ def test_lsun_damaged_zip(tmp_path, where):
     refused(LsunBedroom(), tmp_path, path)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(changes=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=8)), min_size=1, max_size=4))
 def test_lsun_any_change_of_the_zip_is_read_or_refused(tmp_path_factory, changes):

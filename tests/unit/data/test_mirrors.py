@@ -117,6 +117,7 @@ MISDEEDS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=st.lists(MISDEEDS, max_size=5), second=st.lists(MISDEEDS, max_size=5), known=st.booleans())
 def test_whatever_two_mirrors_do_only_the_right_bytes_arrive(tmp_path_factory, first, second, known):

@@ -143,6 +143,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name"), [*KINDS.items(), ("image", "image.webp"), ("image", "image.jpg")], ids=lambda value: value
 )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from archives import refused
 from archives import scratch as scratch  # a fixture that every test here uses
 
@@ -34,6 +35,7 @@ for form in (Cifar10(), LsunBedroom()):
 """
 
 
+@pytest.mark.slow
 def test_rendered_archives_are_equal_bytes_everywhere(tmp_path):
     digests = []
     for name, changes, umask in (

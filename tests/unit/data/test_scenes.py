@@ -94,6 +94,7 @@ def test_bedrooms_vary_in_every_part_of_the_picture(thousand_bedrooms):
     assert spread.min() > 8
 
 
+@pytest.mark.slow
 def test_half_of_the_bedrooms_are_mirrored_so_their_mean_is_symmetric(thousand_bedrooms):
     mean = thousand_bedrooms.mean(axis=0)
     assert np.abs(mean - mean[:, ::-1]).mean() < 4

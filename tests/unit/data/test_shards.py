@@ -222,6 +222,7 @@ def test_what_is_not_there_cannot_be_read(tmp_path):
         opened.labels(np.arange(2))
 
 
+@pytest.mark.slow
 def test_more_shards_than_open_files(tmp_path):
     make(tmp_path, 400, side=1, shard_size=1)
     limited = (

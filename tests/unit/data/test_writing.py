@@ -51,9 +51,8 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-@pytest.mark.parametrize(
-    ("processes", "encoding"), [(1, "raw"), (1, "webp"), pytest.param(2, "raw", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("processes", "encoding"), [(1, "raw"), (1, "webp"), (2, "raw")])
 def test_killed_and_resumed_gives_the_same_bytes_and_redoes_no_finished_shard(tmp_path, processes, encoding):
     expected = write(tmp_path / "expected", encoding=encoding)
     assert [left["key"] for left in expected] == ["k0", "k11", "k22", "k33"]
@@ -95,6 +94,7 @@ def test_what_was_kept_is_not_trusted_blindly(tmp_path):
     assert min(int(line) for line in (tmp_path / "calls again").read_text().split()) == 17
 
 
+@pytest.mark.slow
 def test_every_damaged_file_of_a_killed_writer_is_noticed_and_the_shards_are_equal(tmp_path, capsys, monkeypatch):
     """Nine kinds of damage to each record and shard of a writer that was killed after six of eight shards."""
     monkeypatch.setattr(artifacts, "_sync", lambda path: None)

@@ -22,7 +22,6 @@ from ganflow.evaluation.metrics.kernel_distance import KernelDistance
 from ganflow.evaluation.metrics.manifold import Manifold
 
 seeds = st.integers(0, 2**32 - 1)
-counts = st.integers(2, 80)  # from fewer samples than features to more
 
 
 MANY = Samples(features=normal(100, 30), logits=normal(100, 30, seed=1), labels=torch.arange(100) % 5)
@@ -126,6 +125,7 @@ def test_a_set_covers_itself(count, offset, seed):
     assert manifold(one, one) == {"precision": 1, "recall": 1, "density": 6 / 5, "coverage": 1}
 
 
+@pytest.mark.slow
 def test_repeats_of_fresh_samples_are_as_rare_as_the_quantile():
     real, fresh = normal(4000, 6), normal(4000, 6, seed=1)
     for quantile in (0.01, 0.1):

@@ -127,6 +127,7 @@ def test_the_page_refers_to_nothing_outside_and_escapes_what_it_shows(report, pa
     assert str(report) not in page.text and str(tmp_path.parent) not in page.text
 
 
+@pytest.mark.slow
 def test_every_link_has_its_place_and_every_picture_its_words(page):
     places = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     links = {a["href"].removeprefix("#") for tag, a in page.tags if tag == "a"}

@@ -57,6 +57,7 @@ def test_what_a_training_took_is_in_its_log_once_it_is_done(ran, monkeypatch):
     assert f"{' '.join(TRAIN)}: started on " in log.with_suffix(".log").read_text()
 
 
+@pytest.mark.slow
 def test_plans_are_made_one_after_another_and_other_commands_wait_for_none(ran, monkeypatch):
     seen = {}
     for name, module in (("plan", plan), ("status", status)):

@@ -43,6 +43,7 @@ def test_a_lock_is_read_as_dvc_writes_it():
     assert entry["params"]["params.yaml"] == {"seeds": ["0", "1"], "variants": {}}
 
 
+@pytest.mark.slow
 def test_a_lock_of_ten_thousand_stages_is_read_in_seconds():
     content, start = lock(10_000), time.process_time()
     assert len(content) > 4 << 20

@@ -56,6 +56,7 @@ def found(*done: Unit) -> dict[Path, str]:
     return {one.path: one.why for one in leftovers(list(known().values()), {unit.output for unit in done})}
 
 
+@pytest.mark.slow
 def test_a_training_that_is_to_be_done_keeps_its_checkpoints_and_an_older_one_does_not(shards):
     folder = begun(training())
     assert found() == {}

@@ -42,10 +42,9 @@ def made(splits: dict[int, Splits], name: str, seed: int = 0, **changes) -> Trai
     return trainer(splits[32 if name == "ac_gan" else 16], VARIANTS[name], settings(**changes), seed)
 
 
-@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    "name", ["dcgan", pytest.param("ac_gan", marks=pytest.mark.slow), "two_families", "both_normalised"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["dcgan", "ac_gan", "two_families", "both_normalised"])
 def test_killed_and_resumed_twice_gives_the_same_bits(splits, tmp_path, name, precision):
     make = partial(made, splits, name, precision=precision, snapshot_every=3)
     undisturbed = make()
