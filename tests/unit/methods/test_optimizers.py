@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import nn, optim
 
 from ganflow.methods.optimizers.adam import Adam
+from ganflow.methods.optimizers.rmsprop import RMSProp
 from ganflow.methods.optimizers.rmsprop_tf1 import RMSPropTF1
 
 
@@ -21,6 +22,17 @@ def test_rmsprop_of_tensorflow_1_against_its_formula():
         square += (gradient**2 - square) * (1 - 0.9)
         expected -= 0.1 * gradient / np.sqrt(square + 1e-10)
         assert np.allclose(weight.detach().numpy(), expected, rtol=1e-12)
+
+
+def test_rmsprop_is_torchs():
+    weights = [nn.Parameter(torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)) for _ in range(2)]
+    ours, torchs = RMSProp(lr=0.1).build(weights[:1], "critic"), optim.RMSprop(weights[1:], lr=0.1)
+    for step in range(500):
+        for optimizer, weight in zip((ours, torchs), weights, strict=True):
+            optimizer.param_groups[0]["lr"] = 0.1 / (1 + step)
+            weight.grad = torch.tensor([1e-3, np.sin(step), 0.0 if step < 3 else 5.0], dtype=torch.float64)
+            optimizer.step()
+        torch.testing.assert_close(weights[0], weights[1], rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("decoupled", [False, True])

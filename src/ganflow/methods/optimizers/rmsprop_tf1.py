@@ -7,11 +7,33 @@ begins with steps of ten times the learning rate.
 from collections.abc import Iterable
 from typing import ClassVar
 
+import torch
 from pydantic import Field
 from torch import nn, optim
 
 from ganflow.methods.interfaces import Optimizer
-from ganflow.methods.optimizers.rmsprop import RMSPropSteps
+from ganflow.portable_operations import sqrt
+
+
+class RMSPropTF1Steps(optim.Optimizer):
+    """s <- decay s + (1 - decay) g^2; w <- w - lr g / sqrt(s + epsilon); s starts at 1."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, decay: float, epsilon: float):
+        super().__init__(parameters, {"lr": lr, "decay": decay, "epsilon": epsilon})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # torch also takes a closure
+        for group in self.param_groups:
+            trained = [parameter for parameter in group["params"] if parameter.grad is not None]
+            gradients = [parameter.grad for parameter in trained]
+            for parameter in trained:
+                if not self.state[parameter]:
+                    self.state[parameter]["square_average"] = torch.ones_like(parameter)
+            squares = [self.state[parameter]["square_average"] for parameter in trained]
+            torch._foreach_mul_(squares, group["decay"])
+            torch._foreach_addcmul_(squares, gradients, gradients, 1 - group["decay"])
+            roots = [sqrt(square + group["epsilon"]) for square in squares]
+            torch._foreach_addcdiv_(trained, gradients, roots, -group["lr"])
 
 
 class RMSPropTF1(Optimizer):
@@ -23,4 +45,4 @@ class RMSPropTF1(Optimizer):
     epsilon: float = Field(1e-10, gt=0, description="added to the mean square, inside the root")
 
     def build(self, parameters: Iterable[nn.Parameter], player: str) -> optim.Optimizer:
-        return RMSPropSteps(parameters, self.lr, self.averaging, self.epsilon, inside=True, initial=1.0)
+        return RMSPropTF1Steps(parameters, self.lr, self.averaging, self.epsilon)
