@@ -130,7 +130,8 @@ def test_every_component_fits_something():
         assert {f"{key}-{name}" for name in names(kind)} <= COMBINATIONS.keys()
 
 
-@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_killed_and_resumed_twice_gives_the_same_bits(splits, tmp_path, name, precision):
     make = partial(trainer, splits[IMAGES], COMBINATIONS[name], settings(precision=precision, iterations=6))
