@@ -47,7 +47,7 @@ def quick(threads: int) -> dict[str, Any]:
 
 
 def tiny(threads: int) -> dict[str, Any]:
-    """The tiny profile with all metrics, points and studies, from the download to the report."""
+    """The tiny profile with all metrics, points and studies, from the download to the report; a variant a dataset."""
     from ganflow.components import names
     from ganflow.params_file import read_yaml
     from ganflow.studies.interfaces import Study
@@ -55,8 +55,9 @@ def tiny(threads: int) -> dict[str, Any]:
     found = read_yaml(PROFILES / "tiny.yaml")
     images = list(found["datasets"])
     found["compute"]["threads"] = threads
-    for variant in found["variants"].values():
-        variant["datasets"] = images
+    for dataset, variant in zip(images, found["variants"].values(), strict=True):
+        variant["datasets"] = [dataset]
+    found["evaluation"]["images"] = 20
     found["datasets"][POINTS] = points(POINTS)
     found["variants"]["points"] = gan(POINTS, side=0, network={"toy_mlp": {"width": 8}}, constraint="gradient_penalty")
     found["evaluation"]["metrics"] += [
