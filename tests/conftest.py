@@ -4,6 +4,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ import torch
 from filelock import FileLock
 from repository import TOP, Clone, environment_of
 from served.programs import Programs, programs
+
+# commands inherit it; a script that starts pytest in its background ignores the signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SERVERS = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 SHARED = {"tiny_experiment", "undisturbed", "made_once"}  # fixtures that take long to build, once for all workers

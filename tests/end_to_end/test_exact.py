@@ -140,7 +140,10 @@ def test_ctrl_c_ends_soon_and_says_how_to_go_on(clone):
     while not list(clone.folder.glob("build/scratch/train/*/*.safetensors")):
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert said.endswith("ganflow: train interrupted; the same command goes on from what is finished\n")
     assert "Traceback" not in said
