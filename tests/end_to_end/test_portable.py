@@ -1,7 +1,7 @@
 """Portable arithmetic: the same bytes natively and on emulated CPUs of other vendors, sizes of cache and years.
 
-`make portable` runs every component, metric and stage on three CPUs with one and two threads, for hours, and prints
-what it saw; here, one run on one CPU. qemu-user emulates AVX2 and FMA exactly, and no AVX-512:
+`make portable` runs every component, metric and stage on three CPUs with one and two threads, for more than an hour,
+and prints what it saw; here, one run on one CPU. qemu-user emulates AVX2 and FMA exactly, and no AVX-512:
 what it shows is that no bit depends on the vendor, the model or the caches of a CPU.
 """
 
