@@ -15,6 +15,7 @@ from synthetic_runs import experiment_of, make_runs
 
 from ganflow.reporting.charts import Plot, Series, charts
 from ganflow.reporting.figures import image_figure, plot_figure, progression_figure
+from ganflow.reporting.layout import fit
 from ganflow.reporting.points import point_figures
 from ganflow.reporting.runs import load_runs
 from ganflow.reporting.study_figures import study_figure
@@ -153,3 +154,20 @@ def test_a_line_without_a_label_is_not_in_the_legend(drawn):
     lines = (line("games", [0, 1], [0, 1], 0), line("", [0, 1], [1, 0], 0))
     study_figure(Findings("A caption.", (Panel("t", "x", "y", lines),)).as_json())
     assert [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()] == ["games"]
+
+
+@pytest.mark.parametrize("title", ["", "A title"])
+def test_a_figure_grows_by_its_text_alone(title):
+    """Axes that end where the canvas did keep their height, with a title or without."""
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title, loc="left")
+    figure.draw_without_rendering()
+    fit(figure)
+    figure.draw_without_rendering()
+    height = axes.bbox.height / figure.dpi
+    bare = Figure(figsize=(4, 4), layout="constrained")
+    other = bare.add_subplot()
+    bare.draw_without_rendering()
+    assert height == pytest.approx(other.bbox.height / bare.dpi, abs=0.02)
+    assert figure.get_figheight() == pytest.approx(4, abs=0.01) if not title else figure.get_figheight() > 4.1
