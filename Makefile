@@ -6,6 +6,7 @@ PYTHON ?= python3.11
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
+unexport PYTHONDONTWRITEBYTECODE  # as containers set it: each stage and each worker of the tests would compile all modules again
 MUTATION := build/mutation/venv-$(shell cksum < benchmarks/mutation.txt | cut -d' ' -f1)
 READY := $(VENV)/.ganflow-$(shell cksum < requirements.lock | cut -d' ' -f1)
 

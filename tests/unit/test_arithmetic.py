@@ -41,7 +41,7 @@ def test_too_late_is_refused_and_in_time_is_kept():
     late = "import torch; arithmetic.configure(1, 'portable')"
     portable = "arithmetic.configure(1, 'portable'); import torch; "
     twice = portable + "arithmetic.configure(2, 'portable'); arithmetic.exact('portable')"
-    native = "arithmetic.configure(1, 'native'); import torch\n"
+    native = "arithmetic.configure(1, 'native'); import numpy\n"
     native += "print(sorted(os.environ.keys() & arithmetic.PORTABLE.keys()))"
 
     def run(text: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ from ganflow.studies.interfaces import Study, studies_of
 
 SHORT = {
     "parallel_lines": {"places": 5, "steps": 150, "points": 200},
-    "disjoint_gaussians": {"steps": 800},  # on some processors the critic turns the right way as late as after 400
+    "disjoint_gaussians": {"steps": 500},
     "minimax_maximin": {"rounds": 120, "games": 1},
 }
 
