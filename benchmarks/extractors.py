@@ -38,7 +38,6 @@ from ganflow.evaluation.metrics.frechet_distance import FrechetDistance
 from ganflow.evaluation.sample_sets import real_labels, real_samples
 from ganflow.randomness import generator
 
-RESOLUTIONS = (64, 96, 128)  # of EfficientNet-Lite0
 EPOCHS, BATCH, RATE, WIDTH = 4, 64, 0.1, 16  # of the small classifier
 TRAINING = 15  # times as many images as a set has, for the classifier
 
@@ -318,6 +317,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=1000, help="images of a set (default: 1000)")
     parser.add_argument("--rounds", type=int, default=5, help="disjoint draws of held-out images (default: 5)")
+    parser.add_argument(
+        "--resolutions", type=int, nargs="+", default=[64, 96, 128], help="of EfficientNet-Lite0 (default: 64 96 128)"
+    )
     parser.add_argument("--cifar10", type=Path, help="archive of CIFAR-10's format (absent: rendered objects)")
     parser.add_argument("--bedrooms", type=Path, help="folder of the archives of LSUN's format (absent: rendered)")
     return parser.parse_args()
@@ -337,7 +339,7 @@ def main() -> None:
 
         weights = folder / "weights"
         candidates: dict[str, nn.Module] = {"thumbnails": Thumbnails(), "classifier": classifier}
-        for resolution in RESOLUTIONS:
+        for resolution in options.resolutions:
             extractor = EfficientNetLite0(resolution=resolution)
             extractor.provide(weights)
             candidates[f"EfficientNet-Lite0, {resolution} px"] = extractor.network(weights)

@@ -42,8 +42,8 @@ from repository import TOP
         (
             "extractors",
             10,
-            ["Rendered objects", "Rendered bedrooms", "| classifier |", "| EfficientNet-Lite0, 96 px |"],
-            [],
+            ["Rendered objects", "Rendered bedrooms", "| classifier |", "| EfficientNet-Lite0, 64 px |"],
+            ["--resolutions", "64"],
         ),
     ],
 )
