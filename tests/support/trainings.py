@@ -58,6 +58,9 @@ VARIANTS = {
     "concat": plain(network=NORMALISED, conditioning="concat"),
     "auxiliary": plain(network=NORMALISED, conditioning="auxiliary"),
     "vae": Variant(network=NORMALISED, method={"vae": {"deviation": 0.5}}, optimizer="adam"),
+    "ebgan": Variant(network=PLAIN, method={"ebgan": {"margin": 25.0, "pulling_away": 0.1}}, optimizer="adam"),
+    "mdgan": Variant(network=NORMALISED, method="mdgan", optimizer="adam"),
+    "infogan": Variant(network=NORMALISED, method={"infogan": {"categories": 3}}, optimizer="adam"),
     "began": Variant(network=PLAIN, method={"began": {"gamma": 1.0, "rate": 0.1}}, optimizer="adam"),
 }
 

@@ -79,7 +79,7 @@ class Export:
 class Chart:
     """A line chart of a journal column. Columns with the same `axis` share a plot.
 
-    `figure` is "losses", "estimates" or "gradients"; `level` is a reference value, shown as a horizontal line.
+    `figure` is "losses", "estimates", "gradients" or "codes"; `level` is a reference value, shown as a horizontal line.
     """
 
     column: str

@@ -46,6 +46,12 @@ CAPTIONS = {
         "points: the cosine between the gradient and the direction of optimal transport, 1 for the best Wasserstein "
         "critic; below zero it leads away from the real points."
     ),
+    "codes": (
+        "Lower bounds, in nats, of the mutual information between generated samples and the codes that they were made "
+        "from, by the critic's guess of the codes; thin line: all that a categorical code holds. Purity: the share of "
+        "held-out samples with the commonest class of the category that the critic sees in them, which by chance is "
+        "a little above that of the largest class."
+    ),
     "scores": (
         "Scores of snapshots over training, of few images from a separate stream of latent vectors, with the weights "
         "that are scored at the end. Each axis states which direction is better; the first one, how the best snapshot "

@@ -17,6 +17,7 @@ TITLES = {
     "scores": "Scores over training",
     "estimates": "Estimates of the critics",
     "gradients": "Slope and direction of the critics",
+    "codes": "What samples tell of their codes",
     "losses": "Losses",
 }
 

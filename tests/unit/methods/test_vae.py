@@ -158,5 +158,5 @@ def test_keys_without_meaning_are_refused():
         with pytest.raises(UserError, match=rf"training\.{key} = {value}: is not used by the method 'vae'; remove"):
             built(variant(method="vae"), **{key: value})
     assert math.isclose(vae().variance, 0.09)
-    with pytest.raises(UserError, match="its generator has no parameters, so it can.t be a decoder"):
+    with pytest.raises(UserError, match="its generator has no parameters, so it can.t be trained"):
         built(variant(network="noised_data", method="vae"), (2,))

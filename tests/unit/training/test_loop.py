@@ -77,6 +77,9 @@ def test_seeds_differ_and_journal_rows_are_whole(splits, tmp_path):
         ("auxiliary", {"class_loss", "class_accuracy", "generator_class_loss"}, {"penalty"}),
         ("vae", {"vae_loss", "kl_divergence", "validation_reconstruction_loss"}, {"critic_loss", "estimate"}),
         ("began", {"k", "convergence", "validation_convergence"}, {"critic_loss", "estimate"}),
+        ("ebgan", {"real_energy", "fake_energy", "pulling_away", "validation_critic_loss"}, {"estimate"}),
+        ("infogan", {"information", "continuous_information", "validation_purity"}, {"estimate"}),
+        ("mdgan", {"manifold_critic_loss", "reconstruction_error", "mode_loss"}, {"estimate"}),
     ],
 )
 def test_what_the_journal_says_of_each_kind_of_method(splits, tmp_path, name, there, absent):
@@ -84,7 +87,9 @@ def test_what_the_journal_says_of_each_kind_of_method(splits, tmp_path, name, th
     assert there <= columns and not absent & columns
 
 
-@pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "two_families", "auxiliary", "vae", "began"])
+@pytest.mark.parametrize(
+    "name", ["dcgan", "wgan_gp", "two_families", "auxiliary", "vae", "began", "ebgan", "infogan", "mdgan"]
+)
 def test_both_splits_are_measured_alike(splits, name):
     """With the same samples in both splits, the values are the same; and all of them exist for both."""
     _, held_out = splits[16]
@@ -92,7 +97,7 @@ def test_both_splits_are_measured_alike(splits, name):
     pairs = {key: f"validation_{key.removeprefix('training_')}" for key in row if key.startswith("training_")}
     assert pairs and {key: row[key] for key in pairs} == {key: row[other] for key, other in pairs.items()}
     others = {key for key in row if key not in pairs and key not in pairs.values()}
-    once = {"validation_distance"}  # and gradient norms: of the critic as a whole, measured once
+    once = {"validation_distance", "validation_purity"}  # and gradient norms: of the critic as a whole, measured once
     assert all("gradient_norm" in key for key in others - once)
 
 

@@ -8,12 +8,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganflow.methods.autoencoders import AutoencoderMethod, AutoencoderModel, full_precision, reconstructions
 from ganflow.methods.draws import SAMPLES, Draws
+from ganflow.methods.family_model import FamilyMethod, FamilyModel, full_precision, reconstructions
 from ganflow.methods.interfaces import Data, Model, Player, Task, Values, loss_charts
 
 
-class VAE(AutoencoderMethod):
+class VAE(FamilyMethod):
     """Minimises -E log p(x|z) + beta KL(q(z|x) || N(0, 1)), in nats per sample; with beta 1 the negative ELBO."""
 
     about: ClassVar = (
@@ -27,14 +27,14 @@ class VAE(AutoencoderMethod):
         return VAEModel(self, task, seed, device)
 
 
-class VAEModel(AutoencoderModel):
+class VAEModel(FamilyModel):
     """An encoder and a decoder, the generator, trained together."""
 
     held_out_loss = "validation_vae_loss"
 
     def __init__(self, chosen: VAE, task: Task, seed: int, device: str):
         latent = task.training.latent
-        super().__init__(task, seed, device, encoders={"encoder": 2 * latent}, decoders={"generator": latent})
+        super().__init__(task, seed, device, {"generator": latent}, {"encoder": 2 * latent})
         self.beta, self.variance = chosen.beta, chosen.deviation**2
         trained = ("encoder", "generator")
         self.players = (Player("autoencoder", trained, self._loss, task.optimizer("autoencoder"), roles=(SAMPLES,)),)

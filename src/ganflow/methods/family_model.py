@@ -1,6 +1,7 @@
-"""Methods with encoders and decoders: a network family's critic with several outputs, and its generator."""
+"""Models whose modules are the networks of one family: encoders and critics are its critic, decoders its generator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -14,31 +15,40 @@ from ganflow.networks.interfaces import Network
 COLUMNS, PAIRS = 8, 2  # of the grid: images in a row, rows of originals
 
 
-class AutoencoderMethod(Method):
-    """A method whose modules are encoders and decoders."""
+class FamilyMethod(Method):
+    """A method that trains a `FamilyModel`."""
 
     def check(self, task: Task) -> None:
-        """Raises UserError if the task's network can't be trained as an autoencoder."""
+        """Raises UserError if the task's network has a generator without parameters, or for settings of no use."""
         if _network(task).fixed_generator:
             raise UserError(
                 f"params.yaml: variants.{task.name}.network = {task.variant.network.name!r}: its generator has no "
-                "parameters, so it can't be a decoder; choose another network"
+                "parameters, so it can't be trained; choose another network"
             )
         task.refuse("dequantise", "generator_batch")
 
 
-class AutoencoderModel(Model):
-    """Encoders and decoders by name; the decoder called `generator` makes the samples."""
+class FamilyModel(Model):
+    """Modules by name; the decoder called `generator` makes the samples."""
 
-    def __init__(self, task: Task, seed: int, device: str, encoders: dict[str, int], decoders: dict[str, int]):
-        """{name: size of the code} of `encoders`, from samples to codes, and of `decoders`, from codes to samples."""
+    def __init__(
+        self,
+        task: Task,
+        seed: int,
+        device: str,
+        decoders: Mapping[str, int],
+        encoders: Mapping[str, int] = MappingProxyType({}),
+        critics: Mapping[str, int] = MappingProxyType({}),
+    ):
+        """{name: size of the code} of `decoders`, from codes (and classes, if the model has some) to samples, and of
+        `encoders`, from samples to codes; {name: number of outputs} of `critics`."""
         network, choice, side, channels = _network(task), task.variant.network, task.shape[0], task.shape[-1]
         blueprints = {
             name: Blueprint(choice, "critic", {"resolution": side, "channels": channels, "outputs": outputs})
-            for name, outputs in encoders.items()
+            for name, outputs in (dict(encoders) | dict(critics)).items()
         }
         blueprints |= {
-            name: Blueprint(choice, "generator", {"resolution": side, "latent": code, "classes": 0})
+            name: Blueprint(choice, "generator", {"resolution": side, "latent": code, "classes": self.classes})
             for name, code in decoders.items()
         }
         self.latent = task.training.latent
@@ -46,11 +56,15 @@ class AutoencoderModel(Model):
             device, {name: initialise(network, plan.module(network), seed, name) for name, plan in blueprints.items()}
         )
         self.exports = {
-            name: Export(self.modules[name], plan, "samples", "latent")
-            if name in encoders
-            else Export(self.modules[name], plan, "latent", "samples", averaged=name == "generator")
+            name: Export(self.modules[name], plan, "latent", "samples", averaged=name == "generator")
+            if name in decoders
+            else Export(self.modules[name], plan, "samples", "latent" if name in encoders else "scores")
             for name, plan in blueprints.items()
         }
+
+    def generated(self, draws: Draws) -> Tensor:
+        """As many samples of a generator without classes as the step has."""
+        return full_precision(self.modules["generator"](draws.normal("latent", (draws.size, self.latent))))
 
 
 def _network(task: Task) -> Network:
