@@ -56,7 +56,7 @@ def test_every_variant_is_sensible_and_builds(experiment):
         method = method_of(task)
         data = Data(2 if form.labelled else 0, lambda count, shape=described.shape: stored(count, shape))
         with pytest.MonkeyPatch.context() as patch, torch.device("meta"):
-            for module in ("autoencoders", "adversarial_model"):
+            for module in ("family_model", "adversarial_model"):
                 patch.setattr(f"ganflow.methods.{module}.initialise", lambda network, module, *_: module)
             patch.setattr("ganflow.methods.constraints.spectral_norm.SpectralNorm.prepare", lambda *_: None)
             model = method.build(task, data, 0, "meta")
