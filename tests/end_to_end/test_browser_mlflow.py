@@ -43,7 +43,7 @@ def browser():
 @pytest.fixture
 def page(browser, shown):
     opened = browser.new_page(viewport={"width": 1700, "height": 1000})
-    opened.set_default_timeout(15000)
+    opened.set_default_timeout(60_000)
     opened.add_init_script("localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')")
     yield opened
     opened.close()
