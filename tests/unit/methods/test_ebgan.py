@@ -1,4 +1,4 @@
-"""EBGAN: energies, the margin, and the term that repels codes; whole iterations: training/test_algorithms.py."""
+"""EBGAN: energies, the margin, and the term that repels codes; whole iterations: training/test_family_algorithms.py."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""MRGAN and MDGAN: who is trained on what; whole iterations: training/test_algorithms.py."""
+"""MRGAN and MDGAN: who is trained on what; whole iterations: training/test_family_algorithms.py."""
 
 import pytest
 import torch
