@@ -49,8 +49,8 @@ CAPTIONS = {
     "codes": (
         "Lower bounds, in nats, of the mutual information between generated samples and the codes that they were made "
         "from, by the critic's guess of the codes; thin line: all that a categorical code holds. Purity: the share of "
-        "held-out samples with the commonest class of the category that the critic sees in them, which by chance is "
-        "a little above that of the largest class."
+        "held-out samples with the commonest class of the category that the critic sees in them; categories at random "
+        "have more than the share of the largest class, and more so with fewer samples."
     ),
     "scores": (
         "Scores of snapshots over training, of few images from a separate stream of latent vectors, with the weights "

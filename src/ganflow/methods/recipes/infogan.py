@@ -80,11 +80,8 @@ class InfoGANModel(FamilyModel):
             level = math.log(self.classes)
             found += [Chart("validation_information", "codes", f"of {self.classes}", title, label, level)]
             if self.labelled:
-                title, label = (
-                    "Purity of the categories",
-                    "held-out samples in their\ncategory's commonest class",
-                )
-                found += [Chart("validation_purity", "codes", "purity", title, label)]
+                label = "held-out samples in their\ncategory's commonest class"
+                found += [Chart("validation_purity", "codes", "purity", "Purity of the categories", label)]
         if self.chosen.continuous:
             title, label = "Information on the continuous codes", "E log Q(c|x) + H(c), in nats"
             axis = f"of {self.chosen.continuous} continuous"
