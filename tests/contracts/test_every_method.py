@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import torch
-from models import IMAGES, built, one_iteration, step_draws, task, variant
+from models import IMAGES, built, networks_of, of_a_method, one_iteration, step_draws, task, variant
 from trainings import BOOSTED, PLAIN, Splits, result, run_killed, settings, trainer, write_splits
 from trainings import few_statistics as few_statistics  # a fixture that every test here uses
 
@@ -31,6 +31,8 @@ def of_method(name: str, shape: tuple[int, ...]) -> Variant:
     """A variant with a method, by its default settings."""
     if named_class(Method.folder, name, "where").model_fields.keys() >= {"objective"}:
         return variant(network=NETWORKS[shape])
+    for family in networks_of(name) if shape == IMAGES else ():
+        return variant(**of_a_method(family, name, IMAGES[0]))
     return variant(network=NETWORKS[shape], method=name)
 
 
@@ -65,7 +67,9 @@ def test_every_method_trains_or_is_refused(name, shape):
 
 
 @pytest.mark.parametrize("shape", NETWORKS, ids=["images", "points"])
-@pytest.mark.parametrize("name", names(Method))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * bool(networks_of(name))) for name in names(Method)]
+)
 def test_every_method_keeps_the_contract_of_trainings(splits, tmp_path, monkeypatch, name, shape):
     """Killed and resumed it leaves the same bytes; its charts name columns of its journal; its exports load back."""
     chosen = of_method(name, shape)

@@ -4,10 +4,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from ganflow.components import component_class, names
 from ganflow.config import Training, Variant
 from ganflow.methods.draws import SAMPLES, Batch, Draws
 from ganflow.methods.interfaces import Data, Model, Task
 from ganflow.methods.tasks import method_of
+from ganflow.networks.interfaces import Network
 
 IMAGES = (16, 16, 3)
 LATENT = 5
@@ -21,9 +23,21 @@ def variant(**changes) -> Variant:
     return Variant.model_validate(chosen | changes)
 
 
+def of_a_method(kind: str, method: str, side: int) -> dict:
+    """What a variant has so that a method trains a network family (`kind`) of images with so many pixels a side."""
+    latent = component_class(Network, kind, "where")().latent(side)
+    return {"network": {kind: {"width": 2, "layers": 1}}, "method": method, "training": {"latent": latent}}
+
+
+def networks_of(method: str) -> list[str]:
+    """The network families that this method alone trains."""
+    return [name for name in names(Network) if component_class(Network, name, "where").trained_by == method]
+
+
 def task(chosen: Variant, shape: tuple[int, ...] = IMAGES, labelled: bool = True, **training) -> Task:
     """The task of a variant that is called `v` on `datasets.d`."""
-    settings = Training.model_validate({"iterations": 1, "latent": LATENT, "batch_size": 4} | training)
+    small = {"iterations": 1, "latent": LATENT, "batch_size": 4}
+    settings = Training.model_validate(small | chosen.training | training)
     return Task("v", chosen, settings, shape, labelled, "datasets.d")
 
 

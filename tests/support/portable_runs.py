@@ -114,6 +114,8 @@ def gan(*datasets: str, side: int = 16, **changes: Any) -> dict[str, Any]:
 
 def components(threads: int) -> dict[str, Any]:
     """Trainings with every method, objective, constraint, conditioning, optimizer, network family and distribution."""
+    from models import networks_of, of_a_method
+
     from ganflow.components import component_class, names
     from ganflow.data.interfaces import Distribution
     from ganflow.methods.components import Conditioning, Constraint, Objective
@@ -126,10 +128,15 @@ def components(threads: int) -> dict[str, Any]:
         for name in names(kind):
             variants[f"{key}_{name}"] = gan("rendered_16", **{key: name})
     for name in names(Method):
-        if name != "adversarial":
+        if name != "adversarial" and not networks_of(name):
             variants[f"method_{name}"] = gan("rendered_16", method=name)
     for name in names(Network):
         family = component_class(Network, name, "where")
+        if method := family.trained_by:
+            side = min(family.resolutions)
+            sides.add(side)
+            variants[f"network_{name}"] = gan(f"rendered_{side}", side=side, **of_a_method(name, method, side))
+            continue
         settings = {"width": 4} if "width" in family.model_fields else {}
         if side := min(family(**settings).resolutions, default=0):
             sides.add(side)

@@ -10,7 +10,6 @@ from ganflow.errors import UserError
 from ganflow.methods.draws import Draws
 from ganflow.methods.interfaces import Export, Grid, Method, Model, Task, on_device
 from ganflow.networks.building import Blueprint, initialise, network_of
-from ganflow.networks.interfaces import Network
 
 COLUMNS, PAIRS = 8, 2  # of the grid: images in a row, rows of originals
 
@@ -20,9 +19,10 @@ class FamilyMethod(Method):
 
     def check(self, task: Task) -> None:
         """Raises UserError if the task's network has a generator without parameters, or for settings of no use."""
-        if _network(task).fixed_generator:
+        chosen, where = task.variant, f"variants.{task.name}.network"
+        if network_of(chosen.network, task.shape, where, chosen.method.name).fixed_generator:
             raise UserError(
-                f"params.yaml: variants.{task.name}.network = {task.variant.network.name!r}: its generator has no "
+                f"params.yaml: {where} = {chosen.network.name!r}: its generator has no "
                 "parameters, so it can't be trained; choose another network"
             )
         task.refuse("dequantise", "generator_batch")
@@ -42,7 +42,8 @@ class FamilyModel(Model):
     ):
         """{name: size of the code} of `decoders`, from codes (and classes, if the model has some) to samples, and of
         `encoders`, from samples to codes; {name: number of outputs} of `critics`."""
-        network, choice, side, channels = _network(task), task.variant.network, task.shape[0], task.shape[-1]
+        choice, side, channels = task.variant.network, task.shape[0], task.shape[-1]
+        network = network_of(choice, task.shape, f"variants.{task.name}.network")
         blueprints = {
             name: Blueprint(choice, "critic", {"resolution": side, "channels": channels, "outputs": outputs})
             for name, outputs in (dict(encoders) | dict(critics)).items()
@@ -65,10 +66,6 @@ class FamilyModel(Model):
     def generated(self, draws: Draws) -> Tensor:
         """As many samples of a generator without classes as the step has."""
         return full_precision(self.modules["generator"](draws.normal("latent", (draws.size, self.latent))))
-
-
-def _network(task: Task) -> Network:
-    return network_of(task.variant.network, task.shape, f"variants.{task.name}.network")
 
 
 def full_precision(values: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ class Network(Component):
     folder: ClassVar = "networks.families"
     about: ClassVar[str]  # a phrase for the table in the docs
     fixed_generator: ClassVar[bool] = False  # whether the generator has no parameters
+    trained_by: ClassVar[str] = ""  # the only method that trains it; empty: every method for networks with a critic
     resolutions: ClassVar[tuple[int, ...]]  # pixels a side that the family supports; empty: it is for points
 
     @abstractmethod
@@ -39,6 +40,10 @@ class Network(Component):
     def initialise_from_data(self, generator: nn.Module, first: Callable[[int], np.ndarray]) -> None:
         """Initialises a generator made of training samples: `first(n)` returns the first n, repeated if fewer."""
         return
+
+    def latent(self, resolution: int) -> int | None:
+        """The only dimension of latent vectors that a generator of this resolution takes; None: any."""
+        return None
 
     def critic_normalisation(self) -> str:
         """The kind of the critic's normalisation layers: "batch", "layer" or "none"."""

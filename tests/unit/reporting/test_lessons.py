@@ -140,6 +140,19 @@ def test_snapshots_without_a_journal_row_and_too_few_of_them_are_left_out(made):
     assert found and "over 4 snapshots" in found.sentence
 
 
+def test_an_estimate_is_the_median_of_the_readings_around_its_snapshot(made):
+    gan, other = made(gan=modes(0), wgan_gp=modes(0))
+    places = np.arange(25.0, 801.0, 25.0)
+    wrong = np.isin(places, other.curve["iteration"])  # a reading in four, that at the snapshot itself
+    noisy = np.where(wrong, -1e6 / places, 1e6 / places)
+    runs = [replace(run, journal={"iteration": places, "validation_estimate": noisy}) for run in (gan, other)]
+    turned = replace(runs[0], journal=runs[0].journal | {"validation_estimate": -noisy})
+    found = estimates.lesson([turned, runs[1]])
+    assert found and found.shown and "estimate is the median of up to 5 readings" in found.sentence
+    first, last = (np.median(noisy[around]) for around in (abs(places - 100) <= 50, places >= 750))
+    assert f"wgan_gp's estimate {first:,.0f} to {last:,.0f}, its exact EM" in found.sentence
+
+
 @pytest.mark.parametrize("ties", [False, True])
 def test_the_rank_correlation_is_scipys(ties):
     from scipy.stats import spearmanr

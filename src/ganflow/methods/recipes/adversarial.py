@@ -68,9 +68,10 @@ class Adversarial(Method):
 
     def parts(self, task: Task) -> Parts:
         """The components on a task; raises UserError for unknown ones and invalid combinations."""
-        key, critic_choice, steps = task.key, self.critic_network or task.variant.network, self.critic_steps.steps
-        generator = network_of(task.variant.network, task.shape, f"variants.{task.name}.network")
-        critic = network_of(critic_choice, task.shape, f"{key}.critic_network")
+        key, name = task.key, task.variant.method.name
+        critic_choice, steps = self.critic_network or task.variant.network, self.critic_steps.steps
+        generator = network_of(task.variant.network, task.shape, f"variants.{task.name}.network", name)
+        critic = network_of(critic_choice, task.shape, f"{key}.critic_network", name)
         objective = component(Objective, self.objective, f"{key}.objective")
         constraints = _constraints(self.constraint, f"{key}.constraint")
         generator_constraints = _constraints(self.generator_constraint, f"{key}.generator_constraint")

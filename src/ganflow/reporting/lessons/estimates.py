@@ -2,7 +2,8 @@
 figures 3 and 4).
 
 It counts as shown if in every seed the rank correlation over the snapshots between estimate and score is at least
-`LEAST` for WGAN-GP, and lower for the GAN.
+`LEAST` for WGAN-GP, and lower for the GAN. One reading of an estimate is noisy, so a snapshot has the median of those
+within half the distance to its neighbour.
 """
 
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ def _lesson(gan: Seeds, other: Seeds) -> Lesson:
         f"From iteration {first} to {last} on {gan[0].dataset}{which}: {_course(other[0], score)}; "
         f"{_course(gan[0], score)}. "
         f"Rank correlation of the two over {len(_snapshots(other[0]))} snapshots: {span(of_other, '.2f')}, and "
-        f"{span(of_gan, '.2f')} for the GAN ({trained(other)}{weights})."
+        f"{span(of_gan, '.2f')} for the GAN ({trained(other)}{weights}{_readings(other[0])})."
     )
     plots = [_plot(seeds, figure) for figure in ("estimates", "scores") for seeds in (gan, other)]
     picture = Picture("curves", sentence, plot_figure(plots, *CARD))
@@ -86,10 +87,23 @@ def _snapshots(run: RunRecord) -> np.ndarray:
 def _series(run: RunRecord) -> tuple[np.ndarray, np.ndarray]:
     """Estimate and score, lower is better, at the snapshots."""
     assert run.curve is not None, "chosen for its curve"
-    at, score = _snapshots(run), _score(run)
-    estimates = run.journal[_column(run)][np.isin(run.journal["iteration"], at)]
-    scores = run.curve[score.name][np.isin(run.curve["iteration"], at)]
+    score, readings = _score(run), run.journal[_column(run)]
+    estimates = np.array([np.median(readings[near]) for near in _near(run)])
+    scores = run.curve[score.name][np.isin(run.curve["iteration"], _snapshots(run))]
     return estimates, scores if score.better == "lower" else -scores
+
+
+def _near(run: RunRecord) -> np.ndarray:
+    """For each snapshot which rows of the journal are within half the least distance of two snapshots, bool (snapshots,
+    rows)."""
+    at = _snapshots(run)
+    return np.abs(at[:, None] - run.journal["iteration"]) <= np.diff(at).min() / 2
+
+
+def _readings(run: RunRecord) -> str:
+    """How many readings an estimate is the median of, in words; empty if it is one."""
+    most = int(_near(run).sum(axis=1).max())
+    return f"; an estimate is the median of up to {most} readings" if most > 1 else ""
 
 
 def _course(run: RunRecord, score: Score) -> str:
