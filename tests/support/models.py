@@ -25,8 +25,9 @@ def variant(**changes) -> Variant:
 
 def of_a_method(kind: str, method: str, side: int) -> dict:
     """What a variant has so that a method trains a network family (`kind`) of images with so many pixels a side."""
-    latent = component_class(Network, kind, "where")().latent(side)
-    return {"network": {kind: {"width": 2, "layers": 1}}, "method": method, "training": {"latent": latent}}
+    family = component_class(Network, kind, "where")
+    small = {name: size for name, size in {"width": 2, "layers": 1}.items() if name in family.model_fields}
+    return {"network": {kind: small}, "method": method, "training": {"latent": family(**small).latent(side)}}
 
 
 def networks_of(method: str) -> list[str]:

@@ -81,7 +81,8 @@ def trained(monkeypatch, variant: dict, side: int = 8, **training) -> tuple[dict
     monkeypatch.setattr(loop, "Draws", DoubleDraws)
     monkeypatch.setattr(DoubleDraws, "made", [])
     chosen = Variant.model_validate({"network": MLP} | variant)
-    settings = Training(iterations=ITERATIONS, batch_size=SIZE, latent=LATENT, **training)
+    small = {"iterations": ITERATIONS, "batch_size": SIZE, "latent": LATENT}
+    settings = Training.model_validate(small | training)
     pictures = Pictures(side)
     task = Task("v", chosen, settings, pictures.shape)
     model = method_of(task).build(task, Data(3, pictures.first), 0, "cpu")

@@ -161,3 +161,77 @@ def test_infogan(monkeypatch):
         outputs = d(fake)
         of_g.step(g, bce(outputs[:, 0], 1) - informed(outputs, latent, labels), 1e-3)
     assert_equal(work.model.modules, nets)
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_lapgan(monkeypatch, conditional):
+    """LAPGAN, section 2.3: at each level I = u(d(I)) + h; L_D = -E log D(l + h) - E log(1 - D(l + G(z, l))), L_G = -E
+    log D(l + G(z, l)), l = u(d(I)); the coarsest level is a GAN of its images; Adam. u and d as matrices."""
+    side, coarse = 16, 8
+    variant = {
+        "network": {"laplacian_pyramid": {"width": 2, "coarse_latent": 3}},
+        "method": {"lapgan": {"conditional": conditional}},
+        "optimizer": {"adam": {"lr": 1e-3}},
+    }
+    nets, work, draws = trained(monkeypatch, variant, side, latent=3 + side**2)
+    of_d, of_g = Adam(0.5, 0.999), Adam(0.5, 0.999)
+    down = torch.zeros(coarse, side).double()
+    up = torch.zeros(side, coarse).double()
+    for row in range(coarse):
+        down[row, 2 * row] = down[row, 2 * row + 1] = 1 / 2
+        for shift, (near, far) in ((0, (row, max(row - 1, 0))), (1, (row, min(row + 1, coarse - 1)))):
+            up[2 * row + shift, near] += 3 / 4
+            up[2 * row + shift, far] += 1 / 4
+    count = 3 if conditional else 0
+
+    def levels(drawn: DoubleDraws):
+        codes = drawn.normal("latent", (SIZE, 3 + side**2))
+        classes = one_hot(drawn.batch().labels, 3) if conditional else torch.zeros(SIZE, 0).double()
+        small = down @ drawn.real @ down.T
+        low = up @ small @ up.T
+        details = drawn.real - low
+        made = nets["generator_16"](low, codes[:, 3:], classes)
+        first = nets["generator_8"](torch.cat([codes[:, :3], classes], 1))
+        return {8: (small, first), 16: (low + details, low + made)}, classes
+
+    def scores(size: int, images: Tensor, classes: Tensor) -> Tensor:
+        planes = torch.ones(SIZE, count, size, size).double() * classes.reshape(SIZE, count, 1, 1)
+        return nets[f"critic_{size}"](torch.cat([images, planes], 1)).flatten()
+
+    critics, generators = (
+        torch.nn.ModuleList([nets[f"{kind}_{size}"] for size in (8, 16)]) for kind in ("critic", "generator")
+    )
+    for critic_draws, generator_draws in zip(draws[::2], draws[1::2], strict=True):
+        made, classes = levels(critic_draws)
+        loss = sum(
+            bce(scores(size, real, classes), 1) + bce(scores(size, fake.detach(), classes), 0)
+            for size, (real, fake) in made.items()
+        )
+        of_d.step(critics, loss, 1e-3)
+        made, classes = levels(generator_draws)
+        of_g.step(generators, sum(bce(scores(size, fake, classes), 1) for size, (_, fake) in made.items()), 1e-3)
+    assert_equal(work.model.modules, nets)
+
+
+@pytest.mark.parametrize("family", ["pixelcnn", "pixelrnn"])
+def test_maximum_likelihood_of_autoregressive_networks(monkeypatch, family):
+    """PixelRNN, equations 1 and 2 with the softmax of section 3.4: the mean over the batch of -log2 of the product of
+    each value's probability, over the number of values; Adam."""
+    variant = {
+        "network": {family: {"width": 1, "layers": 1}},
+        "method": "autoregressive",
+        "optimizer": {"adam": {"lr": 1e-3}},
+    }
+    nets, work, draws = trained(monkeypatch, variant, latent=192)
+    network, of_it = nets["generator"], Adam(0.5, 0.999)
+    for drawn in draws:
+        x = drawn.real
+        weights = network.head(network.across(x.movedim(1, 3), network.above(x, x.new_zeros(SIZE, 0)))).exp()
+        values = ((x + 1) * 127.5).round().long()
+        total = 0
+        for colour in range(3):
+            of_colour = weights[..., 256 * colour : 256 * colour + 256]
+            chosen = of_colour.gather(3, values[:, colour, :, :, None])[..., 0]
+            total = total - torch.log2(chosen / of_colour.sum(3)).sum()
+        of_it.step(network, total / (SIZE * 192), 1e-3)
+    assert_equal(work.model.modules, nets)
