@@ -69,7 +69,7 @@ def running(tmp_path_factory) -> Iterator[dict[tuple[str, int, str], Future[tupl
 @pytest.mark.parametrize(("name", "threads"), PLANS)
 def test_the_same_bytes_on_other_cpus(running, name, threads, capsys):
     native = running[name, threads, NATIVE].result()[0]
-    assert len(native) > 30 and any(path.endswith("generator.safetensors") for path in native)
+    assert len(native) > 20 and any(path.endswith("generator.safetensors") for path in native)
     differing = {}
     for cpu in CPUS:
         made, seconds = running[name, threads, cpu].result()

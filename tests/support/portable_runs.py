@@ -162,6 +162,7 @@ def components(threads: int) -> dict[str, Any]:
 EXPERIMENTS = {"quick": quick, "scored": quick, "tiny": tiny, "components": components}
 LEFT_OUT = {  # the metrics of components are those of `tiny`
     "components": {"extractor", "extract", "reference", "generate", "evaluate", "studies", "report"},
+    "quick": {"report"},
     "scored": {"report"},
 }
 

@@ -12,6 +12,7 @@ from ganflow.evaluation.sample_sets import channels_first
 from ganflow.methods.draws import Draws
 from ganflow.networks.building import batch_statistics, evaluating
 from ganflow.networks.codes import codes
+from ganflow.progress import Progress
 from ganflow.training.divergence import check_tensors, diverged_at
 from ganflow.training.pixels import as_stored
 
@@ -27,14 +28,20 @@ def generate_samples(
     classes: int = 0,
     purpose: str = "evaluation",
     batch_norm: str = "running",
+    what: str = "",
 ) -> Tensor:
     """Samples for latent vectors and uniform classes from the random streams of a `purpose`; images rounded to 8 bits.
 
     `batch_norm`: use the `running` statistics, or those of each `batch`, which is then always a whole one: a last batch
-    of fewer samples would be normalised by these alone. Raises NotFinite for a sample that is not finite.
+    of fewer samples would be normalised by these alone. `what`: how progress is called; empty: it is not shown. Raises
+    NotFinite for a sample that is not finite.
     """
     parts = []
-    with evaluating(module), batch_statistics(module) if batch_norm == "batch" else nullcontext():
+    with (
+        evaluating(module),
+        batch_statistics(module) if batch_norm == "batch" else nullcontext(),
+        Progress(what, count, "samples") if what else nullcontext() as progress,
+    ):
         for part, start in enumerate(range(0, count, batch_size)):
             size = batch_size if batch_norm == "batch" else min(batch_size, count - start)
             draws = Draws(seed, device, purpose, (part,), size)
@@ -42,11 +49,18 @@ def generate_samples(
             made = module(codes(vectors, labels, classes)).float()
             check_tensors([("samples", made)])
             parts.append(as_stored(made))
+            if progress:
+                progress.advance(min(size, count - start))
     return channels_first(np.concatenate(parts)[:count])
 
 
 def evaluation_samples(
-    evaluation: Evaluation, module: nn.Module, about: dict[str, Any], device: str, curve: Curve | None = None
+    evaluation: Evaluation,
+    module: nn.Module,
+    about: dict[str, Any],
+    device: str,
+    curve: Curve | None = None,
+    what: str = "",
 ) -> Tensor:
     """The samples of a generator that are scored by the settings of params.yaml or, with a `curve`, for the scores over
     training; `about` is the metadata of its weights file. Raises Diverged for a sample that is not finite."""
@@ -61,4 +75,5 @@ def evaluation_samples(
             about["classes"],
             "curve" if curve else "evaluation",
             evaluation.batch_norm,
+            what,
         )

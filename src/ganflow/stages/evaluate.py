@@ -122,7 +122,7 @@ def _scores(suite: MetricSuite, real: Samples, samples: Samples, iteration: int)
 
 def _samples(evaluation: Evaluation, file: Path, generated: Path, name: str, device: str) -> Samples:
     """The samples of a weights file, with their stored features."""
-    samples = Samples(evaluation_samples(evaluation, *load_generator(file, device), device))
+    samples = Samples(evaluation_samples(evaluation, *load_generator(file, device), device, what=f"samples of {file}"))
     return samples | load_features(generated, name) if evaluation.extractor else samples
 
 

@@ -48,5 +48,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             selected |= {"best": saved[best]} if best in saved else {}
         if extraction:
             for name, path in selected.items():
-                images = evaluation_samples(evaluation, *load_generator(path, device), device)
+                images = evaluation_samples(
+                    evaluation, *load_generator(path, device), device, what=f"{unit}, {name} samples"
+                )
                 save_features(folder, name, extraction.of(images, f"{unit}, {name}"), extraction)

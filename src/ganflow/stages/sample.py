@@ -25,7 +25,9 @@ def run(experiment: Experiment, which: str, images: int, seed: int, weights: str
     module, about = load_generator(path, device)
     batch_size = experiment.evaluation.batch_size
     try:
-        made = generate_samples(module, images, about["latent"], batch_size, seed, device, about["classes"])
+        made = generate_samples(
+            module, images, about["latent"], batch_size, seed, device, about["classes"], what=f"sample {which}"
+        )
     except NotFinite as found:
         raise UserError(f"{path}: {found}") from None
     if made.dim() == 2:
