@@ -66,3 +66,14 @@ def test_a_player_of_the_other_form_is_refused():
 @pytest.mark.parametrize("method", TRAINS)
 def test_it_trains(method, shape):
     one_iteration(made(method, shape), shape)
+
+
+@pytest.mark.parametrize("method", ["mrgan", "mdgan"])
+def test_points_have_the_critics_scores_on_a_lattice(method):
+    model = built(variant(network={"toy_mlp": {"width": 8}}, method=method), (2,))
+    points = torch.randn(5, 2)
+    with torch.no_grad():
+        found = model.diagnostics(points, points, lattice := torch.randn(9, 2))
+        assert torch.equal(found["scores"], model.modules["critic"](lattice)[:, 0])
+    assert torch.allclose(found["probabilities"], 1 / (1 + (-found["scores"]).exp()))
+    assert model.diagnostics(points, points, None) == {}

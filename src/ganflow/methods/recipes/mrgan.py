@@ -101,6 +101,13 @@ class MRGANModel(FamilyModel):
         (loss, values), (regularisers, others) = self.adversarial_loss(draws), self.reconstruction_loss(draws)
         return loss + regularisers, values | others
 
+    def diagnostics(self, real: Tensor, samples: Tensor, lattice: Tensor | None) -> dict[str, Tensor]:
+        """`scores` of the critic on the lattice, and `probabilities`, their sigmoid."""
+        if lattice is None:
+            return {}
+        scores = self._score(lattice, "critic")
+        return {"scores": scores, "probabilities": scores.double().sigmoid().float()}
+
     @torch.no_grad()
     def validation(self, draws: Draws) -> Values:
         real = draws.batch().values
