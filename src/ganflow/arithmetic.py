@@ -57,8 +57,9 @@ def configure(threads: int, arithmetic: "Arithmetic") -> None:
     ]
     imported = [name for name in NUMERICAL if name in sys.modules]
     if imported and arithmetic == "portable" and any(os.environ.get(name) != value for name, value in PORTABLE.items()):
+        found = "they are" if len(imported) == len(NUMERICAL) else f"{imported[0]} is"
         raise UserError(
-            f"compute.arithmetic = 'portable' takes effect before {' and '.join(imported)} are imported, and they are: "
+            f"compute.arithmetic = 'portable' takes effect before {' and '.join(NUMERICAL)} are imported, and {found}: "
             "call ganflow.arithmetic.configure first, or run `python -m ganflow` in a process of its own"
         )
     for name in stray:
