@@ -8,11 +8,12 @@ near-duplicates that WGAN-GP and real images have at most.
 from collections.abc import Sequence
 
 from ganflow.reporting.lessons.interfaces import Lesson, Picture, Seeds, is_gan, is_penalised, pairs, span, trained
+from ganflow.reporting.lessons.missed_modes import SCORE, fewer_missed
 from ganflow.reporting.lessons.pictures import of_samples
 from ganflow.reporting.runs import RunRecord
 from ganflow.reporting.tables import HELD_OUT
 
-MODES, DUPLICATES = "missed_modes", "near_duplicates"
+DUPLICATES = "near_duplicates"
 FACTOR = 10  # near-duplicates of a collapsed generator over those of another
 
 
@@ -35,7 +36,7 @@ def lesson(runs: Sequence[RunRecord]) -> Lesson | None:
 def _score(gan: RunRecord, other: RunRecord) -> list[str]:
     """The score of lost modes that both have: missed modes, else near-duplicates."""
     shared = [name for name in gan.score["order"] if name in other.score["better"]]
-    return [name for start in (MODES, DUPLICATES) for name in shared if name.startswith(start)][:1]
+    return [name for start in (SCORE, DUPLICATES) for name in shared if name.startswith(start)][:1]
 
 
 def _values(seeds: Seeds, name: str) -> list[float]:
@@ -43,13 +44,7 @@ def _values(seeds: Seeds, name: str) -> list[float]:
 
 
 def _compared(gan: Seeds, other: Seeds, name: str) -> tuple[bool, str]:
-    return (_duplicates if name.startswith(DUPLICATES) else _modes)(gan, other, name)
-
-
-def _modes(gan: Seeds, other: Seeds, name: str) -> tuple[bool, str]:
-    lost, kept = _values(gan, name), _values(other, name)
-    words = f"{gan[0].variant} misses {span(lost, '.0f')} modes, {other[0].variant} {span(kept, '.0f')}"
-    return min(lost) > max(kept), f"on {gan[0].dataset} {words}"
+    return _duplicates(gan, other, name) if name.startswith(DUPLICATES) else fewer_missed(gan, other)
 
 
 def _duplicates(gan: Seeds, other: Seeds, name: str) -> tuple[bool, str]:

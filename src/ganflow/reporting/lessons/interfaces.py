@@ -49,6 +49,11 @@ def is_penalised(run: RunRecord) -> bool:
     return run.component("objective") == "wasserstein" and run.component("constraint") == "gradient_penalty"
 
 
+def is_of(method: str) -> Callable[[RunRecord], bool]:
+    """Whether a run was trained by a method."""
+    return lambda run: run.component("method") == method
+
+
 def pairs(
     runs: Sequence[RunRecord],
     one: Callable[[RunRecord], bool],
