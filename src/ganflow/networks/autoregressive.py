@@ -7,6 +7,8 @@ alone (mask A of section 3.4: from an image's values), or also to the same one (
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -25,24 +27,32 @@ LEAST_LOG_SCALE = -7.0  # of a logistic distribution, as in PixelCNN++
 
 class MaskedRow(nn.Linear):
     """A convolution along rows, (n, h, w, inputs) to (n, h, w, outputs), over `taps` pixels, the last of which is the
-    pixel itself, masked by colours."""
+    pixel itself, masked by colours.
+
+    While `left`, (n, h, taps - 1, inputs), is set, it takes the place of the zeros to the left of the first pixel, and
+    `last` holds the inputs that the next pixel has to its left.
+    """
 
     mask: Tensor
+    left: Tensor | None = None
+    last: Tensor | None = None
 
     def __init__(self, inputs: int, outputs: int, taps: int = 1, parts: int = 1, itself: bool = True):
         """`parts` of the outputs, of three groups each; `itself`: whether features of a colour may use the same colour
         here (mask B)."""
         super().__init__(taps * inputs, outputs)
-        before = torch.arange(inputs) * COLOURS // inputs
-        after = torch.arange(outputs) % (outputs // parts) * COLOURS * parts // outputs
-        mask = torch.ones(outputs, inputs, taps)
-        mask[..., -1] = (before <= after[:, None] if itself else before < after[:, None]).float()
-        self.taps = taps
-        self.register_buffer("mask", mask.flatten(1), persistent=False)
+        before = np.arange(inputs) * COLOURS // inputs
+        after = np.arange(outputs) % (outputs // parts) * COLOURS * parts // outputs
+        mask = np.ones((outputs, inputs, taps), np.float32)
+        mask[..., -1] = before <= after[:, None] if itself else before < after[:, None]
+        self.inputs, self.taps = inputs, taps
+        self.register_buffer("mask", torch.tensor(mask.reshape(outputs, -1)), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.taps > 1:
-            x = pad(x, (0, 0, self.taps - 1, 0)).unfold(2, self.taps, 1).flatten(3)
+            x = pad(x, (0, 0, self.taps - 1, 0)) if self.left is None else torch.cat([self.left, x], dim=2)
+            self.last = None if self.left is None else x[:, :, 1 - self.taps :]
+            x = x.unfold(2, self.taps, 1).flatten(3)
         return linear(x, self.weight * self.mask, self.bias)
 
 
@@ -103,19 +113,35 @@ class Autoregressive(nn.Module):
         least whose distribution function reaches that of its number in the code."""
         side, count = self.resolution, len(codes)
         latent, classes = codes.split([COLOURS * side**2, self.classes], dim=1)
-        # in 24 bits, so that no bit depends on how a library rounds this function in float64
+        # in 24 bits, so that the last bits of this function in float64, which libraries round differently, are lost
         wanted = torch.special.ndtr(latent.double()).float().to(codes.dtype).reshape(count, COLOURS, side, side)
         x = torch.zeros_like(wanted)
         for row in range(side):
             above = [part[:, row:] for part in self.above(x[:, :, : row + 1], classes)]
-            for column in range(side):
-                left = [part[:, :, : column + 1] for part in above]
-                for colour in range(COLOURS):
-                    values = x[:, :, row : row + 1, : column + 1].movedim(1, -1)
-                    found = self._distributions(self.head(self.across(values, left)[:, 0, column]))[:, colour]
-                    value = self._quantiles(found, wanted[:, colour, row, column])
-                    x[:, colour, row, column] = value.to(x.dtype) / ((LEVELS - 1) / 2) - 1
+            with self._pixel_by_pixel(x) as kept:
+                for column in range(side):
+                    here = [part[:, :, column : column + 1] for part in above]
+                    for colour in range(COLOURS):
+                        values = x[:, :, row : row + 1, column : column + 1].movedim(1, -1)
+                        found = self._distributions(self.head(self.across(values, here)[:, 0, 0]))[:, colour]
+                        value = self._quantiles(found, wanted[:, colour, row, column])
+                        x[:, colour, row, column] = value.to(x.dtype) / ((LEVELS - 1) / 2) - 1
+                    self.across(x[:, :, row : row + 1, column : column + 1].movedim(1, -1), here)
+                    for layer in kept:
+                        layer.left = layer.last
         return x
+
+    @contextmanager
+    def _pixel_by_pixel(self, x: Tensor) -> Iterator[list[MaskedRow]]:
+        """The layers that look to the left, which meanwhile take a row's pixels one at a time."""
+        layers = [layer for layer in self.modules() if isinstance(layer, MaskedRow) and layer.taps > 1]
+        for layer in layers:
+            layer.left = x.new_zeros(len(x), 1, layer.taps - 1, layer.inputs)
+        try:
+            yield layers
+        finally:
+            for layer in layers:
+                layer.left = layer.last = None
 
     def _distributions(self, parameters: Tensor) -> Tensor:
         """Parameters (..., 3 outputs) by colour, (..., 3, outputs), in float32 or better."""

@@ -1,5 +1,6 @@
 """Weights as files: the header of a file describes its network and origin."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,20 @@ def _shapes(blueprint: Blueprint, family: Network) -> dict[str, torch.Size] | No
     """{name: shape} of a module's state, found without its memory, of which a damaged header may ask any amount; None
     if the family can't make it."""
     try:
-        with torch.device("meta"):
-            module = blueprint.module(family)
+        try:
+            module = _without_memory(blueprint, family)
+        except NotImplementedError:
+            # stages.meta_kernels defers the import of some operations' kernels until a name is read
+            _ = import_module("torch._meta_registrations").register_meta
+            module = _without_memory(blueprint, family)
     except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError):
         return None
     return {name: tensor.shape for name, tensor in module.state_dict().items()}
+
+
+def _without_memory(blueprint: Blueprint, family: Network) -> nn.Module:
+    with torch.device("meta"):
+        return blueprint.module(family)
 
 
 def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
