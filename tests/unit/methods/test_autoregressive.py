@@ -52,7 +52,10 @@ def test_classes_are_given_if_it_is_conditional():
         (density("mrgan"), "network = 'pixelcnn': is trained by the method 'autoregressive' alone"),
         (variant(network={"pixelcnn": {}}), "network = 'pixelcnn': is trained by the method 'autoregressive' alone"),
         (variant(critic_network={"pixelcnn": {}}), "critic_network = 'pixelcnn': is trained by the method"),
-        (density(network={"dcgan": {}}), "network = 'dcgan': is no density; choose pixelcnn or pixelrnn"),
+        (
+            density(network={"dcgan": {}}),
+            "the method 'autoregressive' does not train it; choose pixelcnn or pixelrnn",
+        ),
     ],
 )
 def test_what_is_refused(chosen, said):

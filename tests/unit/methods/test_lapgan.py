@@ -60,7 +60,11 @@ def test_grids_show_levels_and_what_is_made_of_held_out_images():
 @pytest.mark.parametrize(
     ("chosen", "labelled", "said"),
     [
-        (lapgan(network={"dcgan": {}}), True, "network = 'dcgan': has no levels; choose laplacian_pyramid"),
+        (
+            lapgan(network={"dcgan": {}}),
+            True,
+            "network = 'dcgan': the method 'lapgan' does not train it; choose laplacian_pyramid",
+        ),
         (lapgan("vae"), True, "'laplacian_pyramid': is trained by the method 'lapgan' alone; write `method: lapgan`"),
         (lapgan({"lapgan": {"conditional": True}}), False, "lapgan.conditional: datasets.d has no classes"),
     ],

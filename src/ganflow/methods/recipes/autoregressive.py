@@ -5,37 +5,21 @@ import math
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from ganflow.errors import UserError
 from ganflow.methods.draws import SAMPLES, Draws
-from ganflow.methods.family_model import FamilyMethod, FamilyModel
+from ganflow.methods.family_model import ConditionalMethod, FamilyModel
 from ganflow.methods.interfaces import Data, Model, Player, Task, Values, loss_charts
 from ganflow.networks.autoregressive import Autoregressive, AutoregressiveNetwork
-from ganflow.networks.building import network_of
 from ganflow.networks.codes import one_hot
 
 
-class AutoregressiveDensity(FamilyMethod):
-    """Minimises -log2 p(x) / (3 h w), p(x) = prod p(value | values before it)."""
+class AutoregressiveDensity(ConditionalMethod):
+    """Minimises -log2 p(x) / (3 h w), p(x) = prod p(value | values before it, and the class if it is conditional)."""
 
     about: ClassVar = "maximum likelihood of the networks `pixelcnn` and `pixelrnn`, in bits per dimension"
     players: ClassVar = ("density",)
-    conditional: bool = Field(False, description="whether images are given their class (arXiv 1606.05328, equation 4)")
-
-    def check(self, task: Task) -> None:
-        super().check(task)
-        if not isinstance(network_of(task.variant.network, task.shape, ""), AutoregressiveNetwork):
-            raise UserError(
-                f"params.yaml: variants.{task.name}.network = {task.variant.network.name!r}: is no density; choose "
-                "pixelcnn or pixelrnn"
-            )
-        if self.conditional and not task.labelled:
-            raise UserError(
-                f"params.yaml: {task.key}.conditional: {task.dataset} has no classes; remove it, or choose another "
-                "dataset"
-            )
+    family: ClassVar = AutoregressiveNetwork
 
     def build(self, task: Task, data: Data, seed: int, device: str) -> Model:
         return AutoregressiveModel(task, seed, device, data.classes if self.conditional else 0)

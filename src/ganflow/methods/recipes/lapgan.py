@@ -5,13 +5,11 @@ the enlarged image of the level before. All levels are trained on pyramids of re
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ganflow.errors import UserError
 from ganflow.methods.draws import SAMPLES, Draws
-from ganflow.methods.family_model import FamilyMethod, FamilyModel, full_precision
+from ganflow.methods.family_model import ConditionalMethod, FamilyModel, full_precision
 from ganflow.methods.interfaces import Data, Export, Grid, Model, Player, Task, Values, loss_charts, on_device
 from ganflow.methods.objectives.non_saturating import NonSaturating
 from ganflow.networks.building import Blueprint, initialise, network_of
@@ -22,25 +20,12 @@ OBJECTIVE = NonSaturating()
 ROWS = 8  # of the grids
 
 
-class LAPGAN(FamilyMethod):
+class LAPGAN(ConditionalMethod):
     """Critic of a level: V(D) of l + h and l + G(z, l), l the enlarged image and h its details; generator: -E log D."""
 
     about: ClassVar = "LAPGAN (arXiv 1506.05751): a conditional GAN for each level of a Laplacian pyramid"
     players: ClassVar = ("critic", "generator")
-    conditional: bool = Field(False, description="whether all networks are given the class")
-
-    def check(self, task: Task) -> None:
-        super().check(task)
-        if not isinstance(network_of(task.variant.network, task.shape, ""), LaplacianPyramid):
-            raise UserError(
-                f"params.yaml: variants.{task.name}.network = {task.variant.network.name!r}: has no levels; choose "
-                "laplacian_pyramid"
-            )
-        if self.conditional and not task.labelled:
-            raise UserError(
-                f"params.yaml: {task.key}.conditional: {task.dataset} has no classes; remove it, or choose another "
-                "dataset"
-            )
+    family: ClassVar = LaplacianPyramid
 
     def build(self, task: Task, data: Data, seed: int, device: str) -> Model:
         return LAPGANModel(task, seed, device, data.classes if self.conditional else 0)
