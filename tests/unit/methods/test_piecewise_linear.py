@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganflow.components import names
+from ganflow.components import component_class, names
 from ganflow.config import Choice
 from ganflow.methods.components import Score
 from ganflow.methods.constraints.gradient_penalty import GradientPenalty
