@@ -86,8 +86,8 @@ def test_lost_modes_must_be_lost_in_every_seed(made):
     assert once and not once.shown
 
 
-@pytest.mark.parametrize(("gan", "other", "shown"), [(0.5, 0.04, True), (0.5, 0.06, False), (0.01, 0.0, False)])
-def test_near_duplicates_are_ten_times_those_of_the_other_and_more_than_of_real_images(made, gan, other, shown):
+@pytest.mark.parametrize(("gan", "other", "shown"), [(0.5, 0.04, True), (0.5, 0.06, False), (0.09, 0.0, False)])
+def test_near_duplicates_are_ten_times_those_of_the_other_and_of_real_images(made, gan, other, shown):
     runs = made(gan=[{DUPLICATES: gan}], wgan_gp=[{DUPLICATES: other}])
     images = [replace(run, score=run.score | {"order": [DUPLICATES]}) for run in runs]
     found = collapse.lesson(images)
