@@ -19,12 +19,9 @@ from clones import TOP, clone
 WORSE, BETTER = "gan_mlp", "wgan_gp_mlp"  # as the eye sees them, in every seed
 RIVALS: dict[str, dict[str, Any]] = {  # what both have instead: pairs that differ in nothing but the loss
     "three_steps": {"critic_steps": 3},
-    "one_rate": {"optimizer": {"adam": {"lr": 2.0e-3, "betas": [0.5, 0.9]}}, "optimizers": {}},
-    "lower_rate": {"optimizer": {"adam": {"lr": 1.0e-3, "betas": [0.5, 0.9]}}, "optimizers": {}},
-    "falling_rate": {
-        "optimizer": {"adam": {"lr": 2.0e-3, "betas": [0.5, 0.9], "decay": "linear"}},
-        "optimizers": {},
-    },
+    "higher_rate": {"optimizer": {"adam": {"lr": 2.0e-3, "betas": [0.5, 0.9]}}},
+    "falling_rate": {"optimizer": {"adam": {"lr": 2.0e-3, "betas": [0.5, 0.9], "decay": "linear"}}},
+    "two_rates": {"optimizers": {"critic": {"adam": {"lr": 2.0e-3, "betas": [0.5, 0.9]}}}},
     "longer": {"training": {"iterations": 1200}},
     "raw": {"training": {"ema": None}},
 }
