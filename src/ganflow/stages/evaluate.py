@@ -53,11 +53,11 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             columns = score_names(curve_metric(evaluation.curve), suite.identity).values()
             best = best_of(evaluation.curve, read_curve(generated / "curve.csv", *columns))
         saved = snapshots(trained, file.stem)
-        final = _samples(evaluation, file, generated, "final", device)
+        final = _samples(evaluation, file, generated, "final", device, f"{unit}, final samples")
         scores = _scores(suite, real, final, about["iteration"])
         at_best, failed = scores, _flags(evaluation, final, f"{dataset} {variant} {seed}, final weights")
         if best in saved:
-            chosen = _samples(evaluation, saved[best], generated, "best", device)
+            chosen = _samples(evaluation, saved[best], generated, "best", device, f"{unit}, best samples")
             at_best = _scores(suite, real, chosen, best)
             failed += _flags(evaluation, chosen, f"{dataset} {variant} {seed}, iteration {best:,}")
         if evaluation.extractor:
@@ -120,9 +120,9 @@ def _scores(suite: MetricSuite, real: Samples, samples: Samples, iteration: int)
     return scores
 
 
-def _samples(evaluation: Evaluation, file: Path, generated: Path, name: str, device: str) -> Samples:
-    """The samples of a weights file, with their stored features."""
-    samples = Samples(evaluation_samples(evaluation, *load_generator(file, device), device, what=f"samples of {file}"))
+def _samples(evaluation: Evaluation, file: Path, generated: Path, name: str, device: str, what: str) -> Samples:
+    """The samples of a weights file, with their stored features; `what`: how making them is called."""
+    samples = Samples(evaluation_samples(evaluation, *load_generator(file, device), device, what=what))
     return samples | load_features(generated, name) if evaluation.extractor else samples
 
 

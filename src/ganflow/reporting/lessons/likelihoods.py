@@ -29,7 +29,7 @@ def lesson(runs: Sequence[RunRecord]) -> Lesson | None:
     ]
     return Lesson(
         "likelihoods",
-        "A density of values one by one is measured in bits, also on images it has not seen",
+        "A likelihood is measured in bits, also on images that were not seen",
         shown,
         f"{'; '.join(words)}. Values without a pattern take 8.",
         tuple(of_samples(run, f"{bits[run.name][0][-1]:.2f} bits") for run in _firsts(found)),
