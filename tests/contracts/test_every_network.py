@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ganflow.components import component_class, names
+from ganflow.networks.autoregressive import AutoregressiveNetwork
 from ganflow.networks.building import Blueprint, initialise, parameter_count
 from ganflow.networks.codes import codes
 from ganflow.networks.interfaces import Network
@@ -31,13 +32,8 @@ def latent_of(network: Network, size: int) -> int:
 
 
 def has_critic(network: Network) -> bool:
-    """Whether a family has one; of those that every method trains, each must."""
-    try:
-        network.critic(network.resolutions[0] if network.resolutions else 2)
-    except NotImplementedError:
-        assert network.trained_by
-        return False
-    return True
+    """Whether a family has one; densities have none."""
+    return not isinstance(network, AutoregressiveNetwork)
 
 
 def inputs(network: Network, size: int, channels: int) -> torch.Tensor:

@@ -215,7 +215,7 @@ class AutoregressiveNetwork(Network):
         return self.density(resolution, classes)
 
     def critic(self, resolution: int, channels: int = 3, outputs: int = 1) -> nn.Module:
-        raise NotImplementedError("autoregressive networks have no critic")
+        raise TypeError("an autoregressive network is a density, without a critic")
 
     @property
     def chosen_mixtures(self) -> int | None:

@@ -16,6 +16,8 @@ from ganflow.networks.autoregressive import (
 from ganflow.networks.building import initialise
 from ganflow.networks.families.pixelcnn import PixelCNN
 from ganflow.networks.families.pixelrnn import PixelRNN
+from ganflow.tensor_files import save_tensors
+from ganflow.training.weights import load_export
 
 SIDE = 4
 FAMILIES = [PixelCNN(width=2, layers=2), PixelRNN(width=2, layers=2)]
@@ -194,3 +196,12 @@ def test_row_lstm_is_its_papers_equations():
 def test_a_latent_vector_has_a_number_for_each_value(family):
     with pytest.raises(UserError, match=r"training\.latent = 64: .* set the variant's training\.latent to 192"):
         family.generator(8, 64)
+
+
+def test_a_file_that_claims_the_critic_of_a_density_is_refused_in_a_sentence(tmp_path):
+    about = {"module": "critic", "iteration": 1, "network": {"name": "pixelcnn", "settings": {"width": 1, "layers": 1}}}
+    about |= {"part": "critic", "arguments": {"resolution": 8}, "takes": "samples", "gives": "scores", "scale": 1.0}
+    about |= {"dataset": "d", "variant": "v", "seed": 0, "shape": [8, 8, 3], "latent": 192, "classes": 0}
+    save_tensors(path := tmp_path / "critic.safetensors", {"weight": torch.zeros(1)}, about | {"data": "0" * 64})
+    with pytest.raises(UserError, match=r"critic\.safetensors: its weights do not match the network in its"):
+        load_export(path)
