@@ -133,7 +133,7 @@ class Runs:
         model = method_of(task).build(task, Data(0, train.first), 0, self.device)
         trainer = Trainer("check", model, self.training, 0, self.device, train, held_out)
         if batches:
-            trainer.batches = batches()
+            trainer.batches = {SAMPLES: batches()}
         if steps:
             step, left = trainer.step, iter(range(steps))
 

@@ -108,6 +108,9 @@ class Dataset(Model):
     encoding: Encoding = Field(
         "raw", description="of pixels in shards; webp: lossless, smaller, decoded on each access"
     )
+    conditions: Annotated[tuple[Choice, ...], In("data.conditions")] = Field(
+        (), strict=False, max_length=20, description="what accompanies each image in shards: files of data/conditions"
+    )
     shard_size: int = Field(1000, ge=1, le=1_000_000, description="images in one shard")
     max_corrupt: float = Field(
         0.001, ge=0, le=1, description="share of a split's images, rounded up, that may be unusable and are left out"

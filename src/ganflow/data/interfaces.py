@@ -1,9 +1,10 @@
-"""Interfaces of the data layer: formats of archives, sources that provide them, and distributions of points."""
+"""Interfaces of the data layer: formats of archives, sources that provide them, distributions of points, and conditions
+that accompany images."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
@@ -48,6 +49,57 @@ class Sample(NamedTuple):
         """The RGB image, decoded on each access."""
         made = self.content()
         return made if isinstance(made, Image.Image) else Image.fromarray(np.ascontiguousarray(made))
+
+
+class Scene(Protocol):
+    """How an image was rendered. It can be pickled."""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """{attribute: value}"""
+
+    @property
+    def caption(self) -> str:
+        """The attributes in English."""
+
+    def picture(self, changed: Mapping[str, str]) -> Image.Image:
+        """The image, RGB, with some attributes changed and all else as it was."""
+
+
+class Given(NamedTuple):
+    """What a condition is made from."""
+
+    image: np.ndarray  # as in the shard, uint8 (side, side, 3)
+    fitted: Callable[[Image.Image], np.ndarray]  # crops and resizes as it was for the shard
+    drawn: Scene | None = None
+
+    @property
+    def scene(self) -> Scene:
+        """Of a rendered image."""
+        if self.drawn is None:
+            raise LookupError("only rendered images have a scene; a condition that needs it says so by `needs_scene`")
+        return self.drawn
+
+
+class Condition(Component):
+    """Something that accompanies each image in shards, for methods that are given it: an image, a text, attributes."""
+
+    folder: ClassVar = "data.conditions"
+    about: ClassVar[str]  # a phrase for the table in the docs
+    kind: ClassVar[Literal["image", "text", "attributes"]] = "image"
+    needs_scene: ClassVar[bool] = False  # whether only rendered images have it
+
+    def shape(self, side: int) -> tuple[int, int, int]:
+        """Of an image for images of so many pixels a side: (height, width, 1 or 3)."""
+        raise TypeError(f"a condition of the kind {self.kind!r} has no shape")
+
+    def refusal(self, attributes: dict[str, tuple[str, ...]], side: int) -> str | None:
+        """Why it can't be made of images of a size, from scenes with these attributes; None if it can."""
+        return None
+
+    @abstractmethod
+    def made(self, given: Given) -> np.ndarray | str | dict[str, str]:
+        """The image, uint8 of `shape`; the text; or {attribute: value}."""
 
 
 class Format(Component):
@@ -132,6 +184,14 @@ class Source(Component):
 
     def refusal(self, form: Format, shape: tuple[int, ...]) -> str | None:
         """Why this source can't provide samples of this format and shape; None if it can."""
+        return None
+
+    def attributes(self, form: Format) -> dict[str, tuple[str, ...]]:
+        """{attribute: its values} of the scenes that its images show; empty if nothing is known of them."""
+        return {}
+
+    def scene(self, form: Format, split: str, key: str) -> Scene | None:
+        """The scene of a sample by its key; None if nothing is known of it."""
         return None
 
     def modules(self, form: Format) -> tuple[str, ...]:

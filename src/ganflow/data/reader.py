@@ -5,9 +5,10 @@ or shard raises UserError when it is opened, by its headers and labels; `verify`
 """
 
 import io
+import json
 import mmap
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,8 @@ from ganflow import artifacts
 from ganflow.artifacts import cure
 from ganflow.data.image_codec import decode_webp
 from ganflow.data.shard_members import check_members
-from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, shard_bytes, shard_name
+from ganflow.data.shards import BLOCK, INDEX, OFFSETS, Index, Layout, Member, shard_bytes, shard_name
+from ganflow.data.stored_png import pixels_at
 from ganflow.errors import UserError
 from ganflow.params_file import checked
 from ganflow.randomness import generator
@@ -78,6 +80,27 @@ class WebpShard:
             ) from None
 
 
+class Part:
+    """Some samples of a split."""
+
+    def __init__(self, shards: "Shards", chosen: np.ndarray):
+        """`chosen`: their indices in the split."""
+        self.shards, self.chosen, self.count = shards, chosen, len(chosen)
+        self.shape, self.dtype, self.index = shards.shape, shards.dtype, shards.index
+
+    def samples(self, indices: np.ndarray) -> np.ndarray:
+        """The samples at `indices` of the part: (n, *shape)."""
+        return self.shards.samples(self.chosen[indices])
+
+    def labels(self, indices: np.ndarray) -> np.ndarray:
+        """Their labels, int64 (n,); raises UserError if the images have none."""
+        return self.shards.labels(self.chosen[indices])
+
+    def images(self, condition: str, indices: np.ndarray) -> np.ndarray:
+        """A condition that is an image, uint8 (n, height, width, channels)."""
+        return self.shards.images(condition, self.chosen[indices])
+
+
 class Shards:
     """The samples of one split: `count` arrays of `shape` and `dtype`; `classes` is empty without labels.
 
@@ -90,7 +113,7 @@ class Shards:
         self.index = _read_index(folder / INDEX)
         self.count, self.shape, self.dtype = self.index.count, self.index.shape, np.dtype(self.index.dtype)
         self.labelled, self.classes = self.index.labelled, self.index.classes
-        layout = Layout(self.shape, self.index.dtype, self.labelled, self.index.encoding)
+        layout = self.index.layout
         counts = [shard.count for shard in self.index.shards]
         self._ends = np.cumsum(counts)
         _allow_open_files(len(counts))
@@ -103,8 +126,11 @@ class Shards:
             if stride
             else np.split(_read_offsets(folder / OFFSETS, self.index), self._ends[:-1])
         )
-        for path, content, here in zip(paths, mapped, starts, strict=True):
-            last = check_members(path, memoryview(content), layout, here, len(self.classes), last)
+        self._places: list[tuple[Path, memoryview, np.ndarray]] = [
+            (path, memoryview(content), here) for path, content, here in zip(paths, mapped, starts, strict=True)
+        ]
+        for path, content, here in self._places:
+            last = check_members(path, content, layout, here, len(self.classes), last)
         if stride:
             self._shards = [
                 RawShard(content, layout, stride, count) for content, count in zip(mapped, counts, strict=True)
@@ -146,12 +172,98 @@ class Shards:
             )
         return labels
 
+    def images(self, condition: str, indices: np.ndarray) -> np.ndarray:
+        """A condition that is an image, at `indices`: uint8 (n, height, width, channels)."""
+        member, header = self._condition(condition, "image")
+        shape = member.shape or (0, 0, 0)
+        found = np.empty((len(indices), *shape), np.uint8)
+        for shard, places, local in self._split(indices):
+            _, content, starts = self._places[shard]
+            for place, start in zip(places.tolist(), starts[local].tolist(), strict=True):
+                found[place] = pixels_at(content, start + header + BLOCK, shape)
+        return found
+
+    def texts(self, condition: str, indices: np.ndarray) -> list[str]:
+        """A condition that is a text, at `indices`."""
+        return self._texts(condition, "text", indices)
+
+    def attributes(self, indices: np.ndarray) -> np.ndarray:
+        """The number of each attribute's value in `index.attributes`, int64 (n, attributes); raises UserError if the
+        images have none, or if one is not as the index says."""
+        member = next((member for member in self.index.conditions if member.kind == "attributes"), None)
+        if member is None:
+            raise UserError(
+                f"{self.folder}: the samples have no attributes; choose a dataset with the condition `attributes`"
+            )
+        known = self.index.attributes
+        numbers = [{value: number for number, value in enumerate(values)} for values in known.values()]
+        found = np.empty((len(indices), len(known)), np.int64)
+        for row, text in enumerate(self._texts(member.name, "attributes", indices)):
+            try:
+                values = json.loads(text)
+                found[row] = [number[values[name]] for name, number in zip(known, numbers, strict=True)]
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise UserError(
+                    f"{self.folder}: sample {indices[row]}: its attributes are not those of index.json; "
+                    f"{cure(self.folder)}"
+                ) from None
+        return found
+
+    def selected(self, where: Mapping[str, str]) -> np.ndarray:
+        """The indices of the samples with these values of attributes, or of `class`; raises UserError for one that none
+        has."""
+        chosen = np.ones(self.count, bool)
+        every = np.arange(self.count)
+        for name, value in where.items():
+            values = self.classes if name == "class" else self.index.attributes.get(name, ())
+            if value not in values:
+                known = ", ".join(values) or "nothing is known of it"
+                raise UserError(f"{self.folder}: no sample has the {name} {value!r}; choose of: {known}")
+            if name == "class":
+                numbers = self.labels(every)
+            else:
+                numbers = self.attributes(every)[:, list(self.index.attributes).index(name)]
+            chosen &= numbers == values.index(value)
+        if not chosen.any():
+            wanted = ", ".join(f"{name}: {value}" for name, value in where.items())
+            raise UserError(f"{self.folder}: no sample has {{{wanted}}}; choose other values")
+        return chosen.nonzero()[0]
+
+    def part(self, where: Mapping[str, str]) -> Part:
+        """The samples with these values of attributes, or of `class`."""
+        return Part(self, self.selected(where))
+
     def verify(self) -> None:
         """Reads every shard; raises UserError for the first whose sha256 differs from the index."""
         for shard in self.index.shards:
             path = self.folder / shard.name
             if (found := artifacts.digest_file(path)) != shard.sha256:
                 raise UserError(f"{path}: altered: has the sha256 {found}, expected {shard.sha256}; {cure(path)}")
+
+    def _condition(self, name: str, kind: str) -> tuple[Member, int]:
+        """A condition and the offset of its tar header in a sample."""
+        for member, header in zip(self.index.conditions, self.index.layout.condition_headers, strict=True):
+            if (member.name, member.kind) == (name, kind):
+                return member, header
+        raise UserError(
+            f"{self.folder}: the samples have no condition {name!r} that is one of {kind}; name it in the dataset's "
+            "`conditions` in params.yaml"
+        )
+
+    def _texts(self, condition: str, kind: str, indices: np.ndarray) -> list[str]:
+        _, header = self._condition(condition, kind)
+        found = [""] * len(indices)
+        for shard, places, local in self._split(indices):
+            path, content, starts = self._places[shard]
+            for place, start in zip(places.tolist(), starts[local].tolist(), strict=True):
+                text = bytes(content[start + header + BLOCK : start + header + 2 * BLOCK]).rstrip(b"\0")
+                try:
+                    found[place] = text.decode()
+                except UnicodeDecodeError:
+                    raise UserError(
+                        f"{path}: sample {indices[place]}: its {condition} is no UTF-8; {cure(path)}"
+                    ) from None
+        return found
 
     def _split(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yields (shard number, positions in `indices`, indices within the shard) for each shard involved."""
@@ -168,22 +280,22 @@ class Shards:
             yield shard, here, indices[here] - (self._ends[shard] - self.index.shards[shard].count)
 
 
-@lru_cache(maxsize=2)
-def order(count: int, seed: int, epoch: int) -> np.ndarray:
+@lru_cache(maxsize=4)
+def order(count: int, seed: int, epoch: int, purpose: str = "order") -> np.ndarray:
     """The permutation of 0..count-1 (int64, read-only) of an epoch, a pure function of the arguments."""
-    permutation = generator(seed, "order", epoch).permutation(count)
+    permutation = generator(seed, purpose, epoch).permutation(count)
     permutation.setflags(write=False)
     return permutation
 
 
-def batch_indices(count: int, seed: int, position: int, size: int) -> np.ndarray:
-    """Indices (int64) at [position, position + size) of the infinite sequence order(0), order(1), ..."""
+def batch_indices(count: int, seed: int, position: int, size: int, purpose: str = "order") -> np.ndarray:
+    """Indices (int64) at [position, position + size) of the infinite sequence order(0), order(1), ... of a purpose."""
     if count < 1 or position < 0 or size < 0:
         raise ValueError(f"count = {count}, position = {position}, size = {size}: negative, or no sample")
     parts = [np.empty(0, np.int64)]
     while size:
         epoch, offset = divmod(position, count)
-        part = order(count, seed, epoch)[offset : offset + size]
+        part = order(count, seed, epoch, purpose)[offset : offset + size]
         parts.append(part)
         position, size = position + len(part), size - len(part)
     return np.concatenate(parts)
@@ -198,7 +310,13 @@ def _read_index(path: Path) -> Index:
         raise UserError(
             f"{path}: encoding = {index.encoding!r} of {index.dtype}, offsets {index.offsets}; {cure(path)}"
         )
-    layout = Layout(index.shape, index.dtype, index.labelled, index.encoding)
+    layout = index.layout
+    if index.conditions and (
+        index.dtype != "uint8" or len({member.name for member in index.conditions}) < len(index.conditions)
+    ):
+        raise UserError(f"{path}: its conditions are not different ones of images; {cure(path)}")
+    if any((member.shape is None) == (member.kind == "image") for member in index.conditions):
+        raise UserError(f"{path}: a condition has a shape, and is no image, or the other way round; {cure(path)}")
     if index.labelled != bool(index.classes):
         raise UserError(f"{path}: labelled = {index.labelled} with {len(index.classes)} classes; {cure(path)}")
     for number, shard in enumerate(index.shards):

@@ -6,8 +6,9 @@ Memory holds a few chunks, however many samples there are.
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
@@ -16,7 +17,7 @@ from PIL import Image
 
 from ganflow.config import Resize
 from ganflow.data.decoding import center_crop_resize
-from ganflow.data.interfaces import CorruptImage, Sample
+from ganflow.data.interfaces import Condition, CorruptImage, Given, Sample, Scene
 from ganflow.data.shards import Layout
 
 CHUNK = 64  # samples per task of a worker process
@@ -24,8 +25,15 @@ CHUNK = 64  # samples per task of a worker process
 Encode = Callable[[Sample], bytes | CorruptImage]
 
 
-def tar_members(layout: Layout, resize: Resize, sample: Sample) -> bytes | CorruptImage:
-    """The tar members of a sample: an image cropped and resized to the layout's shape, or a point of that shape."""
+def tar_members(
+    layout: Layout,
+    resize: Resize,
+    conditions: Sequence[Condition],
+    scene: Callable[[str], Scene | None] | None,
+    sample: Sample,
+) -> bytes | CorruptImage:
+    """The tar members of a sample: an image cropped and resized to the layout's shape, or a point of that shape, after
+    its conditions; `scene` returns the scene of a sample by its key."""
     try:
         made = sample.content()
     except CorruptImage as corrupt:
@@ -36,7 +44,15 @@ def tar_members(layout: Layout, resize: Resize, sample: Sample) -> bytes | Corru
     values = np.asarray(made)
     if values.shape != layout.shape or values.dtype != layout.dtype:
         raise ValueError(f"a sample of {values.dtype} {values.shape}, expected {layout.dtype} {layout.shape}")
-    return layout.sample(sample.key, values, sample.label)
+    accompanied: tuple[bytes, ...] = ()
+    if conditions:
+        fitted = partial(center_crop_resize, resolution=layout.shape[0], resize=resize)
+        given = Given(values, fitted, scene(sample.key) if scene else None)
+        accompanied = tuple(
+            member.encoded(condition.made(given))
+            for member, condition in zip(layout.conditions, conditions, strict=True)
+        )
+    return layout.sample(sample.key, values, sample.label, accompanied)
 
 
 def encoded(

@@ -39,6 +39,11 @@ def check_members(path: Path, mapped: memoryview, layout: Layout, starts: np.nda
         _refuse(
             path, first, good, f"a .{layout.extension} of {layout.dtype} {layout.shape} after the samples before it"
         )
+        for member, header in zip(layout.conditions, layout.condition_headers, strict=True):
+            member_keys, lengths, named = _headers(blocks[rows + header // BLOCK], member.extension)
+            least = 1 if member.shape is None else member.largest
+            good &= named & (member_keys == keys) & (least <= lengths) & (lengths <= member.largest)
+            _refuse(path, first, good, f"accompanied by a .{member.extension} of its size before its image")
         if layout.labelled:
             label_keys, widths, of_label = _headers(blocks[rows], "cls")
             good &= of_label & (label_keys == keys) & _are_labels(blocks[rows + layout.label // BLOCK], widths, classes)

@@ -8,11 +8,12 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -21,9 +22,9 @@ from ganflow import artifacts
 from ganflow.config import Encoding, Model, Resize
 from ganflow.data.corrupt import Skipped, SkippedImages
 from ganflow.data.decoding import LARGEST_IN_MEMORY
-from ganflow.data.interfaces import Sample
+from ganflow.data.interfaces import Condition, Sample, Scene
 from ganflow.data.sample_encoding import CHUNK, encoded, tar_members
-from ganflow.data.shards import INDEX, MAX_SAMPLES, OFFSETS, Index, Layout, Shard, shard_bytes, shard_name
+from ganflow.data.shards import INDEX, MAX_SAMPLES, OFFSETS, Index, Layout, Member, Shard, shard_bytes, shard_name
 from ganflow.errors import UserError
 from ganflow.progress import Progress, log
 
@@ -56,6 +57,9 @@ def write_shards(
     shard_size: int,
     classes: tuple[str, ...],
     encoding: Encoding = "raw",
+    conditions: Mapping[str, Condition] = MappingProxyType({}),
+    attributes: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    scene: Callable[[str], Scene | None] | None = None,
     resize: Resize = "lanczos",
     processes: int = 1,
     max_corrupt: float = 0.0,
@@ -64,13 +68,19 @@ def write_shards(
 ) -> list[Skipped]:
     """Writes shards of `shard_size` samples (the last may hold fewer) and index.json; labelled if there are classes.
 
-    `shape` is (side, side, 3) for images, cropped and resized to it, and (d,) for points. Images that can't be used are
+    `shape` is (side, side, 3) for images, cropped and resized to it, and (d,) for points. `conditions` accompany each
+    image; `attributes` are those of the scenes that rendered images show, and `scene` returns the scene of a sample by
+    its key. Images that can't be used are
     skipped, and returned in sample order; at most the share `max_corrupt`, rounded up, may be skipped.
     `resume_folder` keeps finished shards for a restart with equal arguments. `total`: expected number of samples, for
     progress. Raises UserError if too many images are skipped or if there is no sample.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    layout = Layout(shape, "uint8" if len(shape) == 3 else "float32", bool(classes), encoding)
+    members = tuple(
+        Member(name=name, kind=kind.kind, shape=kind.shape(shape[0]) if kind.kind == "image" else None)
+        for name, kind in conditions.items()
+    )
+    layout = Layout(shape, "uint8" if len(shape) == 3 else "float32", bool(classes), encoding, members)
     work = resume_folder or folder
     shards: list[Shard] = []
     offsets: list[np.ndarray] = []  # start of each sample in its shard
@@ -88,9 +98,11 @@ def write_shards(
         with (
             progress,
             _memory_told(dataset, processes),
-            closing(encoded(rest, partial(tar_members, layout, resize), processes)) as members,
+            closing(
+                encoded(rest, partial(tar_members, layout, resize, tuple(conditions.values()), scene), processes)
+            ) as contents_of_each,
         ):
-            usable = skipped.filter(members)
+            usable = skipped.filter(contents_of_each)
             for first in usable:
                 name = shard_name(dataset, split, len(shards))
                 contents = itertools.chain([first], itertools.islice(usable, shard_size - 1))
@@ -116,6 +128,8 @@ def write_shards(
         count=sum(shard.count for shard in shards),
         labelled=layout.labelled,
         classes=tuple(classes),
+        conditions=members,
+        attributes=dict(attributes) if any(member.kind == "attributes" for member in members) else {},
         offsets=None if layout.stride else _write_offsets(folder / OFFSETS, np.concatenate(offsets)),
         shards=tuple(shards),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from ganflow.artifacts import read_csv, write_file
 from ganflow.config import Curve, Evaluation
 from ganflow.evaluation.extraction import Extraction
-from ganflow.evaluation.generated_samples import evaluation_samples
+from ganflow.evaluation.generated_samples import Given, evaluation_samples
 from ganflow.evaluation.interfaces import Direction, Samples, curve_metric, score_names
 from ganflow.serialization import csv_text
 from ganflow.training.description import ITERATION
@@ -19,8 +19,17 @@ ScoreRow = tuple[int, dict[str, float]]  # iteration, scores
 class SnapshotScorer:
     """Scores generators by the curve's metric against one set of real samples."""
 
-    def __init__(self, evaluation: Evaluation, curve: Curve, real: Samples, extraction: Extraction | None, device: str):
-        self.evaluation, self.curve, self.real, self.device = evaluation, curve, real, device
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        curve: Curve,
+        real: Samples,
+        extraction: Extraction | None,
+        device: str,
+        given: Given | None = None,
+    ):
+        """`given`: the images for translators."""
+        self.evaluation, self.curve, self.real, self.device, self.given = evaluation, curve, real, device, given
         self.metric = curve_metric(curve)
         self.extraction = extraction if self.metric.compares == "features" else None
         self.names = score_names(self.metric, extraction.identity if extraction else None)
@@ -29,7 +38,7 @@ class SnapshotScorer:
     def score(self, file: Path) -> ScoreRow:
         """Iteration and scores of the generator in a weights file; raises Diverged for what is not finite."""
         module, about = load_generator(file, self.device)
-        values = evaluation_samples(self.evaluation, module, about, self.device, self.curve)
+        values = evaluation_samples(self.evaluation, module, about, self.device, self.curve, given=self.given)
         samples = self.extraction.of(values) if self.extraction else Samples(values)
         found = self.metric.score(self.prepared, self.real, samples)
         scores = {name: found[score] for score, name in self.names.items()}

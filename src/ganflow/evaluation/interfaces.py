@@ -23,7 +23,8 @@ class Samples:
     """A set of n real or generated samples; `known` holds the available fields.
 
     `values`: images, uint8 (n, 3, H, W), or points, float32 (n, d); `labels`: int64 (n,); `features` (n, f) and
-    `logits` (n, k): an extractor's, float32. Reading a field that is not available raises LookupError.
+    `logits` (n, k): an extractor's, float32; `targets`: what each image should be, uint8 (n, 3, H, W). Reading a field
+    that is not available raises LookupError.
     """
 
     def __init__(
@@ -32,8 +33,9 @@ class Samples:
         labels: "Tensor | None" = None,
         features: "Tensor | None" = None,
         logits: "Tensor | None" = None,
+        targets: "Tensor | None" = None,
     ):
-        parts = {"values": values, "labels": labels, "features": features, "logits": logits}
+        parts = {"values": values, "labels": labels, "features": features, "logits": logits, "targets": targets}
         self.known = {name: part for name, part in parts.items() if part is not None}
 
     def __len__(self) -> int:
@@ -59,6 +61,10 @@ class Samples:
     def logits(self) -> "Tensor":
         return self._part("logits")
 
+    @property
+    def targets(self) -> "Tensor":
+        return self._part("targets")
+
     def to(self, device: str) -> "Samples":
         """The same samples on a device; those that are there are not copied."""
         return Samples(**{name: part.to(device) for name, part in self.known.items()})
@@ -80,7 +86,8 @@ class Metric(Component):
     """Computes one or several scores of a set of samples against a real set."""
 
     folder: ClassVar = "evaluation.metrics"
-    compares: ClassVar[Literal["images", "points", "features"]]  # features come with logits
+    compares: ClassVar[Literal["images", "points", "features", "translations"]]  # features come with logits,
+    # translations with their targets
     better: ClassVar[dict[str, Direction]]  # {score: which direction is better}
     continuous: ClassVar[tuple[str, ...]] = ()  # scores that are equal for two sets only if they hardly depend on them
     literature_name: ClassVar[dict[str, str]] = {}  # {score: name with the literature's Inception weights}

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from ganflow.config import Model
 from ganflow.evaluation.checks import HELD_OUT
+from ganflow.training.description import Translated
 
 Scores = dict[str, float]
 Direction = Literal["lower", "higher"]
@@ -70,6 +71,7 @@ class Protocol(Model):
     iteration: str
     best: str | None
     extractor: Extractor | None
+    translation: Translated | None = None
     metrics: dict[str, JsonValue]
     versions: dict[str, str]
 

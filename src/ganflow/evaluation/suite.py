@@ -13,14 +13,26 @@ from ganflow.tensor_metadata import Tensors
 
 
 class MetricSuite:
-    """The metrics that apply to a dataset: those that need labels are left out if it has none."""
+    """The metrics that apply to a set of samples: those that need labels are left out if there are none."""
 
-    def __init__(self, evaluation: Evaluation, weights: Path, labelled: bool, device: str = "cpu"):
-        """`weights` is the folder of the extractor; metrics that can compute on a `device`."""
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        weights: Path,
+        labelled: bool,
+        device: str = "cpu",
+        distributions: bool = True,
+        translations: bool = False,
+    ):
+        """`weights` is the folder of the extractor; metrics that can compute on a `device`; with those of
+        `distributions` and of `translations`, which samples of known targets are."""
         self.device = device
         self.identity = identity_of(evaluation, weights)
         self.metrics = {
-            name: metric for name, metric in metrics_of(evaluation).items() if labelled or not metric.needs_labels
+            name: metric
+            for name, metric in metrics_of(evaluation).items()
+            if (labelled or not metric.needs_labels)
+            and (translations if metric.compares == "translations" else distributions)
         }
         self.names = {name: score_names(metric, self.identity) for name, metric in self.metrics.items()}
         self.prepared: dict[str, dict[str, Tensor]] = {}
@@ -36,7 +48,7 @@ class MetricSuite:
 
     @property
     def compares(self) -> dict[str, str]:
-        """{full name: what the score compares: "images", "points" or "features"}."""
+        """{full name: what the score compares, as its metric declares it}."""
         return {name: metric.compares for metric, names in self.each() for name in names.values()}
 
     @property
@@ -65,6 +77,9 @@ class MetricSuite:
     def load(self, folder: Path) -> None:
         """Reads what `save` wrote; raises UserError if a file is missing or damaged."""
         for name, metric in self.metrics.items():
+            if metric.compares == "translations":  # with their targets, not with the data
+                self.prepared[name] = {}
+                continue
             path = folder / f"{name}.safetensors"
             tensors, _ = load_tensors(path)
             self.prepared[name] = Tensors(path, {key: t.to(self._device(metric)) for key, t in tensors.items()})

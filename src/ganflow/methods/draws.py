@@ -22,16 +22,26 @@ def to_device(values: np.ndarray, device: str) -> Tensor:
     return found.to(device, non_blocking=True)
 
 
+def _no_condition(name: str) -> Tensor:
+    raise LookupError(f"a batch without the condition {name!r}")
+
+
 class Batch(NamedTuple):
-    """Real data of one role: images (n, 3, H, W) in [-1, 1] or points (n, d), and their classes."""
+    """Real data of one role: images (n, 3, H, W) in [-1, 1] or points (n, d), their classes, and what accompanies
+    images."""
 
     values: Tensor
     read_labels: Callable[[], Tensor]
+    read_condition: Callable[[str], Tensor] = _no_condition
 
     @property
     def labels(self) -> Tensor:
         """(n,) int64; raises UserError if the data has no classes."""
         return self.read_labels()
+
+    def images(self, name: str) -> Tensor:
+        """The images themselves, called `samples`, or a condition that is an image: (n, channels, h, w) in [-1, 1]."""
+        return self.values if name == SAMPLES else self.read_condition(name)
 
 
 class Draws:

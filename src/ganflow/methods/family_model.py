@@ -2,18 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganflow.components import component_class, names
 from ganflow.errors import UserError
 from ganflow.methods.draws import Draws
 from ganflow.methods.interfaces import Export, Grid, Method, Model, Task, on_device
 from ganflow.networks.building import Blueprint, initialise, network_of
-from ganflow.networks.interfaces import Network
 
 COLUMNS, PAIRS = 8, 2  # of the grid: images in a row, rows of originals
 
@@ -21,20 +18,11 @@ COLUMNS, PAIRS = 8, 2  # of the grid: images in a row, rows of originals
 class FamilyMethod(Method):
     """A method that trains a `FamilyModel`."""
 
-    family: ClassVar[type[Network]] = Network  # the kind of networks that it trains
-
     def check(self, task: Task) -> None:
         """Raises UserError if it does not train the task's network, or one whose generator has no parameters, or for
         settings of no use."""
         chosen, where = task.variant, f"variants.{task.name}.network"
-        network = network_of(chosen.network, task.shape, where, chosen.method.name)
-        if not isinstance(network, self.family):
-            own = [name for name in names(Network) if issubclass(component_class(Network, name, where), self.family)]
-            raise UserError(
-                f"params.yaml: {where} = {chosen.network.name!r}: the method {chosen.method.name!r} does not train it; "
-                f"choose {' or '.join(own)}"
-            )
-        if network.fixed_generator:
+        if self.network(task, chosen.network, where).fixed_generator:
             raise UserError(
                 f"params.yaml: {where} = {chosen.network.name!r}: its generator has no parameters, so it can't be "
                 "trained; choose another network"

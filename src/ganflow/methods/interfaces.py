@@ -5,22 +5,23 @@ and charts of its journal. The training loop runs any model and has no branch on
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn, optim
 
-from ganflow.components import Component, component
-from ganflow.config import Training, Variant
+from ganflow.components import Component, component, component_class, names
+from ganflow.config import Choice, Training, Variant
+from ganflow.data.interfaces import Condition
 from ganflow.errors import UserError
 from ganflow.methods.draws import SAMPLES, Draws
-from ganflow.networks.building import Blueprint
+from ganflow.networks.building import Blueprint, network_of
 from ganflow.networks.codes import codes
-from ganflow.networks.interfaces import Shape
+from ganflow.networks.interfaces import Network, Shape
 
 Values = dict[str, Tensor]  # scalars for the journal, by column
 
@@ -64,15 +65,30 @@ class Player:
 
 
 @dataclass(frozen=True)
+class Translation:
+    """What a module makes images from, and which images it should make: names of conditions, or `samples`."""
+
+    source: str
+    target: str
+    where: Mapping[str, str] = field(default_factory=dict)  # {attribute: value} of what it translates; empty: all
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """For a file of weights."""
+        return {"source": self.source, "target": self.target, "where": dict(self.where)}
+
+
+@dataclass(frozen=True)
 class Export:
     """A module that is saved as <name>.safetensors, with its input, its output and how to rebuild it."""
 
     module: nn.Module
     blueprint: Blueprint
-    takes: Literal["latent", "samples"]
+    takes: Literal["latent", "samples", "latent and images"]
     gives: Literal["samples", "latent", "scores"]
     averaged: bool = False  # has a moving average, if params.yaml sets `ema`
     scale: float = 1.0  # from the module's output to [-1, 1]
+    translation: Translation | None = None  # of one that takes images
 
 
 @dataclass(frozen=True)
@@ -120,6 +136,9 @@ class Model(ABC):
         {}
     )  # names of journal columns in MLflow, which compares runs by name
     classes: int = 0  # number of classes that samples are conditioned on
+    roles: Mapping[str, Mapping[str, str]] = MappingProxyType(
+        {SAMPLES: MappingProxyType({})}
+    )  # {role: {attribute: value} of its samples}
 
     @abstractmethod
     def validation(self, draws: Draws) -> Values:
@@ -135,7 +154,8 @@ class Model(ABC):
         return []
 
     def sample(self, module: nn.Module, draws: Draws, labels: Tensor) -> Tensor:
-        """Samples in [-1, 1], or points, by the scored module; labels (n,) int64 are used if there are `classes`."""
+        """Samples in [-1, 1], or points, by the scored module; labels (n,) int64 are used if there are `classes`, and
+        a batch of the draws if it translates."""
         latent = draws.normal("latent", (draws.size, self.latent))
         return module(codes(latent, labels, self.classes)).float() * self.exports[self.scored].scale
 
@@ -154,6 +174,7 @@ class Task:
     shape: Shape  # of a stored sample
     labelled: bool = True
     dataset: str = "the dataset"
+    conditions: Mapping[str, Condition] = field(default_factory=dict)  # what accompanies the images
 
     @property
     def key(self) -> str:
@@ -189,8 +210,8 @@ class Method(Component):
 
     folder: ClassVar = "methods.recipes"
     about: ClassVar[str]  # a phrase for the table in the docs
-    roles: ClassVar[tuple[str, ...]] = (SAMPLES,)
     players: ClassVar[tuple[str, ...]]  # names, for separate optimisers
+    family: ClassVar[type[Network]] = Network  # the kind of networks that it trains
 
     def check(self, task: Task) -> None:
         """Raises UserError for an invalid combination of settings."""
@@ -198,6 +219,20 @@ class Method(Component):
     @abstractmethod
     def build(self, task: Task, data: Data, seed: int, device: str) -> Model:
         """The model with initial weights on a device."""
+
+    def network(self, task: Task, choice: Choice, where: str) -> Network:
+        """The network family of a choice; raises UserError if it is not for the task's samples, or if this method does
+        not train it."""
+        network = network_of(choice, task.shape, where)
+        if isinstance(network, self.family) and (self.family is not Network or not network.specialised):
+            return network
+        wrong = f"params.yaml: {where} = {choice.name!r}: the method {task.variant.method.name!r} does not train it; "
+        if network.specialised:
+            kinds = {name: component_class(Method, name, where).family for name in names(Method)}
+            own = [name for name, kind in kinds.items() if kind is not Network and isinstance(network, kind)]
+            raise UserError(f"{wrong}write `method: {' or '.join(own)}`, or choose another network")
+        own = [name for name in names(Network) if issubclass(component_class(Network, name, where), self.family)]
+        raise UserError(f"{wrong}choose {' or '.join(own)}")
 
 
 def means(held_out: Sequence[Draws], values: Callable[[Draws], Values]) -> dict[str, float]:

@@ -1,19 +1,19 @@
 """The task of a variant on a dataset, and its method, from params.yaml."""
 
-from ganflow.components import named_class
+from ganflow.components import components_of, named_class
 from ganflow.config import Experiment
+from ganflow.data.interfaces import Condition
 from ganflow.errors import UserError, suggestion
-from ganflow.methods.draws import SAMPLES
 from ganflow.methods.interfaces import Method, Task
 from ganflow.params_file import checked
-
-ROLES = (SAMPLES,)  # of data that datasets provide
 
 
 def task_of(experiment: Experiment, dataset: str, variant: str, labelled: bool = True) -> Task:
     """The task of a variant on a dataset; `labelled`: whether its samples have classes."""
     chosen, training = experiment.variants[variant], experiment.training_of(variant)
-    return Task(variant, chosen, training, experiment.datasets[dataset].shape, labelled, f"datasets.{dataset}")
+    described, key = experiment.datasets[dataset], f"datasets.{dataset}"
+    conditions = components_of(Condition, described.conditions, f"{key}.conditions")
+    return Task(variant, chosen, training, described.shape, labelled, key, conditions)
 
 
 def method_of(task: Task) -> Method:
@@ -29,9 +29,5 @@ def method_of(task: Task) -> Method:
             )
     for player in method.players:
         task.optimizer(player)
-    if lacking := [role for role in method.roles if role not in ROLES]:
-        raise UserError(
-            f"params.yaml: variants.{task.name}.method = {name!r}: needs {lacking[0]}, which {task.dataset} lacks"
-        )
     method.check(task)
     return method

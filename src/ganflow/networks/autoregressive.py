@@ -190,7 +190,7 @@ def logistic_distribution_function(logits: Tensor, means: Tensor, log_scales: Te
 class AutoregressiveNetwork(Network):
     """A family whose generator is an `Autoregressive` density; it has no critic."""
 
-    trained_by: ClassVar = "autoregressive"
+    specialised: ClassVar = True
     resolutions: ClassVar = (8, 16, 32)
     width: int = Field(32, ge=1, le=1024, description="features for each colour")
     layers: int = Field(5, ge=1, le=100, description="layers after the first")

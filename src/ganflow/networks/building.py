@@ -16,10 +16,10 @@ from ganflow.randomness import generator
 
 
 class Blueprint(NamedTuple):
-    """How to build a module: a family with its settings, one of its two networks, and the arguments."""
+    """How to build a module: a family with its settings, one of its networks, and the arguments."""
 
     network: Choice
-    part: Literal["generator", "critic"]
+    part: Literal["generator", "critic", "translator"]
     arguments: dict[str, int]
 
     def module(self, family: Network) -> nn.Module:
@@ -43,15 +43,9 @@ def parameter_count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def network_of(choice: Choice, shape: Shape, where: str, method: str = "") -> Network:
-    """The network family with its settings; raises UserError for an unknown one, for unsupported samples and for one
-    that a method, if it is given, does not train."""
+def network_of(choice: Choice, shape: Shape, where: str) -> Network:
+    """The network family with its settings; raises UserError for an unknown one and for unsupported samples."""
     network = component(Network, choice, where)
-    if method and network.trained_by not in ("", method):
-        raise UserError(
-            f"params.yaml: {where} = {choice.name!r}: is trained by the method {network.trained_by!r} alone; write "
-            f"`method: {network.trained_by}`, or choose another network"
-        )
     if (shape[0] if len(shape) == 3 else None) in (network.resolutions or (None,)):
         return network
     known = f"images of {', '.join(map(str, network.resolutions))} pixels" if network.resolutions else "points"

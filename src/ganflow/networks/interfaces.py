@@ -20,7 +20,7 @@ class Network(Component):
     folder: ClassVar = "networks.families"
     about: ClassVar[str]  # a phrase for the table in the docs
     fixed_generator: ClassVar[bool] = False  # whether the generator has no parameters
-    trained_by: ClassVar[str] = ""  # the only method that trains it; empty: every method for networks with a critic
+    specialised: ClassVar[bool] = False  # whether only methods whose `family` it is train it
     resolutions: ClassVar[tuple[int, ...]]  # pixels a side that the family supports; empty: it is for points
 
     @abstractmethod
@@ -46,7 +46,7 @@ class Network(Component):
         return None
 
     def critic_normalisation(self) -> str:
-        """The kind of the critic's normalisation layers: "batch", "layer" or "none"."""
+        """The kind of the critic's normalisation layers: "batch", "layer", "instance" or "none"."""
         return "none"
 
     def critic_mixes_samples(self) -> bool:

@@ -68,12 +68,15 @@ class Scaled(nn.Module):
 
 
 def normalisation(kind: str, channels: int) -> list[nn.Module]:
-    """The layers of a norm: "batch"; "layer", over all of an image with gain and bias per channel; "none"."""
+    """The layers of a norm: "batch"; "layer", over all of an image, or "instance", over each channel of an image, both
+    with gain and bias per channel; "none"."""
     match kind:
         case "batch":
             return [nn.BatchNorm2d(channels)]
         case "layer":
             return [nn.GroupNorm(1, channels)]
+        case "instance":
+            return [nn.GroupNorm(channels, channels)]
         case _:
             return []
 

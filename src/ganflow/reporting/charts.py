@@ -55,8 +55,9 @@ def charts(runs: Sequence[RunRecord | DivergedRun]) -> dict[str, list[Plot]]:
 
 
 def _score_plots(shown: Sequence[RunRecord | DivergedRun]) -> list[Plot]:
-    """One plot for each score that is in the curves of all runs that did not diverge."""
-    (runs, _), places = parted(shown), list(by_variant(shown))
+    """One plot for each score that is in all curves of runs that did not diverge; translations may have none."""
+    (finished, _), places = parted(shown), list(by_variant(shown))
+    runs = [run for run in finished if run.curve]
     curves = [run.curve or {} for run in runs]
     plots: list[Plot] = []
     if not runs:

@@ -54,6 +54,8 @@ def claim(
         doubts.append(f"with {shown} the spread between trainings is unknown ({SEEDS} or more show it)")
     elif not all(_apart(best.cells[score.name], other.cells[score.name]) for other in others):
         doubts.append("the best variant's interval over seeds is not apart from another's")
+    if len({row.translated for row in rows}) > 1:
+        doubts.append("the variants are given different things to make images of")
     if best.variant in diverged:
         doubts.append("a training of the best variant diverged, so its mean is of the others alone")
     if beyond(score, best, checks):
@@ -66,7 +68,7 @@ def claim(
 def claims_of(table: Table) -> list[Claim]:
     """The claims of a table, one for each of its scores."""
     diverged = {run.variant for run in table.diverged}
-    return [claim(score, table.rows, table.checks, table.flagged(score), diverged) for score in table.scores]
+    return [claim(score, table.having(score), table.checks, table.flagged(score), diverged) for score in table.scores]
 
 
 def sentences(claims: Sequence[Claim]) -> list[str]:

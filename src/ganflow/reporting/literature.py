@@ -59,8 +59,9 @@ def compared(numbers: Iterable[PublishedScore], rows: list[Row]) -> list[Compari
     protocol = rows[0].runs[0].score["protocol"]
     found = []
     for one in numbers:
-        possible = one.score in rows[0].cells
-        ours = of_same_kind(one, rows) if possible else []
+        having = [row for row in rows if one.score in row.cells]
+        possible = bool(having)
+        ours = of_same_kind(one, having)
         found.append(Comparison(one, possible, ours, differences(one, protocol)))
     return found
 

@@ -123,7 +123,7 @@ def _table(runs: list[RunRecord | DivergedRun], checks: dict[str, dict[str, Any]
     heads = [f"{score.name} ({score.better})" for score in scores]
     rows = [["variant", "seeds", *heads], ["---"] * (len(heads) + 2)]
     for row in table.rows:
-        rows.append([row.variant, str(len(row.runs)), *(str(row.cells[score.name]) for score in scores)])
+        rows.append([row.variant, str(len(row.runs)), *(str(row.cells.get(score.name, "")) for score in scores)])
     for run in table.diverged:
         rows.append([run.variant, f"seed {run.seed}", str(run.divergence), *[""] * (len(heads) - 1)])
     for check, found in checks.items():

@@ -5,7 +5,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grimp
 import numpy as np
@@ -30,10 +30,8 @@ def log_generator(client: "MlflowClient", home: str, run: str, weights: Path) ->
     from mlflow.types import Schema, TensorSpec
 
     about = header(weights, Header)
-    latent, shape = about["latent"], tuple(about["shape"])
-    example = np.zeros((EXAMPLES, latent + about["classes"]), np.float32)
-    example[:, :latent] = generator(about["seed"], "latent/grid").standard_normal((EXAMPLES, latent), np.float32)
-    example[:, latent : latent + 1] = 1  # the first class, if there are any
+    shape, example = tuple(about["shape"]), _example(about)
+    sizes = (-1, -1, -1, example.shape[3]) if example.ndim == 4 else (-1, example.shape[1])
     model = client.create_logged_model(
         home,
         name=f"{about['variant']}-{about['seed']}-{about['dataset']}",
@@ -50,7 +48,7 @@ def log_generator(client: "MlflowClient", home: str, run: str, weights: Path) ->
             data_path=str(weights),
             code_paths=[str(code)],
             signature=ModelSignature(
-                Schema([TensorSpec(np.dtype(np.float32), (-1, example.shape[1]))]),
+                Schema([TensorSpec(example.dtype, sizes)]),
                 Schema([TensorSpec(np.dtype(np.uint8 if len(shape) == 3 else np.float32), (-1, *shape))]),
             ),
             input_example=example,
@@ -60,6 +58,18 @@ def log_generator(client: "MlflowClient", home: str, run: str, weights: Path) ->
         client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, "READY")
     return model.model_id
+
+
+def _example(about: dict[str, Any]) -> np.ndarray:
+    """An input of the generator: latent vectors, with the first class if there are any, or images for a translator."""
+    if about["translation"]:
+        side, channels = about["arguments"]["resolution"], about["arguments"]["channels"]
+        return np.full((EXAMPLES, side, side, channels), 128, np.uint8)
+    latent = about["latent"]
+    example = np.zeros((EXAMPLES, latent + about["classes"]), np.float32)
+    example[:, :latent] = generator(about["seed"], "latent/grid").standard_normal((EXAMPLES, latent), np.float32)
+    example[:, latent : latent + 1] = 1
+    return example
 
 
 def _copy_code(target: Path, family: str) -> None:

@@ -22,6 +22,7 @@ WORDS = {
     "em": "EM",
     "fid": "FID",
     "kid": "KID",
+    "psnr": "PSNR",
 }
 COMPONENTS = ("network", "method", "optimizer", "optimizers")  # parameters that name components
 

@@ -46,9 +46,13 @@ class Score:
 
 
 def scores_of(runs: Sequence[RunRecord]) -> list[Score]:
-    """The scores that all runs have, in the order of the metrics of params.yaml."""
-    shared = set.intersection(*(set(run.score["better"]) for run in runs))
-    return [score_named(name, runs[0]) for name in runs[0].score["order"] if name in shared]
+    """The scores that any of the runs has, in the order of the metrics of params.yaml. Runs that translate images have
+    some that others lack, and the other way round."""
+    found: dict[str, RunRecord] = {}
+    for run in sorted(runs, key=lambda run: -len(run.score["order"])):
+        for name in run.score["order"]:
+            found.setdefault(name, run)
+    return [score_named(name, run) for name, run in found.items()]
 
 
 def score_named(name: str, run: RunRecord) -> Score:

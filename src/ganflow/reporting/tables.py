@@ -1,12 +1,12 @@
 """Score tables: mean and deviation over seeds, with the scores of held-out real images and of their degradations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
 from ganflow.reporting.captions import DEPARTURES
-from ganflow.reporting.runs import DivergedRun, RunRecord, parted
+from ganflow.reporting.runs import DivergedRun, RunRecord, in_words, parted
 from ganflow.reporting.scores import STD, Score, scores_of
 from ganflow.serialization import csv_text
 
@@ -31,6 +31,14 @@ class Cell:
         return rounded(self.mean) if self.deviation is None else f"{rounded(self.mean)} ± {rounded(self.deviation, 2)}"
 
 
+def translated(translation: Mapping[str, Any]) -> str:
+    """What a translator is given, in words."""
+    source, where = translation["source"], translation["where"]
+    what = "held-out images" if source == "samples" else f"the {in_words(source)} of held-out images"
+    chosen = ", ".join(f"{in_words(name)} {value}" for name, value in where.items())
+    return f"{what} with {chosen}" if chosen else what
+
+
 def rounded(value: float, figures: int = 4) -> str:
     """A number with `figures` significant digits, trailing zeros included; never fewer than its integer digits."""
     return f"{value:,.0f}" if abs(value) >= 10**figures else f"{value:#.{figures}g}".removesuffix(".")
@@ -49,6 +57,14 @@ class Row:
     iteration: int
     runs: list[RunRecord]  # one per seed
     parts: dict[str, float]  # {score: deviation over parts of a run's set, the mean over seeds}, where there is one
+
+    @property
+    def translated(self) -> str:
+        """What was translated, in words; empty for samples from latent vectors."""
+        protocol = self.runs[0].score["protocol"]
+        if not (found := protocol.get("translation")):
+            return ""
+        return f"{protocol['images']:,} translations of {translated(found)}"
 
     @property
     def best_at(self) -> str:
@@ -80,9 +96,13 @@ class Table:
         """The score of real held-out samples."""
         return self.checks[HELD_OUT]["scores"].get(score.name)
 
+    def having(self, score: Score) -> list[Row]:
+        """The rows with a score."""
+        return [row for row in self.rows if score.name in row.cells]
+
     def share(self, score: Score, value: float) -> float:
         """A value as percentage of the highest score among variants and held-out samples."""
-        highest = max([row.cells[score.name].mean for row in self.rows] + [self.real(score) or 0])
+        highest = max([row.cells[score.name].mean for row in self.having(score)] + [self.real(score) or 0])
         return 100 * min(max(value / highest, 0), 1) if highest > 0 else 0
 
     def flagged(self, score: Score) -> bool:
@@ -161,7 +181,7 @@ def notes_of(runs: list[RunRecord]) -> list[str]:
 def coincidences(runs: list[RunRecord]) -> list[str]:
     """A sentence for each continuous score that runs of one dataset share to the last bit."""
     found = []
-    for name in runs[0].score["continuous"]:
+    for name in dict.fromkeys(name for run in runs for name in run.score["continuous"]):
         alike: dict[float, list[str]] = {}
         for run in runs:
             if name in run.score["scores"]:
@@ -189,7 +209,7 @@ def as_csv(tables: Iterable[Table]) -> str:
         for run in table.diverged:
             lines.append([run.dataset, run.variant, "diverged", "", 1, "", 1, *[""] * 4, run.divergence.iteration])
         for row in table.rows:
-            for name in [*directions, "held_out_loss"]:
+            for name in [*(name for name in directions if name in row.cells), "held_out_loss"]:
                 cell, best = row.cells[name], row.best.get(name)
                 line: list[Any] = [row.dataset, row.variant, name, directions.get(name, ""), cell.mean]
                 line += ["" if cell.deviation is None else cell.deviation, cell.seeds, real.get(name, "")]

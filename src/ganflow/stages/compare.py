@@ -63,7 +63,9 @@ def _scores(left: list[RunRecord], right: list[RunRecord]) -> list[Line]:
     lines: list[Line] = []
     for score in scores_of([*left, *right]):
         name = score.name
-        lines.append((f"{name}, {score.better} is better", str(one.cells[name]), str(other.cells[name])))
+        lines.append(
+            (f"{name}, {score.better} is better", str(one.cells.get(name, ABSENT)), str(other.cells.get(name, ABSENT)))
+        )
         if one.best or other.best:
             lines.append(("  at its best", str(one.best.get(name, ABSENT)), str(other.best.get(name, ABSENT))))
         lines.append(("  of held-out real samples", _held_out(one, name), _held_out(other, name)))

@@ -107,7 +107,8 @@ class CostModel:
         dataset = self._dataset(unit)
         times, trainer = self.measured.training(unit.axes[1], dataset)
         done, training = iteration_of(unit), trainer.training
-        share = min(training.validation_images, sample_counts(dataset)["validation"]) / trainer.held_out.count
+        measured = sum(part.count for part in trainer.held_out.values())
+        share = min(training.validation_images, sample_counts(dataset)["validation"]) / measured
         took = seconds(replace(times, row=times.row * share), trainer, done)
         counts = {file: parameter_count(module) for file, module in trainer.exported().items()}
         scored = trainer.model.scored

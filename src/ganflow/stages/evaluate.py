@@ -13,7 +13,7 @@ from ganflow.data.reader import Shards
 from ganflow.evaluation.checks import FEATURES
 from ganflow.evaluation.curve import best_of, curve_direction, read_curve, scored_weights, snapshots
 from ganflow.evaluation.feature_checks import feature_flags
-from ganflow.evaluation.generated_samples import evaluation_samples
+from ganflow.evaluation.generated_samples import Given, evaluation_samples, given_to, scores_distributions
 from ganflow.evaluation.interfaces import Identity, Samples, curve_metric, score_names
 from ganflow.evaluation.nearest_neighbours import nearest_neighbours, neighbour_grid
 from ganflow.evaluation.records import Checks
@@ -44,20 +44,29 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         refuse_diverged(trained, generated)
         train = Shards(shards / SPLITS[0], experiment.compute.threads)
         real = real_set(train, features if evaluation.extractor else None, evaluation.max_real_images, values=False)
-        suite = MetricSuite(evaluation, weights, labelled=train.labelled, device=device)
-        suite.load(reference)
         file, checks = scored_weights(evaluation, trained), read_model(Checks, reference / "checks.json")
         tensors, about = load_tensors(file)
+        given = given_to(about, shards, device)
+        suite = MetricSuite(
+            evaluation,
+            weights,
+            labelled=train.labelled,
+            device=device,
+            distributions=scores_distributions(given, evaluation),
+            translations=bool(given and given.target),
+        )
+        suite.load(reference)
         best = None
-        if evaluation.curve:
-            columns = score_names(curve_metric(evaluation.curve), suite.identity).values()
-            best = best_of(evaluation.curve, read_curve(generated / "curve.csv", *columns))
+        if (curve := evaluation.curve) and scores_distributions(given, evaluation, curve):
+            columns = score_names(curve_metric(curve), suite.identity).values()
+            best = best_of(curve, read_curve(generated / "curve.csv", *columns))
         saved = snapshots(trained, file.stem)
-        final = _samples(evaluation, file, generated, "final", device, f"{unit}, final samples")
+        made = partial(_samples, evaluation, generated, device, given)
+        final = made(file, "final", f"{unit}, final samples")
         scores = _scores(suite, real, final, about["iteration"])
         at_best, failed = scores, _flags(evaluation, final, f"{dataset} {variant} {seed}, final weights")
         if best in saved:
-            chosen = _samples(evaluation, saved[best], generated, "best", device, f"{unit}, best samples")
+            chosen = made(saved[best], "best", f"{unit}, best samples")
             at_best = _scores(suite, real, chosen, best)
             failed += _flags(evaluation, chosen, f"{dataset} {variant} {seed}, iteration {best:,}")
         if evaluation.extractor:
@@ -86,7 +95,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
             "literature": checks["literature"],
             "held_out_loss": read_csv(trained / "journal.csv", loss)[loss][-1],
             "protocol": {
-                "images": evaluation.images,
+                "images": len(final),
                 "real_images": checks["real_images"],
                 "real_split": SPLITS[0],
                 "check_split": SPLITS[1],
@@ -96,8 +105,9 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
                 "ema_batch_norm": _ema_batch_norm(experiment, variant, file, tensors),
                 "seed": int(seed),
                 "iteration": "final",
-                "best": _selection(evaluation, suite),
+                "best": None if best is None else _selection(evaluation, suite),
                 "extractor": _extractor(suite.identity),
+                "translation": about["translation"],
                 "metrics": {name: metric.model_dump(mode="json") for name, metric in suite.metrics.items()},
                 "versions": unit.versions,
             },
@@ -120,9 +130,13 @@ def _scores(suite: MetricSuite, real: Samples, samples: Samples, iteration: int)
     return scores
 
 
-def _samples(evaluation: Evaluation, file: Path, generated: Path, name: str, device: str, what: str) -> Samples:
-    """The samples of a weights file, with their stored features; `what`: how making them is called."""
-    samples = Samples(evaluation_samples(evaluation, *load_generator(file, device), device, what=what))
+def _samples(
+    evaluation: Evaluation, generated: Path, device: str, given: Given | None, file: Path, name: str, what: str
+) -> Samples:
+    """The samples of a weights file, with their stored features, and the targets of translations; `what`: how making
+    them is called."""
+    made = evaluation_samples(evaluation, *load_generator(file, device), device, what=what, given=given)
+    samples = Samples(made, targets=given.targets(len(made)) if given and given.target else None)
     return samples | load_features(generated, name) if evaluation.extractor else samples
 
 

@@ -5,7 +5,7 @@ from ganflow.data import SPLITS
 from ganflow.data.reader import Shards
 from ganflow.evaluation.curve import SnapshotScorer, best_of, needs_values, scored_weights, snapshots, write_curve
 from ganflow.evaluation.extraction import extraction_of
-from ganflow.evaluation.generated_samples import evaluation_samples
+from ganflow.evaluation.generated_samples import evaluation_samples, given_to, scores_distributions
 from ganflow.evaluation.sample_sets import real_set, save_features
 from ganflow.progress import Progress
 from ganflow.stages.devices import compute_on
@@ -13,6 +13,7 @@ from ganflow.stages.execution import outputs
 from ganflow.stages.outcomes import recording
 from ganflow.stages.sections import evaluation_for
 from ganflow.stages.units import unit_of
+from ganflow.tensor_files import load_tensors
 from ganflow.training.divergence import refuse_diverged
 from ganflow.training.weights import load_generator
 
@@ -33,11 +34,12 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         extraction = extraction_of(evaluation, weights, device)
         file = scored_weights(evaluation, trained)
         selected = {"final": file}
-        if curve := evaluation.curve:
+        given = given_to(load_tensors(file)[1], shards, device)
+        if (curve := evaluation.curve) and scores_distributions(given, evaluation, curve):
             train = Shards(shards / SPLITS[0], experiment.compute.threads)
             kept, values = features if extraction else None, needs_values(curve)
             real = real_set(train, kept, evaluation.max_real_images, values)
-            scorer = SnapshotScorer(evaluation, curve, real, extraction, device)
+            scorer = SnapshotScorer(evaluation, curve, real, extraction, device, given)
             saved, rows = snapshots(trained, file.stem), []
             with Progress(f"{unit}, curve", len(saved) + 1, "snapshots") as progress:
                 for path in [*saved.values(), file]:
@@ -49,6 +51,6 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         if extraction:
             for name, path in selected.items():
                 images = evaluation_samples(
-                    evaluation, *load_generator(path, device), device, what=f"{unit}, {name} samples"
+                    evaluation, *load_generator(path, device), device, what=f"{unit}, {name} samples", given=given
                 )
                 save_features(folder, name, extraction.of(images, f"{unit}, {name}"), extraction)

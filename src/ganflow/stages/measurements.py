@@ -5,19 +5,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
-from ganflow.components import component
+from ganflow.components import component, components_of
 from ganflow.config import Choice, Dataset, Experiment
-from ganflow.data.interfaces import Format, Source
+from ganflow.data.interfaces import Condition, Format, Source
 from ganflow.data.reader import Shards
 from ganflow.data.sources.rendered import Rendered
 from ganflow.data.sources.sampled import Sampled
 from ganflow.data.writing import write_shards
 from ganflow.evaluation.extraction import Extraction, extraction_of
-from ganflow.evaluation.generated_samples import generate_samples
+from ganflow.evaluation.generated_samples import Given, generate_samples
 from ganflow.evaluation.interfaces import WEIGHTS, Metric, Samples, extractor_of, metrics_of
 from ganflow.evaluation.sample_sets import real_labels, real_samples, subset_indices
 from ganflow.methods.interfaces import Data, Task
@@ -66,9 +66,11 @@ class Measurements:
 
     def sharding(self, dataset: Dataset) -> tuple[Shards, float]:
         """Shards of synthetic samples at a dataset's resolution, and the seconds of one sample in one process."""
-        form = format_of(dataset)
+        form, source = format_of(dataset), _source(dataset)
         _, _, raw = self.rendering(dataset)
-        folder = self.scratch / dataset.format / f"{dataset.shape[0]}-{dataset.encoding}-{dataset.resize}"
+        conditions = components_of(Condition, dataset.conditions, "conditions")
+        also = "".join(f"-{name}" for name in conditions)
+        folder = self.scratch / dataset.format / f"{dataset.shape[0]}-{dataset.encoding}-{dataset.resize}{also}"
         if folder not in self.sharded:
             took, _ = _timed(
                 lambda: write_shards(
@@ -80,6 +82,9 @@ class Measurements:
                     shard_size=RENDERED,
                     classes=form.classes(raw),
                     encoding=dataset.encoding,
+                    conditions=conditions,
+                    attributes=source.attributes(form),
+                    scene=partial(source.scene, form, "train"),
                     resize=dataset.resize,
                 )
             )
@@ -107,6 +112,8 @@ class Measurements:
         if key not in self.scored:
             samples = self._samples(dataset)
             applies = "labels" in samples.known or not metric.needs_labels
+            if metric.compares == "translations":
+                samples |= Samples(targets=samples.values)
             if metric.compares == "features":
                 if self._extraction is None:
                     return 0.0
@@ -118,9 +125,13 @@ class Measurements:
     def generating(self, name: str, variant: str) -> float:
         """Seconds of a sample by the generator of a variant on a dataset."""
         _, trainer = self.training(variant, self.experiment.datasets[name])
-        latent, classes = trainer.training.latent, trainer.model.classes
+        latent, classes = trainer.model.latent, trainer.model.classes
         settings = (SCORED, latent, self.experiment.evaluation.batch_size, 0, self.device, classes)
-        return _timed(lambda: generate_samples(trainer.scored, *settings))[0] / SCORED
+        translation = trainer.model.exports[trainer.model.scored].translation
+        shards, _ = self.sharding(self.experiment.datasets[name])
+        about = {"translation": translation.as_json | {"where": {}}} if translation else None
+        given = Given(about, shards, self.device) if about else None
+        return _timed(lambda: generate_samples(trainer.scored, *settings, given=given))[0] / SCORED
 
     def training(self, variant: str, dataset: Dataset) -> tuple[StepTimes, Trainer]:
         """The step times of a variant at a dataset's resolution, and the trainer used to measure them."""
@@ -129,8 +140,10 @@ class Measurements:
             log(f"plan: a few iterations of {variant} on samples of {' x '.join(map(str, dataset.shape))}")
             shards, _ = self.sharding(dataset)
             chosen, training = self.experiment.variants[variant], self.experiment.training_of(variant)
-            task = Task(variant, chosen, training, dataset.shape, bool(shards.classes))
+            conditions = components_of(Condition, dataset.conditions, "conditions")
+            task = Task(variant, chosen, training, dataset.shape, bool(shards.classes), conditions=conditions)
             model = method_of(task).build(task, Data(len(shards.classes), shards.first), 0, self.device)
+            model.roles = dict.fromkeys(model.roles, {})  # a few samples may have none of a domain
             trainer = Trainer(variant, model, training, 0, self.device, shards, shards)
             self.trainings[key] = measured(trainer), trainer
         return self.trainings[key]

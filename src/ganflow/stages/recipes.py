@@ -42,7 +42,13 @@ def _download(experiment: Experiment, device: str, name: str) -> Recipe:
 def _shard(experiment: Experiment, device: str, name: str) -> Recipe:
     dataset = experiment.datasets[name]
     parameters = dataset.model_dump(mode="json", exclude={"source", "resolution", "dimension"})
-    return Recipe(parameters | {"shape": list(dataset.shape)}, _chosen(f"datasets.{name}", dataset, "format"), IMAGES)
+    parameters |= {"shape": list(dataset.shape)}
+    chosen = list(choices(dataset, f"datasets.{name}", ("format", "conditions")))
+    modules = tuple(module for _, module, _ in chosen)
+    if any(getattr(found, "needs_scene", False) for _, _, found in chosen):
+        drawn = _download(experiment, device, name)
+        return Recipe(parameters | {"drawn": drawn.parameters}, (*modules, *drawn.components), IMAGES)
+    return Recipe(parameters, modules, IMAGES)
 
 
 def _extractor(experiment: Experiment, device: str) -> Recipe:

@@ -8,7 +8,8 @@ from PIL import Image
 from ganflow.artifacts import write_file
 from ganflow.config import Experiment
 from ganflow.errors import UserError
-from ganflow.evaluation.generated_samples import generate_samples
+from ganflow.evaluation.generated_samples import generate_samples, given_to
+from ganflow.stages.graph import STAGES
 from ganflow.stages.selection import weights_named
 from ganflow.training.divergence import NotFinite
 from ganflow.training.image_files import as_grid, encoded
@@ -24,9 +25,22 @@ def run(experiment: Experiment, which: str, images: int, seed: int, weights: str
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module, about = load_generator(path, device)
     batch_size = experiment.evaluation.batch_size
+    given = given_to(about, STAGES["shard"].folder(experiment.experiment, about["dataset"]), device)
+    if given and images > given.count:
+        raise UserError(
+            f"sample: --images = {images}: {path} translates held-out images, and there are {given.count}; lower it"
+        )
     try:
         made = generate_samples(
-            module, images, about["latent"], batch_size, seed, device, about["classes"], what=f"sample {which}"
+            module,
+            images,
+            about["latent"],
+            batch_size,
+            seed,
+            device,
+            about["classes"],
+            what=f"sample {which}",
+            given=given,
         )
     except NotFinite as found:
         raise UserError(f"{path}: {found}") from None

@@ -1,11 +1,13 @@
 """shard: crops and resizes a dataset's images and writes WebDataset tars with an index, one folder per split."""
 
+from functools import partial
+
 from ganflow.artifacts import discard_scratch, read_manifest
-from ganflow.components import component
+from ganflow.components import component, components_of
 from ganflow.config import Choice, Experiment
 from ganflow.data import SPLITS
 from ganflow.data.faults import BadArchive
-from ganflow.data.interfaces import Format, Source
+from ganflow.data.interfaces import Condition, Format, Source
 from ganflow.data.writing import write_shards
 from ganflow.stages.execution import device_of, fingerprint, outputs, scratch_of
 from ganflow.stages.units import unit_of
@@ -42,6 +44,9 @@ def run(experiment: Experiment, dataset: str) -> None:
                     shard_size=chosen.shard_size,
                     classes=form.classes(raw),
                     encoding=chosen.encoding,
+                    conditions=components_of(Condition, chosen.conditions, f"datasets.{dataset}.conditions"),
+                    attributes=source.attributes(form),
+                    scene=partial(source.scene, form, split),
                     resize=chosen.resize,
                     processes=experiment.compute.threads,
                     max_corrupt=chosen.max_corrupt,

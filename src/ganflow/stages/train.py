@@ -37,7 +37,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
         "variant": variant,
         "seed": int(seed),
         "shape": list(train.shape),
-        "latent": task.training.latent,
+        "latent": model.latent,
         "classes": model.classes,
         "data": content_digest(shards),
     }

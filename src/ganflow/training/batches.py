@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganflow.data.reader import Shards, batch_indices
+from ganflow.data.reader import Part, Shards, batch_indices
 from ganflow.methods.draws import to_device
 
 SHARE = 0.5  # of a GPU's free memory that the data may use
@@ -22,16 +22,13 @@ PART = 4096  # samples copied to the device at a time
 class Batches(ABC):
     """The batches of `size` samples in the order of (seed, position), as stored: uint8 (n, H, W, 3), float32 (n, d)."""
 
-    def __init__(self, shards: Shards, seed: int, size: int):
-        self.shards, self.seed, self.size = shards, seed, size
+    def __init__(self, shards: Shards | Part, seed: int, size: int, purpose: str = "order"):
+        """`purpose` names the order's random stream."""
+        self.shards, self.seed, self.size, self.purpose = shards, seed, size, purpose
 
     def indices(self, position: int) -> np.ndarray:
         """The samples of batch `position`."""
-        return batch_indices(self.shards.count, self.seed, position * self.size, self.size)
-
-    def labels(self, position: int) -> np.ndarray:
-        """The labels of batch `position`, int64 (n,); raises UserError if the data has none."""
-        return self.shards.labels(self.indices(position))
+        return batch_indices(self.shards.count, self.seed, position * self.size, self.size, self.purpose)
 
     @abstractmethod
     def at(self, position: int) -> Tensor:
@@ -48,8 +45,8 @@ class Gathered(Batches):
 class Resident(Batches):
     """Batches of a split that is kept on the device."""
 
-    def __init__(self, shards: Shards, seed: int, size: int, device: str):
-        super().__init__(shards, seed, size)
+    def __init__(self, shards: Shards | Part, seed: int, size: int, device: str, purpose: str = "order"):
+        super().__init__(shards, seed, size, purpose)
         kind = torch.from_numpy(np.empty(0, shards.dtype)).dtype
         self.device, self.samples = device, torch.empty((shards.count, *shards.shape), dtype=kind, device=device)
         for start in range(0, shards.count, PART):
@@ -89,8 +86,8 @@ class CudaTransfer:
 class Prefetched(Batches):
     """Batches gathered and copied one step ahead."""
 
-    def __init__(self, shards: Shards, seed: int, size: int, transfer: Transfer):
-        super().__init__(shards, seed, size)
+    def __init__(self, shards: Shards | Part, seed: int, size: int, transfer: Transfer, purpose: str = "order"):
+        super().__init__(shards, seed, size, purpose)
         self.transfer, self.thread = transfer, ThreadPoolExecutor(1)
         self.ahead: tuple[int, Future[Any]] | None = None
 
@@ -108,11 +105,11 @@ class Prefetched(Batches):
         return self.transfer.start(torch.from_numpy(self.shards.samples(self.indices(position))))
 
 
-def batches_of(shards: Shards, seed: int, size: int, device: str) -> Batches:
-    """The fastest kind of batches for a device and its free memory."""
+def batches_of(shards: Shards | Part, seed: int, size: int, device: str, purpose: str = "order") -> Batches:
+    """The fastest kind of batches for a device and its free memory; `purpose` names the order's random stream."""
     if device == "cpu":
-        return Gathered(shards, seed, size)
+        return Gathered(shards, seed, size, purpose)
     free, _ = torch.cuda.mem_get_info()
     if shards.count * int(np.prod(shards.shape)) * shards.dtype.itemsize <= SHARE * free:
-        return Resident(shards, seed, size, device)
-    return Prefetched(shards, seed, size, CudaTransfer())
+        return Resident(shards, seed, size, device, purpose)
+    return Prefetched(shards, seed, size, CudaTransfer(), purpose)

@@ -16,17 +16,26 @@ ITERATION = "[0-9]" * 9  # how the names of files over training begin: samples/0
 Size = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
+class Translated(Model):
+    """What a module translates, and what it should make of it (ganflow.methods.interfaces.Translation)."""
+
+    source: str
+    target: str
+    where: dict[str, str]
+
+
 class Header(BaseModel):
     """The metadata of a file of weights: how to build its network, and where it comes from."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     network: Choice
-    part: Literal["generator", "critic"]
+    part: Literal["generator", "critic", "translator"]
     arguments: dict[str, Size]
     takes: str
     gives: str
     scale: float
+    translation: Translated | None
     iteration: int = Field(ge=0)
     shape: list[Size] = Field(min_length=1, max_length=3)
     latent: Size

@@ -5,7 +5,9 @@ run that is killed and resumed any number of times produces the same bytes as an
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ganflow.config import Training
-from ganflow.data.reader import Shards
+from ganflow.data.reader import Part, Shards
 from ganflow.methods.draws import SAMPLES, Batch, Draws, to_device
 from ganflow.methods.interfaces import Model, Player, means, to_host
 from ganflow.networks.building import batch_statistics, evaluating
@@ -48,8 +50,14 @@ class Trainer:
     ):
         """`about`: metadata for the run's weights files."""
         self.what, self.model, self.training, self.seed, self.device = what, model, training, seed, device
-        self.batches, self.train = batches_of(train, seed, training.batch_size, device), train
-        self.held_out = held_out
+        self.train, self.held_out = (
+            {role: shards.part(where) if where else shards for role, where in model.roles.items()}
+            for shards in (train, held_out)
+        )
+        self.batches = {
+            role: batches_of(part, seed, training.batch_size, device, "order" if role == SAMPLES else f"order/{role}")
+            for role, part in self.train.items()
+        }
         self.sample_figure = sample_figure_of(held_out, training.grid)
         self.about = about or {}
         self.images_used = 0
@@ -145,7 +153,7 @@ class Trainer:
 
     def draws(self, player: Player, step: tuple[int, int], positions: dict[str, int]) -> Draws:
         """The draws of one (iteration, repetition) of a player, with the batches at these positions."""
-        batches = {role: self._batch(positions.get(role, 0)) for role in player.roles}
+        batches = {role: self._batch(role, positions.get(role, 0)) for role in player.roles}
         size = player.batches * self.training.batch_size
         return Draws(self.seed, self.device, player.name, step, size, batches)
 
@@ -169,10 +177,18 @@ class Trainer:
             return nullcontext()
         return torch.autocast(self.device, dtype=torch.bfloat16)
 
-    def _batch(self, position: int) -> Batch:
+    def _batch(self, role: str, position: int) -> Batch:
         self.images_used += self.training.batch_size
-        values = from_stored(self.batches.at(position))
-        return Batch(values, lambda: to_device(self.batches.labels(position), self.device))
+        batches = self.batches[role]
+        return self._around(batches.at(position), batches.shards, lambda: batches.indices(position))
+
+    def _around(self, stored: Tensor, part: Shards | Part, indices: Callable[[], np.ndarray]) -> Batch:
+        """A batch of stored samples of a part, with what is read of it when it is asked for."""
+        return Batch(
+            from_stored(stored),
+            lambda: to_device(part.labels(indices()), self.device),
+            lambda name: from_stored(to_device(part.images(name, indices()), self.device)),
+        )
 
     def exported(self) -> dict[str, nn.Module]:
         """{file name: module} of the exported modules and their moving averages."""
@@ -192,6 +208,7 @@ class Trainer:
             "takes": export.takes,
             "gives": export.gives,
             "scale": export.scale,
+            "translation": export.translation and export.translation.as_json,
         }
         save_tensors(path, plain_weights(self.exported()[file]), about | self.about)
 
@@ -208,7 +225,10 @@ class Trainer:
         for name, average in self.averaged.items():
             if name == self.model.scored:
                 parts = range(-(-STATISTICS // size))
-                batches = (Draws(self.seed, self.device, "statistics", (part,), size) for part in parts)
+                batches = (
+                    self._fixed(self.train, "statistics", (part,), slice(part * size, (part + 1) * size))
+                    for part in parts
+                )
                 with self.autocast():
                     average.recompute_statistics(batches, self._sample)
 
@@ -238,16 +258,16 @@ class Trainer:
         normalisation takes by its own statistics, real and generated samples apart.
         """
         count, size = (
-            min(self.training.validation_images, self.held_out.count, self.train.count),
+            min(self.training.validation_images, *self._counts()),
             self.training.batch_size,
         )
         count = max(count - count % size, min(count, size))
         held_out, train = (
             [
-                self._fixed(shards, part, slice(start, min(start + size, count)))
+                self._fixed(split, "validation", (part,), slice(start, min(start + size, count)))
                 for part, start in enumerate(range(0, count, size))
             ]
-            for shards in (self.held_out, self.train)
+            for split in (self.held_out, self.train)
         )
         modules = self.model.modules.values()
         with evaluating(*modules), batch_statistics(*modules), self.autocast():
@@ -256,12 +276,20 @@ class Trainer:
                 f"training_{name.removeprefix('validation_')}": value for name, value in seen.items()
             }
 
-    def _fixed(self, shards: Shards, part: int, chosen: slice) -> Draws:
-        """A part of a split, the same at every row of the journal, with the same draws for every split."""
-        indices = np.arange(chosen.start, chosen.stop)
-        values = from_stored(to_device(shards.samples(indices), self.device))
-        batch = Batch(values, lambda: to_device(shards.labels(indices), self.device))
-        return Draws(self.seed, self.device, "validation", (part,), len(indices), {SAMPLES: batch})
+    def _counts(self) -> list[int]:
+        """Numbers of samples of each role in each split."""
+        return [part.count for split in (self.held_out, self.train) for part in split.values()]
+
+    def _fixed(self, split: Mapping[str, Shards | Part], purpose: str, step: tuple[int, ...], chosen: slice) -> Draws:
+        """Samples of each role of a split by position, from the first again where there are fewer, with draws of a
+        purpose: always the same."""
+        batches = {}
+        for role, part in split.items():
+            indices = np.arange(chosen.start, chosen.stop) % part.count
+            batches[role] = self._around(
+                to_device(part.samples(indices), self.device), part, partial(np.asarray, indices)
+            )
+        return Draws(self.seed, self.device, purpose, step, chosen.stop - chosen.start, batches)
 
     @property
     def scored(self) -> nn.Module:
@@ -274,7 +302,7 @@ class Trainer:
         """Writes the samples of an iteration, always for the same latent vectors, with one class per row; returns the
         files."""
         side, classes = self.training.grid, self.model.classes
-        draws = Draws(self.seed, self.device, "grid", (), side * side)
+        draws = self._fixed(self.held_out, "grid", (), slice(0, side * side))
         rows = torch.arange(side, device=self.device).repeat_interleave(side) % max(classes, 1)
         with evaluating(self.scored), self.autocast():
             samples = self.model.sample(self.scored, draws, rows)
@@ -283,7 +311,8 @@ class Trainer:
 
     @torch.no_grad()
     def _write_grids(self, folder: Path) -> list[Path]:
-        draws = self._fixed(self.held_out, 0, slice(0, min(self.training.batch_size, self.held_out.count)))
+        count = min(self.training.batch_size, *self._counts()[: len(self.held_out)])
+        draws = self._fixed(self.held_out, "validation", (0,), slice(0, count))
         written = {folder / f"{grid.name}.png": grid for grid in self.model.grids}
         for path, grid in written.items():
             with evaluating(*self.model.modules.values(), self.scored), self.autocast():

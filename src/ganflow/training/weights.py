@@ -75,12 +75,16 @@ def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, di
 
     It maps (n, latent) float32, standard normal, to images, (n, 3, H, W) in [-1, 1], or points, (n, d), of the `shape`
     in the file; with classes it takes (n, latent + classes), the one-hot class after the latent vector
-    (`networks.codes.codes`). Raises UserError if the file is absent, damaged or holds no generator.
+    (`networks.codes.codes`); one that translates takes (n, latent) and images, (n, channels, h, w) in [-1, 1]. Raises
+    UserError if the file is absent, damaged or holds no generator.
     """
     module, about = load_export(path, device)
-    if (about["takes"], about["gives"]) != ("latent", "samples"):
+    if about["gives"] != "samples":
         raise UserError(f"{path}: holds no generator; choose generator.safetensors or generator_ema.safetensors")
     taken = about["arguments"]
-    if (taken.get("latent"), taken.get("classes", 0)) != (about["latent"], about["classes"]):
+    if about["part"] == "translator":
+        if not about["translation"]:
+            raise UserError(f"{path}: does not say what it translates; {cure(Path(path))}")
+    elif (taken.get("latent"), taken.get("classes", 0)) != (about["latent"], about["classes"]):
         raise UserError(f"{path}: takes other vectors than its metadata say; choose generator.safetensors")
     return module, about

@@ -5,7 +5,9 @@ a small network learns the beds in minutes. Lengths are metres: x to the right f
 the floor, z away from the camera.
 """
 
+from collections.abc import Mapping
 from random import Random
+from types import MappingProxyType
 from typing import NamedTuple
 
 from PIL import Image, ImageDraw
@@ -43,20 +45,60 @@ class Light(NamedTuple):
     lamps_lit: bool
 
 
-PALETTES = (
-    Palette(wall=(238, 220, 178), floor=(150, 100, 62), wood=(84, 50, 30), cover=(40, 92, 176), accent=(224, 168, 60)),
-    Palette(wall=(150, 188, 220), floor=(176, 128, 84), wood=(92, 56, 34), cover=(196, 48, 46), accent=(246, 240, 224)),
-    Palette(wall=(168, 204, 164), floor=(142, 98, 66), wood=(74, 48, 34), cover=(242, 238, 226), accent=(212, 110, 52)),
-    Palette(wall=(236, 196, 186), floor=(170, 124, 88), wood=(98, 60, 40), cover=(46, 132, 110), accent=(176, 60, 76)),
-    Palette(wall=(232, 230, 226), floor=(122, 88, 64), wood=(48, 40, 40), cover=(228, 160, 36), accent=(72, 82, 100)),
-    Palette(wall=(98, 124, 162), floor=(188, 148, 106), wood=(70, 46, 36), cover=(238, 232, 216), accent=(206, 74, 58)),
-)
+PALETTES = {  # by the colour of the bed's cover
+    "blue": Palette(
+        wall=(238, 220, 178), floor=(150, 100, 62), wood=(84, 50, 30), cover=(40, 92, 176), accent=(224, 168, 60)
+    ),
+    "red": Palette(
+        wall=(150, 188, 220), floor=(176, 128, 84), wood=(92, 56, 34), cover=(196, 48, 46), accent=(246, 240, 224)
+    ),
+    "white": Palette(
+        wall=(168, 204, 164), floor=(142, 98, 66), wood=(74, 48, 34), cover=(242, 238, 226), accent=(212, 110, 52)
+    ),
+    "green": Palette(
+        wall=(236, 196, 186), floor=(170, 124, 88), wood=(98, 60, 40), cover=(46, 132, 110), accent=(176, 60, 76)
+    ),
+    "yellow": Palette(
+        wall=(232, 230, 226), floor=(122, 88, 64), wood=(48, 40, 40), cover=(228, 160, 36), accent=(72, 82, 100)
+    ),
+    "cream": Palette(
+        wall=(98, 124, 162), floor=(188, 148, 106), wood=(70, 46, 36), cover=(238, 232, 216), accent=(206, 74, 58)
+    ),
+}
 
-DAY = Light(tint=(1.0, 1.0, 1.0), linen=(252, 251, 248), sky=(176, 218, 252), land=(104, 164, 84), lamps_lit=False)
-EVENING = Light(tint=(1.0, 0.89, 0.78), linen=(255, 232, 206), sky=(252, 166, 98), land=(112, 74, 78), lamps_lit=False)
-NIGHT = Light(tint=(0.84, 0.77, 0.72), linen=(248, 232, 204), sky=(30, 40, 92), land=(14, 20, 44), lamps_lit=True)
+LIGHTS = {
+    "day": Light(
+        tint=(1.0, 1.0, 1.0), linen=(252, 251, 248), sky=(176, 218, 252), land=(104, 164, 84), lamps_lit=False
+    ),
+    "evening": Light(
+        tint=(1.0, 0.89, 0.78), linen=(255, 232, 206), sky=(252, 166, 98), land=(112, 74, 78), lamps_lit=False
+    ),
+    "night": Light(tint=(0.84, 0.77, 0.72), linen=(248, 232, 204), sky=(30, 40, 92), land=(14, 20, 44), lamps_lit=True),
+}
+
+ATTRIBUTES = {  # {attribute: its values}
+    "time": tuple(LIGHTS),
+    "bed": tuple(PALETTES),
+    "window": ("beside", "behind", "side"),  # of the bed's head; the latter is in a side wall
+    "rug": ("yes", "no"),
+}
 
 LAMPLIGHT = (255, 232, 160)
+
+
+class Room(NamedTuple):
+    """What a picture shows, as drawn from its random stream; `attributes` decide what is in the room."""
+
+    attributes: dict[str, str]
+    brightness: float
+    eye: float  # place of the camera, to the right of the bed's middle
+    height: float
+    focal: float  # size in pixels of one metre seen from one metre
+    half: float  # of the bed's width
+    headboard: float  # its height
+    throw: bool
+    cushion: bool
+    mirrored: bool
 
 
 def scaled(colour: Colour, *factors: float) -> Colour:
@@ -114,7 +156,7 @@ class Canvas:
         self.level(colour, x, y[1], z)
 
 
-def room(canvas: Canvas, palette: Palette) -> None:
+def walls(canvas: Canvas, palette: Palette) -> None:
     """Ceiling, floor, three walls and the skirting board of the back wall."""
     across, up, along = (-ROOM_HALF_WIDTH, ROOM_HALF_WIDTH), (0.0, ROOM_HEIGHT), (NEAR, BACK)
     canvas.level(palette.white, across, ROOM_HEIGHT, along)
@@ -177,34 +219,33 @@ def bedside(canvas: Canvas, palette: Palette, light: Light, x: float) -> None:
     canvas.polygon(shade, (x - 0.21, bottom, z), (x + 0.21, bottom, z), (x + 0.13, top, z), (x - 0.13, top, z))
 
 
-def bed(canvas: Canvas, palette: Palette, light: Light, half: float, random: Random) -> None:
-    """A bed seen from its foot, `half` its width; with a random headboard and perhaps a throw and a cushion."""
-    head, headboard = BACK - 0.08, random.uniform(1.05, 1.25)
+def bed(canvas: Canvas, palette: Palette, light: Light, room: Room) -> None:
+    """A bed seen from its foot, perhaps with a throw and a cushion."""
+    head, half = BACK - 0.08, room.half
     canvas.level(scaled(palette.floor, 0.6), (-half - 0.12, half + 0.12), 0.0, (BED_FOOT - 0.08, BACK))
-    canvas.front(palette.wood, (-half - 0.08, half + 0.08), (0.0, headboard), head)
+    canvas.front(palette.wood, (-half - 0.08, half + 0.08), (0.0, room.headboard), head)
     canvas.box(palette.wood, (-half, half), (0.0, 0.2), (BED_FOOT, head))
     canvas.box(palette.cover, (-half, half), (0.14, BED_TOP), (BED_FOOT, head))
     canvas.level(scaled(light.linen, 0.94), (-half, half), BED_TOP, (head - 0.85, head))
     canvas.level(scaled(light.linen, 0.72), (-half, half), BED_TOP, (head - 0.92, head - 0.82))
-    if random.random() < 0.5:
+    if room.throw:
         canvas.level(palette.accent, (-half, half), BED_TOP, (BED_FOOT + 0.2, BED_FOOT + 0.6))
     for middle in (-half / 2, half / 2):
         across = (middle - 0.44 * half, middle + 0.44 * half)
         canvas.cushion(scaled(light.linen, 0.72), across, (BED_TOP - 0.06, BED_TOP + 0.36), head - 0.2)
         canvas.cushion(light.linen, across, (BED_TOP, BED_TOP + 0.36), head - 0.2)
-    if random.random() < 0.4:
+    if room.cushion:
         canvas.cushion(palette.accent, (-0.25, 0.25), (BED_TOP, BED_TOP + 0.25), head - 0.4)
 
 
-def furnish(canvas: Canvas, palette: Palette, light: Light, random: Random) -> None:
+def furnish(canvas: Canvas, palette: Palette, light: Light, room: Room) -> None:
     """Renders a room from back to front."""
-    half = random.uniform(0.74, 0.86)
-    bedsides = (-half - 0.36, half + 0.36)
-    room(canvas, palette)
+    bedsides = (-room.half - 0.36, room.half + 0.36)
+    walls(canvas, palette)
     if light.lamps_lit:
         for x in bedsides:
             glow(canvas, palette, x)
-    place = random.choice(("beside", "behind", "side"))
+    place = room.attributes["window"]
     if place == "beside":
         window(canvas, palette, light, x=(-1.42, -0.72), y=(1.3, 2.12))
         picture(canvas, palette, x=(-0.2, 0.6), y=(1.45, 1.95))
@@ -214,23 +255,59 @@ def furnish(canvas: Canvas, palette: Palette, light: Light, random: Random) -> N
         side_window(canvas, palette, light)
         picture(canvas, palette, x=(-0.65, -0.15), y=(1.42, 1.98))
         picture(canvas, palette, x=(0.15, 0.65), y=(1.42, 1.98))
-    if random.random() < 0.5:
+    if room.attributes["rug"] == "yes":
         rug(canvas, palette)
     for x in bedsides:
         bedside(canvas, palette, light, x)
-    bed(canvas, palette, light, half, random)
+    bed(canvas, palette, light, room)
 
 
-def render(seed: int, index: int) -> Image.Image:
-    """Image `index` (>= 0) of the set `seed`: RGB, SIZE pixels."""
+def room_of(seed: int, index: int) -> Room:
+    """What image `index` (>= 0) of the set `seed` shows."""
     random = Random(f"{seed}/bedrooms/{index}")
-    light = random.choices((DAY, EVENING, NIGHT), weights=(3, 1, 2))[0]
+    time = random.choices(ATTRIBUTES["time"], weights=(3, 1, 2))[0]
     brightness = random.uniform(0.94, 1.02)
-    tint = tuple(brightness * factor for factor in light.tint)
-    palette = Palette(*(scaled(colour, *tint) for colour in random.choice(PALETTES)))
+    colours = random.choice(ATTRIBUTES["bed"])
     standing_aside = random.random() < 0.2  # else at the foot of the bed
     eye = random.uniform(0.6, 0.8) if standing_aside else random.uniform(-0.25, 0.25)
-    canvas = Canvas(eye, height=random.uniform(1.4, 1.85), focal=random.uniform(152, 170))
-    furnish(canvas, palette, light, random)
+    height, focal = random.uniform(1.4, 1.85), random.uniform(152, 170)
+    half = random.uniform(0.74, 0.86)
+    place, with_rug = random.choice(ATTRIBUTES["window"]), random.random() < 0.5
+    return Room(
+        {"time": time, "bed": colours, "window": place, "rug": "yes" if with_rug else "no"},
+        brightness,
+        eye,
+        height,
+        focal,
+        half,
+        headboard=random.uniform(1.05, 1.25),
+        throw=random.random() < 0.5,
+        cushion=random.random() < 0.4,
+        mirrored=random.random() < 0.5,
+    )
+
+
+def attributes(seed: int, index: int) -> dict[str, str]:
+    """{attribute: value} of an image, in the order of ATTRIBUTES."""
+    return room_of(seed, index).attributes
+
+
+def caption(seed: int, index: int) -> str:
+    """A sentence that says the attributes."""
+    found = attributes(seed, index)
+    place = {"beside": "a window beside", "behind": "a window behind", "side": "a side window and pictures behind"}
+    rug_said = "on a rug" if found["rug"] == "yes" else "without a rug"
+    return f"a {found['bed']} bed {rug_said}, {place[found['window']]} it, in the light of {found['time']}"
+
+
+def render(seed: int, index: int, changed: Mapping[str, str] = MappingProxyType({})) -> Image.Image:
+    """An image, RGB, SIZE pixels; with `changed` attributes the same room but for these."""
+    room = room_of(seed, index)
+    room = room._replace(attributes=room.attributes | dict(changed))
+    light = LIGHTS[room.attributes["time"]]
+    tint = tuple(room.brightness * factor for factor in light.tint)
+    palette = Palette(*(scaled(colour, *tint) for colour in PALETTES[room.attributes["bed"]]))
+    canvas = Canvas(room.eye, room.height, room.focal)
+    furnish(canvas, palette, light, room)
     image = canvas.image.resize(SIZE, Image.Resampling.LANCZOS)
-    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else image
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if room.mirrored else image

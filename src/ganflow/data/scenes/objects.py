@@ -4,7 +4,10 @@ An image and its label are a pure function of (seed, index). Indices 10 k to 10 
 that depends on the seed. A small classifier reaches >= 95 % accuracy.
 """
 
+from collections.abc import Mapping
 from random import Random
+from types import MappingProxyType
+from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
@@ -16,7 +19,13 @@ Point = tuple[float, float]
 
 WHITE, DARK = (250, 248, 240), (48, 42, 48)
 GLASS, STEM, BARK, GOLD = (178, 218, 244), (58, 124, 62), (110, 72, 44), (250, 206, 66)
-PAINTS = ((214, 52, 48), (236, 138, 40), (48, 104, 198), (128, 74, 176), (32, 146, 138))
+PAINTS = {
+    "red": (214, 52, 48),
+    "orange": (236, 138, 40),
+    "blue": (48, 104, 198),
+    "purple": (128, 74, 176),
+    "teal": (32, 146, 138),
+}
 SKIES = ((190, 222, 246), (248, 226, 190), (222, 214, 240))
 GRASS, ROAD, SEA, POND, NIGHT = (122, 176, 92), (120, 122, 130), (64, 132, 196), (150, 218, 226), (26, 28, 66)
 
@@ -182,13 +191,57 @@ def label_of(seed: int, index: int) -> int:
     return Random(f"{seed}/objects/labels/{block}").sample(range(len(PAINTERS)), len(PAINTERS))[place]
 
 
-def render(seed: int, index: int) -> tuple[int, Image.Image]:
-    """Label (0..9, an index of CLASSES) and image (RGB, SIZE pixels) number `index` (>= 0) of the set `seed`."""
-    label = label_of(seed, index)
+class Drawing(NamedTuple):
+    """What a picture shows, as drawn from its random stream."""
+
+    attributes: dict[str, str]
+    shift: Colour  # of the paint
+    sky: Colour
+    scale: float
+    dx: float
+    dy: float
+    mirrored: bool
+
+
+ATTRIBUTES = {"object": CLASSES, "colour": tuple(PAINTS)}  # {attribute: its values}
+
+
+def drawing_of(seed: int, index: int) -> Drawing:
+    """What image number `index` (>= 0) of the set `seed` shows."""
     random = Random(f"{seed}/objects/{index}")
-    red, green, blue = (channel + random.randint(-12, 12) for channel in random.choice(PAINTS))
-    sky = random.choice(SKIES)
-    sketch = Sketch(sky, random.uniform(0.85, 1.05), random.uniform(-5, 5), random.uniform(-4, 4))
+    colour = random.choice(ATTRIBUTES["colour"])
+    red, green, blue = (random.randint(-12, 12) for _ in range(3))
+    return Drawing(
+        {"object": CLASSES[label_of(seed, index)], "colour": colour},
+        (red, green, blue),
+        random.choice(SKIES),
+        random.uniform(0.85, 1.05),
+        random.uniform(-5, 5),
+        random.uniform(-4, 4),
+        random.random() < 0.5,
+    )
+
+
+def attributes(seed: int, index: int) -> dict[str, str]:
+    """{attribute: value} of an image, in the order of ATTRIBUTES."""
+    return drawing_of(seed, index).attributes
+
+
+def caption(seed: int, index: int) -> str:
+    """A phrase that says the attributes."""
+    found = attributes(seed, index)
+    article = "an" if found["colour"][0] in "aeiou" else "a"
+    return f"{article} {found['colour']} {found['object']}"
+
+
+def render(seed: int, index: int, changed: Mapping[str, str] = MappingProxyType({})) -> tuple[int, Image.Image]:
+    """Label (0..9, an index of CLASSES) and image, RGB, SIZE pixels; with some attributes `changed`, and all else as it
+    was."""
+    drawing = drawing_of(seed, index)
+    shown = drawing.attributes | dict(changed)
+    label = CLASSES.index(shown["object"])
+    red, green, blue = (c + s for c, s in zip(PAINTS[shown["colour"]], drawing.shift, strict=True))
+    sketch = Sketch(drawing.sky, drawing.scale, drawing.dx, drawing.dy)
     PAINTERS[label](sketch, (red, green, blue))
     image = sketch.image.resize(SIZE, Image.Resampling.LANCZOS)
-    return label, image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else image
+    return label, image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if drawing.mirrored else image

@@ -11,7 +11,6 @@ from ganflow.errors import UserError
 from ganflow.methods.adversarial_model import AdversarialModel, Parts
 from ganflow.methods.components import Conditioning, Constraint, Objective
 from ganflow.methods.interfaces import Data, Method, Model, Task
-from ganflow.networks.building import network_of
 
 Choices = Choice | Annotated[tuple[Choice, ...], Field(strict=False, min_length=1)]
 
@@ -68,10 +67,10 @@ class Adversarial(Method):
 
     def parts(self, task: Task) -> Parts:
         """The components on a task; raises UserError for unknown ones and invalid combinations."""
-        key, name = task.key, task.variant.method.name
+        key = task.key
         critic_choice, steps = self.critic_network or task.variant.network, self.critic_steps.steps
-        generator = network_of(task.variant.network, task.shape, f"variants.{task.name}.network", name)
-        critic = network_of(critic_choice, task.shape, f"{key}.critic_network", name)
+        generator = self.network(task, task.variant.network, f"variants.{task.name}.network")
+        critic = self.network(task, critic_choice, f"{key}.critic_network")
         objective = component(Objective, self.objective, f"{key}.objective")
         constraints = _constraints(self.constraint, f"{key}.constraint")
         generator_constraints = _constraints(self.generator_constraint, f"{key}.generator_constraint")

@@ -98,7 +98,7 @@ class LaplacianPyramid(Network):
 
     about: ClassVar = "a pyramid of images and details (LAPGAN, arXiv 1506.05751), for the method `lapgan`"
     resolutions: ClassVar = (16, 32, 64)
-    trained_by: ClassVar = "lapgan"
+    specialised: ClassVar = True
     width: int = Field(32, ge=1, le=1024, description="features of a convolution")
     coarse_latent: int = Field(64, ge=1, le=4096, description="size of the coarse level's latent vector")
 

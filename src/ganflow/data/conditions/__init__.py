@@ -1,0 +1,1 @@
+"""Conditions: what a sample is accompanied by in shards, one file each."""
