@@ -62,7 +62,8 @@ def test_every_method_trains_or_is_refused(name, shape):
     assert [player.name for player in model.players] == list(named_class(Method.folder, name, "where").players)
     assert {key for player in model.players for key in player.trains} <= model.modules.keys()
     assert model.scored in model.exports and model.summary
-    assert (model.exports[model.scored].takes, model.exports[model.scored].gives) == ("latent", "samples")
+    scored = model.exports[model.scored]
+    assert (scored.takes, scored.gives) == ("latent and images" if scored.translation else "latent", "samples")
     one_iteration(model, shape)
 
 
@@ -96,19 +97,22 @@ def test_every_method_keeps_the_contract_of_trainings(splits, tmp_path, monkeypa
         given = inputs(export, about, shape)
         module.eval()
         with torch.no_grad():
-            assert torch.equal(loaded(given), module(given) * export.scale)
+            assert torch.equal(loaded(*given), module(*given) * export.scale)
     assert {f"grids/{grid.name}.png" for grid in work.model.grids} <= expected["files"].keys()
     monkeypatch.setattr(step_times, "MIN_SECONDS", 0.0)
     assert set(step_times.measured(make()).steps) == {player.name for player in work.model.players}
 
 
-def inputs(export: Export, about: dict, shape: tuple[int, ...]) -> torch.Tensor:
+def inputs(export: Export, about: dict, shape: tuple[int, ...]) -> tuple[torch.Tensor, ...]:
     """Four inputs of an exported module."""
     if export.takes == "latent":
-        return torch.randn(4, export.blueprint.arguments["latent"] + about["classes"])
+        return (torch.randn(4, export.blueprint.arguments["latent"] + about["classes"]),)
+    if export.translation:
+        channels = export.blueprint.arguments["channels"]
+        return torch.randn(4, about["latent"]), step_draws(shape=shape).batch().values[:, :channels]
     samples = step_draws(shape=shape).batch().values
     extra = export.blueprint.arguments["channels"] - samples.shape[1]
-    return torch.cat([samples, samples[:, :1].expand(-1, extra, *samples.shape[2:])], 1)
+    return (torch.cat([samples, samples[:, :1].expand(-1, extra, *samples.shape[2:])], 1),)
 
 
 def combinations() -> dict[str, Variant]:

@@ -22,6 +22,12 @@ def rooms() -> Samples:
 
 
 @pytest.fixture(scope="module")
+def translated(rooms) -> Samples:
+    """The bedrooms, each with a slightly darker one as its target."""
+    return rooms | Samples(targets=(rooms.values * 0.95).byte())
+
+
+@pytest.fixture(scope="module")
 def corners() -> Samples:
     """400 labelled points around four corners of a square."""
     draw = torch.Generator().manual_seed(0)
@@ -49,7 +55,7 @@ def without(samples: Samples, part: str) -> Samples:
 
 
 METRICS = {name: component_class(Metric, name, "where") for name in names(Metric)}
-BY_CONTENT = {"points": "corners", "images": "rooms", "features": "blobs"}
+BY_CONTENT = {"points": "corners", "images": "rooms", "features": "blobs", "translations": "translated"}
 
 
 def split(name: str, request: pytest.FixtureRequest) -> tuple[Samples, Samples]:
@@ -115,7 +121,7 @@ def degraded(by: str, real: Samples, fresh: Samples) -> list[Samples]:
     else:
         worse = [values + scale * noise for scale in (2, 8)]
     if part == "values":
-        return [Samples(values=values) for values in worse]
+        return [fresh | Samples(values=values) for values in worse]
     centres = torch.stack([known[real.labels == label].mean(0) for label in range(10)])
     return [featured(features, fresh.labels, centres) for features in worse]
 

@@ -1,18 +1,24 @@
 """Models out of a variant as params.yaml has it, and the seeded draws of a step: what tests of methods share."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import nn
 
 from ganflow.components import component_class, names
 from ganflow.config import Training, Variant
+from ganflow.data.conditions.edges import Edges
 from ganflow.methods.draws import SAMPLES, Batch, Draws
-from ganflow.methods.interfaces import Data, Model, Task
+from ganflow.methods.interfaces import Data, Method, Model, Task
 from ganflow.methods.tasks import method_of
 from ganflow.networks.interfaces import Network
+from ganflow.networks.translation import TranslationNetwork
 
 IMAGES = (16, 16, 3)
 LATENT = 5
+SMALL = {"width": 2, "layers": 1, "blocks": 1}
+CONDITIONS = {"edges": Edges()}
 
 
 def variant(**changes) -> Variant:
@@ -26,20 +32,35 @@ def variant(**changes) -> Variant:
 def of_a_method(kind: str, method: str, side: int) -> dict:
     """What a variant has so that a method trains a network family (`kind`) of images with so many pixels a side."""
     family = component_class(Network, kind, "where")
-    small = {name: size for name, size in {"width": 2, "layers": 1}.items() if name in family.model_fields}
-    return {"network": {kind: small}, "method": method, "training": {"latent": family(**small).latent(side)}}
+    small = {name: size for name, size in SMALL.items() if name in family.model_fields}
+    fields = component_class(Method, method, "where").model_fields
+    needed = {name: field.examples[0] for name, field in fields.items() if field.is_required()}
+    latent = Training.model_fields["latent"].default if translates(family) else family(**small).latent(side)
+    return {"network": {kind: small}, "method": {method: needed}, "training": {"latent": latent}}
+
+
+def translates(family: type[Network]) -> bool:
+    """Whether a network family makes images from images."""
+    return issubclass(family, TranslationNetwork)
+
+
+def methods_of(family: type[Network]) -> list[str]:
+    """The methods that train a network family which others do not train."""
+    kinds = {name: component_class(Method, name, "where").family for name in names(Method)}
+    return [name for name, kind in kinds.items() if kind is not Network and issubclass(family, kind)]
 
 
 def networks_of(method: str) -> list[str]:
-    """The network families that this method alone trains."""
-    return [name for name in names(Network) if component_class(Network, name, "where").trained_by == method]
+    """The network families that this method trains and others do not, the smallest first."""
+    families = {name: component_class(Network, name, "where") for name in names(Network)}
+    return [name for name, family in families.items() if family.specialised and method in methods_of(family)]
 
 
 def task(chosen: Variant, shape: tuple[int, ...] = IMAGES, labelled: bool = True, **training) -> Task:
     """The task of a variant that is called `v` on `datasets.d`."""
     small = {"iterations": 1, "latent": LATENT, "batch_size": 4}
     settings = Training.model_validate(small | chosen.training | training)
-    return Task("v", chosen, settings, shape, labelled, "datasets.d")
+    return Task("v", chosen, settings, shape, labelled, "datasets.d", CONDITIONS if len(shape) == 3 else {})
 
 
 def built(chosen: Variant, shape: tuple[int, ...] = IMAGES, classes: int = 3, device: str = "cpu", **training) -> Model:
@@ -57,15 +78,25 @@ def stored(count: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
 
 
 def step_draws(
-    seed: int = 0, size: int = 4, shape: tuple[int, ...] = IMAGES, purpose: str = "step", device: str = "cpu"
+    seed: int = 0,
+    size: int = 4,
+    shape: tuple[int, ...] = IMAGES,
+    purpose: str = "step",
+    device: str = "cpu",
+    roles: Iterable[str] = (SAMPLES,),
 ) -> Draws:
-    """The draws of one step with a batch of random samples of three classes, all a function of the seed."""
-    draw = np.random.default_rng(seed)
-    real = torch.from_numpy(
-        draw.uniform(-1, 1, (size, *(shape[-1:] + shape[:-1] if len(shape) == 3 else shape))).astype(np.float32)
-    )
-    batch = Batch(real.to(device, non_blocking=True), lambda: torch.arange(size, device=device) % 3)
-    return Draws(seed, device, purpose, (0,), size, {SAMPLES: batch})
+    """The draws of one step with a batch of random samples of three classes for each role, all a function of the seed;
+    every condition is the first channel."""
+    draw, batches = np.random.default_rng(seed), {}
+    for role in roles:
+        real = torch.from_numpy(
+            draw.uniform(-1, 1, (size, *(shape[-1:] + shape[:-1] if len(shape) == 3 else shape))).astype(np.float32)
+        )
+        given = real.to(device, non_blocking=True)
+        batches[role] = Batch(
+            given, lambda: torch.arange(size, device=device) % 3, lambda name, given=given: given[:, :1]
+        )
+    return Draws(seed, device, purpose, (0, 0), size, batches)
 
 
 def one_iteration(model: Model, shape: tuple[int, ...] = IMAGES, size: int = 4) -> None:
@@ -78,7 +109,7 @@ def one_iteration(model: Model, shape: tuple[int, ...] = IMAGES, size: int = 4) 
         player.before()
         trained = [parameter for key in player.trains for parameter in model.modules[key].parameters()]
         optimizer = player.optimizer.build(trained, player.name)
-        loss, values = player.loss(step_draws(number, size, shape, player.name))
+        loss, values = player.loss(step_draws(number, size, shape, player.name, roles=model.roles))
         loss.backward()
         assert all(p.grad is None or p.grad.isfinite().all() for p in trained)
         optimizer.step()
@@ -90,7 +121,7 @@ def one_iteration(model: Model, shape: tuple[int, ...] = IMAGES, size: int = 4) 
     for module in model.modules.values():
         module.eval()
     with torch.no_grad():
-        found = model.monitor([step_draws(99, size, shape, "validation")])
+        found = model.monitor([step_draws(99, size, shape, "validation", roles=model.roles)])
     assert model.held_out_loss in found and np.isfinite(list(found.values())).all()
 
 

@@ -91,9 +91,15 @@ def points(distribution: str, dimension: int = 2) -> dict[str, Any]:
 
 
 def objects(resolution: int) -> dict[str, Any]:
-    """A small dataset of images."""
+    """A small dataset of images, with every condition."""
+    from ganflow.components import names
+    from ganflow.data.interfaces import Condition
+
     rendered = {"train": 40, "validation": 20}
-    return {"format": "cifar10", "source": {"rendered": rendered}, "resolution": resolution}
+    counterpart = {"attribute": "colour", "values": ["red", "blue"]}
+    conditions = [name if name != "counterpart" else {name: counterpart} for name in names(Condition)]
+    about = {"format": "cifar10", "source": {"rendered": rendered}, "conditions": conditions}
+    return about | {"resolution": resolution}
 
 
 def gan(*datasets: str, side: int = 16, **changes: Any) -> dict[str, Any]:
@@ -114,7 +120,7 @@ def gan(*datasets: str, side: int = 16, **changes: Any) -> dict[str, Any]:
 
 def components(threads: int) -> dict[str, Any]:
     """Trainings with every method, objective, constraint, conditioning, optimizer, network family and distribution."""
-    from models import networks_of, of_a_method
+    from models import methods_of, networks_of, of_a_method
 
     from ganflow.components import component_class, names
     from ganflow.data.interfaces import Distribution
@@ -132,10 +138,13 @@ def components(threads: int) -> dict[str, Any]:
             variants[f"method_{name}"] = gan("rendered_16", method=name)
     for name in names(Network):
         family = component_class(Network, name, "where")
-        if method := family.trained_by:
-            side = min(family.resolutions)
+        if family.specialised:
+            side, known = min(family.resolutions), methods_of(family)
             sides.add(side)
-            variants[f"network_{name}"] = gan(f"rendered_{side}", side=side, **of_a_method(name, method, side))
+            for method in known:  # each with one of its networks, and each network with one method
+                if method == known[0] or networks_of(method)[0] == name:
+                    chosen = of_a_method(name, method, side)
+                    variants[f"{method}_{name}"] = gan(f"rendered_{side}", side=side, **chosen)
             continue
         settings = {"width": 4} if "width" in family.model_fields else {}
         if side := min(family(**settings).resolutions, default=0):

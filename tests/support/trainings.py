@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from models import stored
+from models import CONDITIONS, stored
 from PIL import Image
 
 from ganflow.config import Training, Variant
@@ -82,10 +82,16 @@ def write_splits(folder: Path) -> dict[int, Splits]:
     found = {}
     for resolution in (16, 32, 0):
         for split, count in (("train", 40), ("validation", 10)):
-            about = {"dataset": "d", "split": split, "shard_size": 16, "classes": ("a", "b", "c")}
+            about = {"dataset": "d", "split": split, "shard_size": 16, "classes": ("car", "boat", "cat")}
             if resolution:
                 made = [Sample(f"{i:08d}", partial(drawing, i), i % 3) for i in range(count)]
-                write_shards(made, folder / str(resolution) / split, shape=(resolution, resolution, 3), **about)
+                write_shards(
+                    made,
+                    folder / str(resolution) / split,
+                    shape=(resolution, resolution, 3),
+                    conditions=CONDITIONS,
+                    **about,
+                )
             else:
                 points = stored(count, (2,))
                 made = [Sample(f"{i:08d}", partial(np.asarray, point), i % 3) for i, point in enumerate(points)]
@@ -100,9 +106,10 @@ def trainer(
     """The trainer of a variant on these shards."""
     merged = Training.model_validate((training or settings()).model_dump() | variant.training)
     train, held_out = splits
-    asked = Task("v", variant, merged, train.shape, bool(train.classes))
+    conditions = CONDITIONS if len(train.shape) == 3 else {}
+    asked = Task("v", variant, merged, train.shape, bool(train.classes), "datasets.d", conditions)
     model = method_of(asked).build(asked, Data(len(train.classes), train.first), seed, device)
-    header = {"shape": list(train.shape), "latent": merged.latent, "classes": model.classes}
+    header = {"shape": list(train.shape), "latent": model.latent, "classes": model.classes}
     header |= {"dataset": "d", "variant": "v", "seed": seed}
     return Trainer("v", model, merged, seed, device, train, held_out, header)
 

@@ -7,9 +7,11 @@ from copy import deepcopy
 
 import numpy as np
 import torch
+from models import CONDITIONS
 from torch import Tensor
 
 from ganflow.config import Training, Variant
+from ganflow.data.reader import Part
 from ganflow.methods.draws import Batch, Draws
 from ganflow.methods.interfaces import Data, Task
 from ganflow.methods.tasks import method_of
@@ -28,7 +30,7 @@ class Pictures:
     count, classes = 40, ("a", "b", "c")
 
     def __init__(self, side: int):
-        self.shape = (side, side, 3)
+        self.shape, self.dtype, self.index = (side, side, 3), np.dtype(np.uint8), None
         self.pixels = np.random.default_rng(0).integers(0, 256, (self.count, side, side, 3), dtype=np.uint8)
 
     def samples(self, indices: np.ndarray) -> np.ndarray:
@@ -39,6 +41,10 @@ class Pictures:
 
     def first(self, count: int) -> np.ndarray:
         return self.pixels[:count]
+
+    def part(self, where: dict[str, str]) -> Part:
+        """The pictures of a class."""
+        return Part(self, np.flatnonzero(np.arange(self.count) % 3 == self.classes.index(where["class"])))
 
 
 class DoubleDraws(Draws):
@@ -51,7 +57,8 @@ class DoubleDraws(Draws):
         double = {}
         for role, batch in self.batches.items():
             pixels = ((batch.values + 1) * 127.5).round().double()
-            double[role] = Batch(pixels / 127.5 - 1, batch.read_labels)
+            exact = pixels / 127.5 - 1
+            double[role] = Batch(exact, batch.read_labels, lambda name, exact=exact: exact[:, :1])
         self.batches = double
         DoubleDraws.made.append(self)
 
@@ -84,7 +91,7 @@ def trained(monkeypatch, variant: dict, side: int = 8, **training) -> tuple[dict
     small = {"iterations": ITERATIONS, "batch_size": SIZE, "latent": LATENT}
     settings = Training.model_validate(small | training)
     pictures = Pictures(side)
-    task = Task("v", chosen, settings, pictures.shape)
+    task = Task("v", chosen, settings, pictures.shape, conditions=CONDITIONS)
     model = method_of(task).build(task, Data(3, pictures.first), 0, "cpu")
     for module in model.modules.values():
         module.double()
@@ -98,12 +105,12 @@ def trained(monkeypatch, variant: dict, side: int = 8, **training) -> tuple[dict
     return before, work, DoubleDraws.made
 
 
-def assert_equal(found: dict, expected: dict, free: str = "nothing") -> None:
-    """Every parameter and buffer up to 1e-12, and up to 1e-9 those that the loss may not depend on: an optimiser that
-    divides by the size of a gradient makes steps of the rounding errors there."""
+def assert_equal(found: dict, expected: dict, free: str = "nothing", rounding: float = 1e-9) -> None:
+    """Every parameter and buffer up to 1e-12, and up to `rounding` those that the loss may not depend on: an optimiser
+    that divides by the size of a gradient makes steps of the rounding errors there."""
     for key, module in expected.items():
         for (name, one), other in zip(module.state_dict().items(), found[key].state_dict().values(), strict=True):
-            bound = 1e-9 if re.fullmatch(free, f"{key}.{name}") else 1e-12
+            bound = rounding if re.fullmatch(free, f"{key}.{name}") else 1e-12
             assert (one - other).abs().max() <= bound, f"{key}.{name}"
 
 

@@ -51,7 +51,7 @@ class Given:
 def given_to(about: dict[str, Any], shards: Path, device: str) -> Given | None:
     """The images for a translator by the metadata of its weights file and a dataset's folder of shards; None if it is
     no translator."""
-    return Given(about, Shards(shards / SPLITS[1]), device) if about["translation"] else None
+    return Given(about, Shards(shards / SPLITS[1]), device) if about.get("translation") else None
 
 
 @torch.no_grad()

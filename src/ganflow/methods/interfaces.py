@@ -226,13 +226,16 @@ class Method(Component):
         network = network_of(choice, task.shape, where)
         if isinstance(network, self.family) and (self.family is not Network or not network.specialised):
             return network
-        wrong = f"params.yaml: {where} = {choice.name!r}: the method {task.variant.method.name!r} does not train it; "
+        wrong = f"params.yaml: {where} = {choice.name!r}:"
         if network.specialised:
             kinds = {name: component_class(Method, name, where).family for name in names(Method)}
             own = [name for name, kind in kinds.items() if kind is not Network and isinstance(network, kind)]
-            raise UserError(f"{wrong}write `method: {' or '.join(own)}`, or choose another network")
+            listed = ", ".join(map(repr, own))
+            told = "the method" if len(own) == 1 else "the methods"
+            write = f"`method: {own[0]}`" if len(own) == 1 else "one of them as `method`"
+            raise UserError(f"{wrong} is trained by {told} {listed} alone; write {write}, or choose another network")
         own = [name for name in names(Network) if issubclass(component_class(Network, name, where), self.family)]
-        raise UserError(f"{wrong}choose {' or '.join(own)}")
+        raise UserError(f"{wrong} the method {task.variant.method.name!r} does not train it; choose {' or '.join(own)}")
 
 
 def means(held_out: Sequence[Draws], values: Callable[[Draws], Values]) -> dict[str, float]:

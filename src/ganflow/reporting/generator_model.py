@@ -19,7 +19,7 @@ class GeneratorModel:
         """float32 (n, latent), standard normal, to images, uint8 (n, H, W, 3), or points, float32 (n, d); with classes
         (n, latent + classes), the one-hot class after the latent vector. A translator takes images, uint8
         (n, h, w, channels); its latent numbers are drawn from a fixed stream."""
-        if self.about["translation"]:
+        if self.about.get("translation"):
             vectors = generator(0, "latent").standard_normal((len(latent), self.about["latent"]), np.float32)
             given = from_stored(torch.from_numpy(np.ascontiguousarray(latent)))
             return as_stored(self.module(torch.from_numpy(vectors), given))

@@ -62,7 +62,7 @@ def log_generator(client: "MlflowClient", home: str, run: str, weights: Path) ->
 
 def _example(about: dict[str, Any]) -> np.ndarray:
     """An input of the generator: latent vectors, with the first class if there are any, or images for a translator."""
-    if about["translation"]:
+    if about.get("translation"):
         side, channels = about["arguments"]["resolution"], about["arguments"]["channels"]
         return np.full((EXAMPLES, side, side, channels), 128, np.uint8)
     latent = about["latent"]

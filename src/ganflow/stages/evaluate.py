@@ -107,7 +107,7 @@ def run(experiment: Experiment, dataset: str, variant: str, seed: str) -> None:
                 "iteration": "final",
                 "best": None if best is None else _selection(evaluation, suite),
                 "extractor": _extractor(suite.identity),
-                "translation": about["translation"],
+                "translation": about.get("translation"),
                 "metrics": {name: metric.model_dump(mode="json") for name, metric in suite.metrics.items()},
                 "versions": unit.versions,
             },

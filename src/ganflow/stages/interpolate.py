@@ -27,7 +27,7 @@ def run(experiment: Experiment, which: str, rows: int, steps: int, seed: int, we
     path = weights_named(experiment, which, weights)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module, about = load_generator(path, device)
-    if about["translation"]:
+    if about.get("translation"):
         raise UserError(f"{path}: translates images, and has no latent vectors to walk between; use `ganflow sample`")
     first, last = generator(seed, "interpolation").standard_normal((2, rows, about["latent"]))
     walks = np.stack([spherical(first, last, share) for share in np.linspace(0, 1, steps)], axis=1)

@@ -35,7 +35,7 @@ class Header(BaseModel):
     takes: str
     gives: str
     scale: float
-    translation: Translated | None
+    translation: Translated | None = None
     iteration: int = Field(ge=0)
     shape: list[Size] = Field(min_length=1, max_length=3)
     latent: Size

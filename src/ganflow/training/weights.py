@@ -83,7 +83,7 @@ def load_generator(path: Path | str, device: str = "cpu") -> tuple[nn.Module, di
         raise UserError(f"{path}: holds no generator; choose generator.safetensors or generator_ema.safetensors")
     taken = about["arguments"]
     if about["part"] == "translator":
-        if not about["translation"]:
+        if not about.get("translation"):
             raise UserError(f"{path}: does not say what it translates; {cure(Path(path))}")
     elif (taken.get("latent"), taken.get("classes", 0)) != (about["latent"], about["classes"]):
         raise UserError(f"{path}: takes other vectors than its metadata say; choose generator.safetensors")

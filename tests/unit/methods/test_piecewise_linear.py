@@ -70,7 +70,7 @@ CRITICS = [
 
 def test_every_family_is_tried():
     """Of those whose critics can have a gradient penalty."""
-    families = {name for name in names(Network) if not component_class(Network, name, "where").trained_by}
+    families = {name for name in names(Network) if not component_class(Network, name, "where").specialised}
     assert {family for family, *_ in CRITICS} >= families - {"noised_data"}
 
 

@@ -122,6 +122,34 @@ def test_one_variant_is_not_the_best_of_anything(runs):
     assert "there is one variant" in claim_of([run for run in runs if run.variant == "wgan"], APART).doubts
 
 
+def test_variants_that_translate_different_things_have_no_order(runs):
+    """An error of day rooms at night is another one than that of rooms from their edges."""
+    day = {"source": "samples", "target": "counterpart", "where": {"time": "day"}}
+    edges = {"source": "edges", "target": "samples", "where": {}}
+
+    def claimed(**translations):
+        made = [
+            replace(
+                run, score=run.score | {"protocol": run.score["protocol"] | {"translation": translations[run.variant]}}
+            )
+            for run in scored(runs, APART)
+        ]
+        [table] = score_tables(made)
+        [found] = claims_of(table)
+        return table, found
+
+    _, alike = claimed(dcgan=day, wgan=day, wgan_gp=day)
+    assert alike.best and alike.best.variant == "dcgan"
+    table, apart = claimed(dcgan=day, wgan=edges, wgan_gp=None)
+    assert apart.best is None and apart.doubts == ("the variants are given different things to make images of",)
+    images = runs[0].score["protocol"]["images"]
+    assert [row.translated for row in table.rows] == [
+        f"{images} translations of held-out images with time day",
+        f"{images} translations of the edges of held-out images",
+        "",
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("values", "claimed"), [(APART, True), (NEAR, False)])
 def test_the_page_and_mlflow_say_what_may_be_claimed(runs, values, claimed, tmp_path):

@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from plain_reports import undrawn
 from synthetic_runs import experiment_of, make_runs
 
+from ganflow.reporting.mlflow_dataset import _table
+from ganflow.reporting.page import write_report
 from ganflow.reporting.runs import RunRecord, load_runs
 from ganflow.reporting.scores import scores_of
-from ganflow.reporting.tables import rounded, score_tables
+from ganflow.reporting.tables import as_csv, rounded, score_tables
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +32,28 @@ def test_scores_stand_as_their_metrics_do(runs):
     assert (found[1].by, found[0].by) == ("by efficientnet_lite0, lower is better", "lower is better")
 
 
-def test_a_score_that_one_run_lacks_is_no_score_of_all(runs):
-    names = (("a", "b"), ("b", "c"))
+def test_a_score_that_one_run_lacks_stays_with_an_empty_cell(runs, tmp_path):
+    """As of translations, which have targets, beside samples, which are compared with the data."""
+    names = (("a", "b"), ("b", "c"), ("b",))
     mine = [
-        scored(run, dict.fromkeys(of, 1.0), dict.fromkeys(of, "lower")) for run, of in zip(runs, names, strict=False)
+        scored(run, dict.fromkeys(of, 1.0), dict.fromkeys(of, "lower")) for run, of in zip(runs, names, strict=True)
     ]
-    assert [score.name for score in scores_of(mine)] == ["b"]
+    assert [score.name for score in scores_of(mine)] == ["a", "b", "c"]
+    [table] = score_tables(mine)
+    assert [[row.variant for row in table.having(score)] for score in table.scores] == [
+        [runs[0].variant],
+        [run.variant for run in runs],
+        [runs[1].variant],
+    ]
+    written = [line.split(",")[1:3] for line in as_csv([table]).splitlines()[1:]]
+    assert [name for variant, name in written if variant == runs[2].variant] == ["b", "held_out_loss"]
+    experiment = experiment_of((1,))
+    objects = {"rendered_objects": experiment.datasets["rendered_objects"]}
+    with undrawn():
+        write_report(experiment.model_copy(update={"datasets": objects}), mine, tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    assert page.count('<td data-score="a">–</td>') == page.count('<td data-score="c">–</td>') == 2
+    assert f"| {runs[1].variant} | 1 |  | 1.000 | 1.000 |" in _table(mine, {})
 
 
 def test_bars_are_shares_of_the_highest(runs):

@@ -16,7 +16,7 @@ SHARE = 0.5  # of the values that dropout keeps
 
 class UNet(TranslationNetwork):
     """4x4 kernels with stride 2: encoder C64-C128-C256-C512-..., decoder the same backwards with dropout in its first
-    three layers, instance normalisation except next to the image and at one pixel."""
+    three layers, two at 16 pixels, instance normalisation except next to the image and at one pixel."""
 
     about: ClassVar = "U-Net or encoder-decoder (pix2pix, arXiv 1611.07004), for translations"
     skips: bool = Field(True, description="false: an encoder-decoder")
