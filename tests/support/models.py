@@ -35,13 +35,8 @@ def of_a_method(kind: str, method: str, side: int) -> dict:
     small = {name: size for name, size in SMALL.items() if name in family.model_fields}
     fields = component_class(Method, method, "where").model_fields
     needed = {name: field.examples[0] for name, field in fields.items() if field.is_required()}
-    latent = Training.model_fields["latent"].default if translates(family) else family(**small).latent(side)
-    return {"network": {kind: small}, "method": {method: needed}, "training": {"latent": latent}}
-
-
-def translates(family: type[Network]) -> bool:
-    """Whether a network family makes images from images."""
-    return issubclass(family, TranslationNetwork)
+    training = {} if issubclass(family, TranslationNetwork) else {"latent": family(**small).latent(side)}
+    return {"network": {kind: small}, "method": {method: needed}, "training": training}
 
 
 def methods_of(family: type[Network]) -> list[str]:

@@ -18,7 +18,7 @@ import numpy as np
 from ganflow import artifacts
 from ganflow.artifacts import cure
 from ganflow.data.image_codec import decode_webp
-from ganflow.data.shard_members import check_members
+from ganflow.data.shard_members import SIZE, check_members
 from ganflow.data.shards import BLOCK, INDEX, OFFSETS, Index, Layout, Member, shard_bytes, shard_name
 from ganflow.data.stored_png import pixels_at
 from ganflow.errors import UserError
@@ -216,9 +216,10 @@ class Shards:
         every = np.arange(self.count)
         for name, value in where.items():
             values = self.classes if name == "class" else self.index.attributes.get(name, ())
+            if not values:
+                raise UserError(f"{self.folder}: nothing is known of the {name} of its samples; choose another domain")
             if value not in values:
-                known = ", ".join(values) or "nothing is known of it"
-                raise UserError(f"{self.folder}: no sample has the {name} {value!r}; choose of: {known}")
+                raise UserError(f"{self.folder}: no sample has the {name} {value!r}; choose of: {', '.join(values)}")
             if name == "class":
                 numbers = self.labels(every)
             else:
@@ -246,7 +247,7 @@ class Shards:
             if (member.name, member.kind) == (name, kind):
                 return member, header
         raise UserError(
-            f"{self.folder}: the samples have no condition {name!r} that is one of {kind}; name it in the dataset's "
+            f"{self.folder}: the samples are not accompanied by the {kind} {name!r}; name it in the dataset's "
             "`conditions` in params.yaml"
         )
 
@@ -256,9 +257,10 @@ class Shards:
         for shard, places, local in self._split(indices):
             path, content, starts = self._places[shard]
             for place, start in zip(places.tolist(), starts[local].tolist(), strict=True):
-                text = bytes(content[start + header + BLOCK : start + header + 2 * BLOCK]).rstrip(b"\0")
+                first = start + header + BLOCK
+                size = int(bytes(content[first - BLOCK : first][SIZE]), 8)
                 try:
-                    found[place] = text.decode()
+                    found[place] = bytes(content[first : first + size]).decode()
                 except UnicodeDecodeError:
                     raise UserError(
                         f"{path}: sample {indices[place]}: its {condition} is no UTF-8; {cure(path)}"

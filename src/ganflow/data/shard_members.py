@@ -24,6 +24,8 @@ def check_members(path: Path, mapped: memoryview, layout: Layout, starts: np.nda
     """
     blocks = np.frombuffer(mapped, np.uint8)[: len(mapped) // BLOCK * BLOCK].reshape(-1, BLOCK)
     end = int(starts[-1])
+    if len(mapped) < layout.content + BLOCK:
+        raise UserError(f"{path}: has {len(mapped)} bytes, less than a sample of its layout; {cure(path)}")
     for first in range(0, len(starts), AT_ONCE):
         here = starts[first : first + AT_ONCE]
         following = starts[first + 1 : first + AT_ONCE + 1]

@@ -68,8 +68,11 @@ class Member(Model):
         return BLOCK + padded(self.largest)
 
     def encoded(self, value: np.ndarray | str | dict[str, str]) -> bytes:
-        """The content of the tar's member; raises ValueError for a text that is empty or too long."""
+        """The content of the tar's member; raises ValueError for an image of another shape, and for a text that is
+        empty or too long."""
         if isinstance(value, np.ndarray):
+            if value.shape != self.shape:
+                raise ValueError(f"{self.name}: an image of {value.shape}, expected {self.shape}")
             return encode_png(value)
         content = (value if isinstance(value, str) else json.dumps(value)).encode()
         if not 1 <= len(content) <= self.largest:

@@ -70,10 +70,9 @@ def write_shards(
 
     `shape` is (side, side, 3) for images, cropped and resized to it, and (d,) for points. `conditions` accompany each
     image; `attributes` are those of the scenes that rendered images show, and `scene` returns the scene of a sample by
-    its key. Images that can't be used are
-    skipped, and returned in sample order; at most the share `max_corrupt`, rounded up, may be skipped.
-    `resume_folder` keeps finished shards for a restart with equal arguments. `total`: expected number of samples, for
-    progress. Raises UserError if too many images are skipped or if there is no sample.
+    its key. Images that can't be used are skipped, and returned in sample order; at most the share `max_corrupt`,
+    rounded up, may be skipped. `resume_folder` keeps finished shards for a restart with equal arguments. `total`:
+    expected number of samples, for progress. Raises UserError if too many images are skipped or if there is no sample.
     """
     folder.mkdir(parents=True, exist_ok=True)
     members = tuple(

@@ -19,13 +19,9 @@ ROWS = 8  # of a grid
 
 
 class TranslationMethod(FamilyMethod):
-    """A method that trains translators."""
+    """A method that trains translators, which take as many latent numbers as their network says."""
 
     family: ClassVar[type[Network]] = TranslationNetwork
-
-    def check(self, task: Task) -> None:
-        super().check(task)
-        task.refuse("latent")
 
 
 def condition_of(task: Task, name: str, key: str, kind: str = "image") -> Condition:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from ganflow.artifacts import write_json
-from ganflow.components import component
+from ganflow.components import component, components_of
 from ganflow.config import Choice, Dataset, Experiment
-from ganflow.data.interfaces import Format, Source
+from ganflow.data.interfaces import Condition, Format, Source
 from ganflow.errors import UserError
 from ganflow.evaluation.interfaces import curve_metric, extractor_of, metrics_of
 from ganflow.methods.tasks import method_of, task_of
@@ -92,7 +92,24 @@ def _format(key: str, dataset: Dataset) -> Format:
     source = component(Source, dataset.source, f"datasets.{key}.source")
     if reason := source.refusal(form, dataset.shape):
         raise UserError(f"params.yaml: datasets.{key}.source = {dataset.source.name!r}: {reason}")
+    _check_conditions(key, dataset, form, source)
     return form
+
+
+def _check_conditions(key: str, dataset: Dataset, form: Format, source: Source) -> None:
+    """Raises UserError for a condition that can't be made of a dataset's images."""
+    where = f"datasets.{key}.conditions"
+    if dataset.conditions and form.points:
+        raise UserError(f"params.yaml: {where}: accompany images, and datasets.{key} are points; remove them")
+    attributes = source.attributes(form)
+    for name, condition in components_of(Condition, dataset.conditions, where).items():
+        if condition.needs_scene and not attributes:
+            raise UserError(
+                f"params.yaml: {where}: {name}: is known of rendered images alone, and the source is "
+                f"{dataset.source.name!r}; remove it"
+            )
+        if reason := condition.refusal(attributes, dataset.shape[0]):
+            raise UserError(f"params.yaml: {where}: {name}: {reason}")
 
 
 def as_tree(device: str, ahead: list[Unit]) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class Recipe(NamedTuple):
 
 def _download(experiment: Experiment, device: str, name: str) -> Recipe:
     dataset = experiment.datasets[name]
-    chosen = {key: (module, found) for key, module, found in choices(dataset, f"datasets.{name}")}
+    used = choices(dataset, f"datasets.{name}", ("format", "source"))
+    chosen = {key: (module, found) for key, module, found in used}
     form = cast("Format", chosen[f"datasets.{name}.format"][1])
     source = cast("Source", chosen[f"datasets.{name}.source"][1])
     parameters = dataset.model_dump(mode="json", include={"format", "source"})

@@ -192,7 +192,7 @@ def test_attributes_that_are_none_of_those_known_are_told_when_they_are_read(tmp
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ({"size": "big"}, "no sample has the size 'big'"),
+        ({"size": "big"}, "nothing is known of the size of its samples"),
         ({"colour": "pink"}, "no sample has the colour 'pink'; choose of: red, orange, blue, purple, teal"),
         ({"class": "dog"}, "no sample has the class 'dog'; choose of: boat, car, cat"),
         ({"class": "cat", "object": "dog"}, "no sample has the object 'dog'; choose of: boat, car, cat"),

@@ -9,7 +9,7 @@ from small_shards import CLASSES, make
 from ganflow.data import shard_members
 from ganflow.data.reader import Shards
 from ganflow.data.shard_members import check_members
-from ganflow.data.shards import BLOCK, Layout
+from ganflow.data.shards import BLOCK
 from ganflow.errors import UserError
 
 
@@ -21,7 +21,7 @@ class Shard:
         index = Shards(folder).index
         self.path = folder / index.shards[0].name
         self.content = bytearray(self.path.read_bytes())
-        self.layout = Layout(index.shape, index.dtype, index.labelled, index.encoding)
+        self.layout = index.layout
         stride = self.layout.stride
         self.starts = np.arange(count) * stride if stride else np.load(folder / "offsets.npy")
 
@@ -42,6 +42,13 @@ class Shard:
         with pytest.raises(UserError) as caught:
             self.check()
         assert all(word in str(caught.value) for word in (str(self.path), *words)), caught.value
+
+
+def test_a_shard_shorter_than_a_sample_is_refused(tmp_path):
+    """A shard of compressed images may be as short as its index says."""
+    shard = Shard(tmp_path, "webp", count=1)
+    shard.content, shard.starts = shard.content[:BLOCK], shard.starts[:1]
+    shard.refused("has 512 bytes, less than a sample of its layout")
 
 
 def test_a_shard_that_is_whole_has_ascending_keys_whose_last_is_told(tmp_path):

@@ -1,13 +1,18 @@
-"""The code of a unit: what it does counts, how it is written does not; infrastructure is declared."""
+"""The code of a unit: what it does counts, how it is written does not; infrastructure is declared. What accompanies
+images counts in shards alone."""
 
 import ast
 import shutil
+from pathlib import Path
 
 import pytest
+from repository import TOP
 
-from ganflow.stages import digests
+from ganflow import config
+from ganflow.stages import digests, units
 from ganflow.stages.digests import INFRASTRUCTURE, PACKAGE, closure, imports, module_digest, syntax_tree
 from ganflow.stages.graph import STAGES
+from ganflow.stages.units import unit_of
 
 SOURCE = '''"""A module."""
 
@@ -110,3 +115,63 @@ def test_infrastructure_computes_nothing_and_runs_nothing_that_does(module):
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not {name.partition(".")[0] for name in names} & COMPUTE
+
+
+# ---- conditions
+
+SHARD, DOWNLOAD = ("shard", "rendered_bedrooms"), ("download", "rendered_bedrooms")
+LISTS = [
+    "[edges]",
+    "[{edges: {threshold: 100}}]",
+    "[greyscale]",
+    "[edges, greyscale]",
+    "[greyscale, edges]",
+    "[caption]",
+]
+LISTS += [f"[{{counterpart: {{attribute: time, values: [day, {other}]}}}}]" for other in ("night", "evening")]
+
+
+def accompanied(folder: Path, listed: str, source: str = "train: 64") -> config.Experiment:
+    """The tiny experiment, whose bedrooms are accompanied by conditions and rendered by a source."""
+    text = (TOP / "profiles/tiny.yaml").read_text()
+    described = "{{rendered: {{{}, validation: 16}}}}, resolution: 32, shard_size: 40{}}}"
+    assert (before := described.format("train: 64", "")) in text
+    text = text.replace(before, described.format(source, f", conditions: {listed}"))
+    (folder / "params.yaml").write_text(text)
+    return config.load(folder / "params.yaml")
+
+
+def digests_with(folder: Path, listed: str, source: str = "train: 64") -> dict[tuple[str, ...], str]:
+    return {(u.stage, *u.axes): u.digest for u in units.units(accompanied(folder, listed, source), "cpu")}
+
+
+def test_a_shard_depends_on_what_accompanies_its_images(tmp_path):
+    without = digests_with(tmp_path, "[]")
+    found = [digests_with(tmp_path, listed) for listed in LISTS]
+    assert len({without[SHARD], *(one[SHARD] for one in found)}) == 1 + len(LISTS)
+    for one in found:
+        assert {unit for unit in one if one[unit] != without[unit]} == {SHARD}
+
+
+@pytest.mark.parametrize("listed", LISTS)
+def test_what_is_rendered_does_not_depend_on_what_accompanies_it(tmp_path, listed):
+    assert digests_with(tmp_path, listed)[DOWNLOAD] == digests_with(tmp_path, "[]")[DOWNLOAD]
+
+
+@pytest.mark.parametrize("source", ["train: 64, seed: 1", "train: 65"])
+@pytest.mark.parametrize(
+    ("listed", "scene"),
+    [("[]", False), ("[edges, greyscale]", False), ("[caption]", True), ("[edges, attributes]", True)],
+)
+def test_a_shard_depends_on_its_source_where_a_condition_needs_the_scene(tmp_path, listed, scene, source):
+    before, after = digests_with(tmp_path, listed), digests_with(tmp_path, listed, source)
+    assert {unit for unit in before if before[unit] != after[unit]} == ({DOWNLOAD, SHARD} if scene else {DOWNLOAD})
+
+
+@pytest.mark.parametrize(("listed", "scene"), [("[edges]", False), ("[edges, caption]", True)])
+def test_a_shard_runs_its_conditions_and_the_scene_where_they_need_it(tmp_path, listed, scene):
+    code = unit_of(accompanied(tmp_path, listed), "cpu", *SHARD).code
+    found = {module.removeprefix("ganflow.data.") for module in code}
+    assert "conditions.edges" in found and "conditions.greyscale" not in found and "scenes.objects" not in found
+    assert ({"conditions.caption", "scenes.bedrooms", "sources.rendered"} <= found) == scene
+    assert ("scenes.bedrooms" in found) == scene

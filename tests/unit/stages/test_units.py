@@ -57,50 +57,6 @@ def test_a_changed_parameter_changes_what_hangs_on_it(tmp_path, before, after, c
     assert {unit for unit in one if one[unit] != other[unit]} == {unit for unit in one if matches(unit)}
 
 
-BEDROOMS = "resolution: 32, shard_size: 40}"
-
-
-def with_conditions(tmp_path: Path, listed: str, source: str = "train: 64") -> dict[tuple[str, ...], str]:
-    """The digests of the tiny experiment, whose bedrooms are accompanied by conditions and rendered by a source."""
-    before = "{train: 64, validation: 16}}, " + BEDROOMS
-    after = f"{{{source}, validation: 16}}}}, {BEDROOMS[:-1]}, conditions: {listed}}}"
-    return digests(tmp_path, before, after)
-
-
-def test_a_shard_depends_on_what_accompanies_its_images(tmp_path, unedited):
-    lists = ("[edges]", "[{edges: {threshold: 100}}]", "[greyscale]", "[edges, greyscale]", "[greyscale, edges]")
-    lists += ("[caption]", "[{counterpart: {attribute: time, values: [day, night]}}]")
-    lists += ("[{counterpart: {attribute: time, values: [day, evening]}}]",)
-    seen = {unedited["shard", "rendered_bedrooms"]}
-    for listed in lists:
-        found = with_conditions(tmp_path, listed)
-        assert {unit for unit in found if found[unit] != unedited[unit]} == {("shard", "rendered_bedrooms")}
-        seen.add(found["shard", "rendered_bedrooms"])
-    assert len(seen) == 1 + len(lists)
-    assert with_conditions(tmp_path, "[]") == unedited
-    assert with_conditions(tmp_path, "[edges]") == with_conditions(tmp_path, "[{edges: {threshold: 160}}]")
-
-
-@pytest.mark.parametrize("source", ["train: 64, seed: 1", "train: 65"])
-@pytest.mark.parametrize("listed", ["[]", "[edges, greyscale]", "[caption]", "[edges, attributes]"])
-def test_a_shard_depends_on_its_source_where_a_condition_needs_the_scene(tmp_path, listed, source):
-    before, after = with_conditions(tmp_path, listed), with_conditions(tmp_path, listed, source)
-    changed = {("download", "rendered_bedrooms")}
-    if listed in ("[caption]", "[edges, attributes]"):
-        changed.add(("shard", "rendered_bedrooms"))
-    assert {unit for unit in before if before[unit] != after[unit]} == changed
-
-
-@pytest.mark.parametrize(("listed", "scene"), [("[edges]", False), ("[edges, caption]", True)])
-def test_a_shard_runs_the_modules_of_its_conditions_and_the_scene_where_they_need_it(tmp_path, listed, scene):
-    with_conditions(tmp_path, listed)
-    code = unit_of(config.load(tmp_path / "params.yaml"), "cpu", "shard", "rendered_bedrooms").code
-    found = {module.removeprefix("ganflow.data.") for module in code}
-    assert "conditions.edges" in found and "conditions.greyscale" not in found
-    assert ({"conditions.caption", "scenes.bedrooms", "sources.rendered"} <= found) == scene
-    assert ("scenes.bedrooms" in found) == scene and "scenes.objects" not in found
-
-
 def test_the_device_is_part_of_what_computes_on_it(tmp_path):
     (tmp_path / "params.yaml").write_text(TINY)
     experiment = config.load(tmp_path / "params.yaml")
@@ -251,7 +207,7 @@ def test_unknown_components_are_refused_by_name(tmp_path):
             "{rendered: {train: 64}}",
             r"source\.rendered\.validation: is missing",
         ),
-        ("network: {dcgan: {width: 4}}", "network: unet", "network = .unet.: there is no such component"),
+        ("network: {dcgan: {width: 4}}", "network: vnet", "network = .vnet.: there is no such component"),
     ):
         with pytest.raises(UserError, match=said):
             digests(tmp_path, before, after)

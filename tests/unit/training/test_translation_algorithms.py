@@ -32,7 +32,7 @@ def test_pix2pix(monkeypatch, weight):
     lambda L1, z the numbers of dropout."""
     method = {"pix2pix": {"condition": "edges", "weight": 7.0, "adversarial": weight}}
     chosen = {"network": FAMILY, "method": method, "optimizer": {"adam": {"lr": 1e-3}}}
-    nets, work, draws = trained(monkeypatch, chosen, 16, latent=100)
+    nets, work, draws = trained(monkeypatch, chosen, 16)
     g, d, of_g, of_d = nets["generator"], nets["critic"], Adam(0.5, 0.999), Adam(0.5, 0.999)
     for critic_draws, generator_draws in zip(draws[::2], draws[1::2], strict=True):
         x, y = critic_draws.batch().images("edges"), critic_draws.real
@@ -159,7 +159,6 @@ def cyclegan(**settings) -> dict:
             True,
             "does not train it; choose resnet_translator or unet",
         ),
-        ({"method": {"pix2pix": {}}, "training": {"latent": 7}}, True, "training.latent = 7: is not used"),
         (
             cyclegan(domains=[{"time": "day"}, {"time": "night"}]),
             True,
@@ -193,7 +192,7 @@ def test_the_counterpart_is_found_by_its_attribute():
 
 
 def test_a_task_without_a_counterpart_measures_the_way_there_and_back_alone():
-    model = built(variant(**of_a_method("unet", "cyclegan", 16)), latent=100)
+    model = built(variant(**of_a_method("unet", "cyclegan", 16)))
     assert {chart.column for chart in model.charts} == {
         f"{split}_{name}" for split in ("training", "validation") for name in ("cycle_error", "critic_loss")
     }
