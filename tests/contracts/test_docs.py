@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ganflow import config
 
 PAGES = sorted([*TOP.glob("[A-Z]*.md"), TOP / "tests/README.md", *(TOP / "docs").glob("*.md")])
-NEW = ("hinge", "value_penalty", "one_layer", "colour", "mnist", "nearest_code")  # what the page on extending adds
+NEW = ("hinge", "value_penalty", "one_layer", "colour", "mnist", "two_tones", "nearest_code")  # what the page on extending adds
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -56,10 +56,11 @@ def test_whoever_follows_the_page_on_extending_gets_what_it_promises(clone):
         else:
             for command in text.splitlines():
                 said = clone.run(command).stdout
-    assert len(written) == 6
+    assert len(written) == 7
     assert "nothing to do; `python -m ganflow verify` checks every byte" in said
     metrics = json.loads((clone.folder / "results/tiny/report/metrics.json").read_text())["rendered_digits"]
-    assert metrics.keys() == {"wgan_tight", "hinge", "wgan_values", "one_layer", "nearest"}
+    assert metrics.keys() == {"wgan_tight", "hinge", "wgan_values", "one_layer", "nearest", "from_two_tones"}
+    assert {"mean_error", "psnr"} <= metrics.pop("from_two_tones").keys()
     assert all({"sliced_wasserstein", "colour"} <= scores.keys() for scores in metrics.values())
     schema = (clone.folder / "params.schema.json").read_text()
     assert all(f'"{name}"' in schema for name in NEW)

@@ -24,6 +24,7 @@ TABLES = {  # folder of components: column headers, and the class variables that
     "methods.constraints": (("constraint", "what it does", "from"), ("effect", "source")),
     "methods.optimizers": (("optimiser", "what it is"), ("about",)),
     "methods.conditionings": (("conditioning", "use of classes"), ("effect",)),
+    "data.conditions": (("condition", "what it is"), ("about",)),
     "networks.families": (("network", "what it is"), ("about",)),
 }
 
