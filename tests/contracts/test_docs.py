@@ -11,7 +11,15 @@ from ruamel.yaml import YAML
 from ganflow import config
 
 PAGES = sorted([*TOP.glob("[A-Z]*.md"), TOP / "tests/README.md", *(TOP / "docs").glob("*.md")])
-NEW = ("hinge", "value_penalty", "one_layer", "colour", "mnist", "two_tones", "nearest_code")  # what the page on extending adds
+NEW = (
+    "hinge",
+    "value_penalty",
+    "one_layer",
+    "colour",
+    "mnist",
+    "two_tones",
+    "nearest_code",
+)  # what the page on extending adds
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 

@@ -9,7 +9,7 @@ import pytest
 from repository import TOP
 
 from ganflow.components import Component, component_names, named_class
-from ganflow.data.interfaces import Distribution, Format, Source
+from ganflow.data.interfaces import Condition, Distribution, Format, Source
 from ganflow.evaluation.interfaces import Extractor, Metric
 from ganflow.methods.components import Conditioning, Constraint, Objective
 from ganflow.methods.interfaces import Method, Optimizer
@@ -19,7 +19,7 @@ from ganflow.stages.schema import schema
 from ganflow.studies.interfaces import Study
 
 KINDS = (Format, Source, Distribution, Network, Objective, Constraint, Conditioning, Optimizer, Method)
-KINDS += (Metric, Extractor, Study)
+KINDS += (Condition, Metric, Extractor, Study)
 EVERY = [(kind, name) for kind in KINDS for name in component_names(kind.folder)]
 
 
@@ -50,13 +50,17 @@ def test_every_kind_is_here():
     ours = {kind for kind in declared if kind.__module__ in sys.modules and kind.__module__.startswith("ganflow.")}
     assert ours == set(KINDS)
     folders = {".".join(path.relative_to(TOP / "src/ganflow").parts) for path in (TOP / "src/ganflow").glob("*/*/")}
-    tables = {folder for folder in folders if folder.startswith(("methods.", "networks.")) and "_" not in folder}
-    assert tables == set(TABLES), "each kind of methods and networks has a table in docs/methods.md"
+    tables = {
+        folder
+        for folder in folders
+        if folder.startswith(("methods.", "networks.", "data.conditions")) and "_" not in folder
+    }
+    assert tables == set(TABLES), "each kind of methods, networks and conditions has a table in the docs"
 
 
-def test_the_page_on_methods_names_every_component():
-    page = (TOP / "docs/methods.md").read_text(encoding="utf-8")
+def test_the_pages_on_methods_and_data_name_every_component():
     for folder in TABLES:
+        page = (TOP / f"docs/{'data' if folder.startswith('data.') else 'methods'}.md").read_text(encoding="utf-8")
         assert all(f"| `{name}` |" in page for name in component_names(folder))
 
 

@@ -14,8 +14,10 @@ class Counterpart(Condition):
 
     about: ClassVar = "the same scene with another attribute"
     needs_scene: ClassVar = True
-    attribute: str = Field(description="such as `time`")
-    values: tuple[str, str] = Field(strict=False, description="two of its values, such as [day, night]")
+    attribute: str = Field(description="such as `time`", examples=["colour"])
+    values: tuple[str, str] = Field(
+        strict=False, description="two of its values, such as [day, night]", examples=[["red", "blue"]]
+    )
 
     @model_validator(mode="after")
     def _different(self) -> "Counterpart":
