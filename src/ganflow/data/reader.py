@@ -175,7 +175,8 @@ class Shards:
     def images(self, condition: str, indices: np.ndarray) -> np.ndarray:
         """A condition that is an image, at `indices`: uint8 (n, height, width, channels)."""
         member, header = self._condition(condition, "image")
-        shape = member.shape or (0, 0, 0)
+        shape = member.shape
+        assert shape is not None, "an image has one"
         found = np.empty((len(indices), *shape), np.uint8)
         for shard, places, local in self._split(indices):
             _, content, starts = self._places[shard]

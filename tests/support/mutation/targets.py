@@ -28,11 +28,17 @@ TARGETS = (
     ),
     Target(
         "data/reader.py",
-        tuple(f"{UNIT}/data/test_{name}.py" for name in ("reader", "order", "forged_shards", "shards", "points")),
+        tuple(
+            f"{UNIT}/data/test_{name}.py"
+            for name in ("reader", "order", "forged_shards", "shards", "points", "conditions")
+        ),
     ),
     Target(
         "data/shard_members.py",
-        tuple(f"{UNIT}/data/test_{name}.py" for name in ("shard_members", "forged_shards", "reader", "shards")),
+        tuple(
+            f"{UNIT}/data/test_{name}.py"
+            for name in ("shard_members", "forged_shards", "reader", "shards", "conditions")
+        ),
     ),
     Target("training/state.py", (f"{UNIT}/training/test_state.py",)),
     Target("training/written_files.py", (f"{UNIT}/training/test_written_files.py",)),
