@@ -9,6 +9,7 @@ from transcriptions import ITERATIONS, SIZE, Adam, assert_equal, bce, torch_rmsp
 
 from ganflow.data.conditions.attributes import Attributes
 from ganflow.data.conditions.counterpart import Counterpart
+from ganflow.data.conditions.low_resolution import LowResolution
 from ganflow.errors import UserError
 from ganflow.methods.interfaces import Task
 from ganflow.methods.tasks import method_of
@@ -172,6 +173,13 @@ def cyclegan(**settings) -> dict:
 )
 def test_what_is_refused(chosen, labelled, said):
     assert said in refusal(chosen, labelled)
+
+
+def test_a_condition_has_the_size_of_the_images():
+    chosen = {"method": {"pix2pix": {"condition": "low_resolution"}}}
+    assert "has 4 pixels a side, and the images have 16" in refusal(
+        chosen, conditions={"low_resolution": LowResolution()}
+    )
 
 
 def test_the_counterpart_is_found_by_its_attribute():

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganflow.config import Name
+from ganflow.errors import UserError
 from ganflow.methods.draws import SAMPLES, Draws
 from ganflow.methods.family_model import full_precision
 from ganflow.methods.interfaces import Data, Model, Player, Task, Translation, Values, loss_charts
@@ -31,7 +32,12 @@ class Pix2Pix(TranslationMethod):
 
     def check(self, task: Task) -> None:
         super().check(task)
-        condition_of(task, self.condition, "condition")
+        side, _, _ = condition_of(task, self.condition, "condition").shape(task.shape[0])
+        if side != task.shape[0]:
+            raise UserError(
+                f"params.yaml: {task.key}.condition = {self.condition!r}: has {side} pixels a side, and the images have "
+                f"{task.shape[0]}; choose a condition of their size"
+            )
 
     def build(self, task: Task, data: Data, seed: int, device: str) -> Model:
         return Pix2PixModel(self, task, seed, device)
