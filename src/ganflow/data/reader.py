@@ -1,29 +1,25 @@
 """Random access to the samples of a split by index, from memory-mapped shards.
 
-The order of batches is a pure function of (seed, position), independent of workers, ranks and state. An invalid index
-or shard raises UserError when it is opened, by its headers and labels; `verify` reads every byte.
+An invalid index or shard raises UserError when it is opened, by its headers and labels; `verify` reads every byte.
 """
 
 import io
-import json
 import mmap
 import resource
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from ganflow import artifacts
 from ganflow.artifacts import cure
+from ganflow.data.condition_reader import ConditionReader
 from ganflow.data.image_codec import decode_webp
-from ganflow.data.shard_members import SIZE, check_members
-from ganflow.data.shards import BLOCK, INDEX, OFFSETS, Index, Layout, Member, shard_bytes, shard_name
-from ganflow.data.stored_png import pixels_at
+from ganflow.data.shard_members import check_members
+from ganflow.data.shards import INDEX, OFFSETS, Index, Layout, shard_bytes, shard_name
 from ganflow.errors import UserError
 from ganflow.params_file import checked
-from ganflow.randomness import generator
 
 MAX_DIGITS = 8  # of a label
 
@@ -126,10 +122,9 @@ class Shards:
             if stride
             else np.split(_read_offsets(folder / OFFSETS, self.index), self._ends[:-1])
         )
-        self._places: list[tuple[Path, memoryview, np.ndarray]] = [
-            (path, memoryview(content), here) for path, content, here in zip(paths, mapped, starts, strict=True)
-        ]
-        for path, content, here in self._places:
+        places = [(path, memoryview(content), here) for path, content, here in zip(paths, mapped, starts, strict=True)]
+        self._conditions = ConditionReader(folder, self.index, places, self._split)
+        for path, content, here in places:
             last = check_members(path, content, layout, here, len(self.classes), last)
         if stride:
             self._shards = [
@@ -174,62 +169,21 @@ class Shards:
 
     def images(self, condition: str, indices: np.ndarray) -> np.ndarray:
         """A condition that is an image, at `indices`: uint8 (n, height, width, channels)."""
-        member, header = self._condition(condition, "image")
-        shape = member.shape
-        assert shape is not None, "an image has one"
-        found = np.empty((len(indices), *shape), np.uint8)
-        for shard, places, local in self._split(indices):
-            _, content, starts = self._places[shard]
-            for place, start in zip(places.tolist(), starts[local].tolist(), strict=True):
-                found[place] = pixels_at(content, start + header + BLOCK, shape)
-        return found
+        return self._conditions.images(condition, indices)
 
     def texts(self, condition: str, indices: np.ndarray) -> list[str]:
         """A condition that is a text, at `indices`."""
-        return self._texts(condition, "text", indices)
+        return self._conditions.texts(condition, indices)
 
     def attributes(self, indices: np.ndarray) -> np.ndarray:
         """The number of each attribute's value in `index.attributes`, int64 (n, attributes); raises UserError if the
         images have none, or if one is not as the index says."""
-        member = next((member for member in self.index.conditions if member.kind == "attributes"), None)
-        if member is None:
-            raise UserError(
-                f"{self.folder}: the samples have no attributes; choose a dataset with the condition `attributes`"
-            )
-        known = self.index.attributes
-        numbers = [{value: number for number, value in enumerate(values)} for values in known.values()]
-        found = np.empty((len(indices), len(known)), np.int64)
-        for row, text in enumerate(self._texts(member.name, "attributes", indices)):
-            try:
-                values = json.loads(text)
-                found[row] = [number[values[name]] for name, number in zip(known, numbers, strict=True)]
-            except (ValueError, KeyError, TypeError, RecursionError):
-                raise UserError(
-                    f"{self.folder}: sample {indices[row]}: its attributes are not those of index.json; "
-                    f"{cure(self.folder)}"
-                ) from None
-        return found
+        return self._conditions.attributes(indices)
 
     def selected(self, where: Mapping[str, str]) -> np.ndarray:
         """The indices of the samples with these values of attributes, or of `class`; raises UserError for one that none
         has."""
-        chosen = np.ones(self.count, bool)
-        every = np.arange(self.count)
-        for name, value in where.items():
-            values = self.classes if name == "class" else self.index.attributes.get(name, ())
-            if not values:
-                raise UserError(f"{self.folder}: nothing is known of the {name} of its samples; choose another domain")
-            if value not in values:
-                raise UserError(f"{self.folder}: no sample has the {name} {value!r}; choose of: {', '.join(values)}")
-            if name == "class":
-                numbers = self.labels(every)
-            else:
-                numbers = self.attributes(every)[:, list(self.index.attributes).index(name)]
-            chosen &= numbers == values.index(value)
-        if not chosen.any():
-            wanted = ", ".join(f"{name}: {value}" for name, value in where.items())
-            raise UserError(f"{self.folder}: no sample has {{{wanted}}}; choose other values")
-        return chosen.nonzero()[0]
+        return self._conditions.selected(where, self.labels)
 
     def part(self, where: Mapping[str, str]) -> Part:
         """The samples with these values of attributes, or of `class`."""
@@ -241,32 +195,6 @@ class Shards:
             path = self.folder / shard.name
             if (found := artifacts.digest_file(path)) != shard.sha256:
                 raise UserError(f"{path}: altered: has the sha256 {found}, expected {shard.sha256}; {cure(path)}")
-
-    def _condition(self, name: str, kind: str) -> tuple[Member, int]:
-        """A condition and the offset of its tar header in a sample."""
-        for member, header in zip(self.index.conditions, self.index.layout.condition_headers, strict=True):
-            if (member.name, member.kind) == (name, kind):
-                return member, header
-        raise UserError(
-            f"{self.folder}: the samples are not accompanied by the {kind} {name!r}; name it in the dataset's "
-            "`conditions` in params.yaml"
-        )
-
-    def _texts(self, condition: str, kind: str, indices: np.ndarray) -> list[str]:
-        _, header = self._condition(condition, kind)
-        found = [""] * len(indices)
-        for shard, places, local in self._split(indices):
-            path, content, starts = self._places[shard]
-            for place, start in zip(places.tolist(), starts[local].tolist(), strict=True):
-                first = start + header + BLOCK
-                size = int(bytes(content[first - BLOCK : first][SIZE]), 8)
-                try:
-                    found[place] = bytes(content[first : first + size]).decode()
-                except UnicodeDecodeError:
-                    raise UserError(
-                        f"{path}: sample {indices[place]}: its {condition} is no UTF-8; {cure(path)}"
-                    ) from None
-        return found
 
     def _split(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yields (shard number, positions in `indices`, indices within the shard) for each shard involved."""
@@ -281,27 +209,6 @@ class Shards:
             start, stop = stop, stop + counts[shard]
             here = places[start:stop]
             yield shard, here, indices[here] - (self._ends[shard] - self.index.shards[shard].count)
-
-
-@lru_cache(maxsize=4)
-def order(count: int, seed: int, epoch: int, purpose: str = "order") -> np.ndarray:
-    """The permutation of 0..count-1 (int64, read-only) of an epoch, a pure function of the arguments."""
-    permutation = generator(seed, purpose, epoch).permutation(count)
-    permutation.setflags(write=False)
-    return permutation
-
-
-def batch_indices(count: int, seed: int, position: int, size: int, purpose: str = "order") -> np.ndarray:
-    """Indices (int64) at [position, position + size) of the infinite sequence order(0), order(1), ... of a purpose."""
-    if count < 1 or position < 0 or size < 0:
-        raise ValueError(f"count = {count}, position = {position}, size = {size}: negative, or no sample")
-    parts = [np.empty(0, np.int64)]
-    while size:
-        epoch, offset = divmod(position, count)
-        part = order(count, seed, epoch, purpose)[offset : offset + size]
-        parts.append(part)
-        position, size = position + len(part), size - len(part)
-    return np.concatenate(parts)
 
 
 def _read_index(path: Path) -> Index:

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganflow.data.reader import Part, Shards, batch_indices
+from ganflow.data.order import batch_indices
+from ganflow.data.reader import Part, Shards
 from ganflow.methods.draws import to_device
 
 SHARE = 0.5  # of a GPU's free memory that the data may use

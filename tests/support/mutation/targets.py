@@ -33,6 +33,7 @@ TARGETS = (
             for name in ("reader", "order", "forged_shards", "shards", "points", "conditions")
         ),
     ),
+    Target("data/condition_reader.py", (f"{UNIT}/data/test_conditions.py",)),
     Target(
         "data/shard_members.py",
         tuple(

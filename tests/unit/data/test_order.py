@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganflow.data import reader
-from ganflow.data.reader import batch_indices, order
+from ganflow.data.order import batch_indices, order
 
 
 @given(count=st.integers(1, 50), seed=st.integers(0, 99), epoch=st.integers(0, 99))

@@ -24,7 +24,7 @@ from transcriptions import (
     wgan_gp_loss,
 )
 
-from ganflow.data.reader import batch_indices
+from ganflow.data.order import batch_indices
 
 
 @pytest.mark.parametrize("objective", ["minimax", "non_saturating"])

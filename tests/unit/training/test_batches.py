@@ -7,7 +7,8 @@ import pytest
 import torch
 from small_shards import make
 
-from ganflow.data.reader import Shards, batch_indices
+from ganflow.data.order import batch_indices
+from ganflow.data.reader import Shards
 from ganflow.errors import UserError
 from ganflow.training.batches import CudaTransfer, Gathered, Prefetched, Resident, batches_of
 from ganflow.training.pixels import from_stored

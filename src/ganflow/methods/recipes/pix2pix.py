@@ -35,8 +35,8 @@ class Pix2Pix(TranslationMethod):
         side, _, _ = condition_of(task, self.condition, "condition").shape(task.shape[0])
         if side != task.shape[0]:
             raise UserError(
-                f"params.yaml: {task.key}.condition = {self.condition!r}: has {side} pixels a side, and the images have "
-                f"{task.shape[0]}; choose a condition of their size"
+                f"params.yaml: {task.key}.condition = {self.condition!r}: has {side} pixels a side, and the images "
+                f"have {task.shape[0]}; choose a condition of their size"
             )
 
     def build(self, task: Task, data: Data, seed: int, device: str) -> Model:
