@@ -249,7 +249,10 @@ def _read_offsets(path: Path, index: Index) -> np.ndarray:
         raise UserError(f"{path}: missing, but listed in index.json; {cure(path)}") from None
     if (found := artifacts.digest_bytes(content)) != index.offsets:
         raise UserError(f"{path}: altered: has the sha256 {found}, expected {index.offsets}; {cure(path)}")
-    offsets = np.load(io.BytesIO(content), allow_pickle=False)
+    try:
+        offsets = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, OSError):
+        raise UserError(f"{path}: holds no array of numbers; {cure(path)}") from None
     if offsets.shape != (index.count,) or offsets.dtype != np.int64 or offsets.min() < 0:
         raise UserError(f"{path}: holds {offsets.dtype} {offsets.shape}, expected int64 ({index.count},); {cure(path)}")
     return offsets

@@ -33,7 +33,9 @@ TARGETS = (
             for name in ("reader", "order", "forged_shards", "shards", "points", "conditions")
         ),
     ),
-    Target("data/condition_reader.py", (f"{UNIT}/data/test_conditions.py",)),
+    Target(
+        "data/condition_reader.py", tuple(f"{UNIT}/data/test_{name}.py" for name in ("condition_reader", "conditions"))
+    ),
     Target(
         "data/shard_members.py",
         tuple(

@@ -111,6 +111,16 @@ def with_offsets(folder, offsets):
     change(folder, lambda index: index.update(offsets=digest))
 
 
+class Calling:
+    """An object whose pickle creates a file when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
 def test_offsets_are_whole_and_of_these_samples(tmp_path):
     make(tmp_path, encoding="webp")
     path = tmp_path / "offsets.npy"
@@ -118,6 +128,9 @@ def test_offsets_are_whole_and_of_these_samples(tmp_path):
     for wrong in (offsets[:-1], offsets.astype(np.int32), offsets - 512, offsets[:, None]):
         with_offsets(tmp_path, wrong)
         refused(tmp_path, f"{path}: holds {wrong.dtype} {wrong.shape}, expected int64 (7,)")
+    with_offsets(tmp_path, np.array([Calling(tmp_path / "called")] * 7, object))
+    refused(tmp_path, f"{path}: holds no array of numbers")
+    assert not (tmp_path / "called").exists()
     with_offsets(tmp_path, offsets)
     assert Shards(tmp_path).count == 7
     path.write_bytes(path.read_bytes()[:-1] + b"\1")

@@ -44,7 +44,7 @@ class Trainer:
 @pytest.fixture
 def training(known, monkeypatch) -> Unit:
     """A training by the stand-in, whose output is there from before."""
-    model = SimpleNamespace(classes=0, flags=lambda journal: [f"{len(journal)} rows"])
+    model = SimpleNamespace(latent=5, classes=0, flags=lambda journal: [f"{len(journal)} rows"])
     split = SimpleNamespace(classes=(), first=None, shape=(16, 16, 3))
     monkeypatch.setattr(train, "compute_on", lambda *_, **__: "cpu")
     monkeypatch.setattr(train, "Shards", lambda *_: split)
