@@ -1,4 +1,4 @@
-"""The lessons of the wider family: missed modes with an encoder, reconstructions, and likelihoods."""
+"""The lessons of the wider family: missed modes with an encoder, reconstructions, likelihoods, and translations."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from synthetic_points import point_run
 
-from ganflow.reporting.lessons import encoders, lessons_of, likelihoods, reconstructions
+from ganflow.reporting.lessons import encoders, lessons_of, likelihoods, paired, reconstructions, unpaired
 from ganflow.reporting.runs import RunRecord
 
 NETWORK = {"name": "toy_mlp", "settings": {"width": 128}}
@@ -90,3 +90,54 @@ def test_reconstructions_explain_the_variance_that_an_independent_count_says(tmp
     assert f"from 7 numbers its reconstructions explain {expected:.0%} of the variance" in found.sentence
     assert [lesson.name for lesson in lessons_of([run], {})] == ["reconstructions"]
     assert reconstructions.lesson([run_of(tmp_path, "vae")]) is None  # points
+
+
+def translating(folder: Path, method: str, name: str = "", seed: int = 0, target: str = "x", **about) -> RunRecord:
+    """A run that translates, with its grid: images of 0, translations of 90, and counterparts of 100."""
+    run = run_of(folder / name, method, seed)
+    settings = run.manifest["settings"] | {"method": {"name": method, "settings": about.pop("settings", {})}}
+    score = {"scores": about.pop("scores", {}), "protocol": {"translation": {"target": target}}}
+    grid = np.repeat(np.array(about.pop("grid", (0, 90, 100)), np.uint8), 4)[None, :, None].repeat(8, 0).repeat(3, 2)
+    (run.folder / "grids").mkdir(parents=True, exist_ok=True)
+    Image.fromarray(grid).save(run.folder / "grids/translations.png")
+    return replace(run, variant=name or method, manifest=run.manifest | {"settings": settings}, score=score)
+
+
+@pytest.mark.parametrize(
+    ("sharp", "blurred", "shown"),
+    [
+        (((21, 30), (22, 31)), ((19, 44), (20, 45)), True),
+        (((21, 30), (22, 46)), ((19, 44), (20, 45)), False),  # farther as a set in one seed
+        (((21, 30), (19, 31)), ((19, 44), (20, 45)), False),  # nearer pixel by pixel in one seed
+    ],
+)
+def test_a_critic_pays_in_pixels_for_what_it_gains_as_a_set(tmp_path, sharp, blurred, shown):
+    runs = [
+        translating(
+            tmp_path,
+            "pix2pix",
+            name,
+            seed,
+            settings={"adversarial": weight},
+            scores={"mean_error": float(error), "sliced_wasserstein": float(distance)},
+        )
+        for name, weight, values in (("with", 1.0, sharp), ("without", 0.0, blurred))
+        for seed, (error, distance) in enumerate(values)
+    ]
+    found = paired.lesson(runs)
+    assert found and found.shown == shown and len(found.pictures) == 2
+    assert "without has the mean error 19.0 to 20.0 and the sliced Wasserstein distance 44 to 45" in found.sentence
+    assert paired.lesson(runs[:2]) is None and paired.lesson([run_of(tmp_path, "mrgan")]) is None
+    unscored = [replace(run, score=run.score | {"scores": {"mean_error": 1.0}}) for run in runs]
+    assert paired.lesson(unscored) is None
+
+
+@pytest.mark.parametrize(("other", "shown"), [((0, 90, 100), True), ((0, 250, 100), False), ((0, 200, 100), False)])
+def test_every_translation_without_pairs_must_be_nearer_than_its_image(tmp_path, other, shown):
+    runs = [translating(tmp_path, "cyclegan"), translating(tmp_path, "discogan", grid=other)]
+    found = unpaired.lesson([*runs, translating(tmp_path, "dualgan", target=""), run_of(tmp_path, "mrgan")])
+    assert found and found.shown == shown and len(found.pictures) == 2
+    assert "cyclegan on" in found.sentence and " 10.0 and 100.0; discogan" in found.sentence
+    assert f"{abs(other[1] - 100):.1f} and 100.0 (" in found.sentence
+    assert unpaired.lesson([run_of(tmp_path, "mrgan")]) is None
+    assert [one.name for one in lessons_of(runs, {})] == ["unpaired"]

@@ -13,7 +13,9 @@ from ganflow.reporting.lessons import (
     encoders,
     estimates,
     likelihoods,
+    paired,
     reconstructions,
+    unpaired,
 )
 from ganflow.reporting.lessons.interfaces import Lesson
 from ganflow.reporting.runs import RunRecord
@@ -30,5 +32,7 @@ def lessons_of(runs: Sequence[RunRecord], studies: Mapping[str, Findings]) -> li
         encoders.lesson(runs),
         reconstructions.lesson(runs),
         likelihoods.lesson(runs),
+        paired.lesson(runs),
+        unpaired.lesson(runs),
     ]
     return [lesson for lesson in found if lesson]
