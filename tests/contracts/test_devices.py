@@ -46,7 +46,7 @@ def step(model: Model, player: Player, number: int, shape: tuple[int, ...]) -> N
     for name, module in model.modules.items():
         module.train().requires_grad_(name in player.trains)
         module.zero_grad(set_to_none=True)
-    draws = step_draws(number, shape=shape, purpose=player.name, device=META)
+    draws = step_draws(number, shape=shape, purpose=player.name, device=META, roles=model.roles)
     player.before()
     loss, values = player.loss(draws)
     loss.backward()

@@ -28,7 +28,7 @@ def run(experiment: Experiment, which: str, rows: int, steps: int, seed: int, we
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module, about = load_generator(path, device)
     if about.get("translation"):
-        raise UserError(f"{path}: translates images, and has no latent vectors to walk between; use `ganflow sample`")
+        raise UserError(f"{path}: translates images, and has no latent vectors to walk between; name a generator")
     first, last = generator(seed, "interpolation").standard_normal((2, rows, about["latent"]))
     walks = np.stack([spherical(first, last, share) for share in np.linspace(0, 1, steps)], axis=1)
     vectors = torch.from_numpy(walks.reshape(rows * steps, -1).astype(np.float32)).to(device)

@@ -294,8 +294,9 @@ def test_every_batch_and_every_number_of_a_run_is_drawn_once(splits, tmp_path, m
     monkeypatch.setattr(Draws, "_stream", recorded)
     work = trainer(splits[16], VARIANTS["wgan_gp"], settings(iterations=3))
     positions = []
-    at = work.batches.at
-    monkeypatch.setattr(work.batches, "at", lambda position: positions.append(position) or at(position))
+    batches = work.batches[SAMPLES]
+    at = batches.at
+    monkeypatch.setattr(batches, "at", lambda position: positions.append(position) or at(position))
     work.run(tmp_path)
     steps = [one for one in drawn if one[1] in ("critic", "generator")]
     latent = [one for one in steps if one[0] == "latent"]
